@@ -1,0 +1,4 @@
+//! The ringlog command: serve, and the operator's tools.
+#![forbid(unsafe_code)]
+
+fn main() {}

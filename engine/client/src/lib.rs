@@ -1,0 +1,2 @@
+//! The native client: Producer, Consumer, Admin.
+#![forbid(unsafe_code)]

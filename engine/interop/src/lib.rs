@@ -1,0 +1,2 @@
+//! Tests of the broker with other people's clients, unmodified and pinned.
+#![forbid(unsafe_code)]

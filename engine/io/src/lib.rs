@@ -1,0 +1,1 @@
+//! The only crate with unsafe: disk operations on two backends, buffers, transfer to sockets, probes.

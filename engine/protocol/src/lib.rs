@@ -1,0 +1,2 @@
+//! The Kafka wire codec: sans-IO, bounded, borrowing.
+#![forbid(unsafe_code)]

@@ -1,0 +1,4 @@
+//! The ringbench command: measure, verify, report.
+#![forbid(unsafe_code)]
+
+fn main() {}

@@ -1,0 +1,2 @@
+//! The load generator and the verification ledger.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Results to HTML, SVG, Markdown and JSON.
+#![forbid(unsafe_code)]

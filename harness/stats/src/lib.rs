@@ -1,0 +1,2 @@
+//! Histograms, intended-time recording, host snapshot, confidence intervals.
+#![forbid(unsafe_code)]
