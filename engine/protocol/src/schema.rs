@@ -1,0 +1,315 @@
+//! The declaration that a message is made from: its fields, the versions of each, and both directions of the codec.
+//!
+//! A message is declared once, as a table:
+//!
+//! ```text
+//! api! {
+//!     Metadata = 3, versions 0..=13, flexible from 9;
+//!
+//!     request MetadataRequest<'a> {
+//!         0..     topics: Option<Vec<MetadataRequestTopic<'a>>>, null 1..;
+//!         4..     allow_auto_topic_creation: bool = true;
+//!         8..=10  include_cluster_authorized_operations: bool;
+//!         …
+//! ```
+//!
+//! | column | meaning |
+//! |---|---|
+//! | `4..`, `8..=10` | the versions that have the field |
+//! | `name: type` | an `Option` can be null, but only in the versions after `null` |
+//! | `= value` | what the field is where a version lacks it; without it zero or empty, and empty rather than null |
+//! | `tag 1` | the field lies behind the structure, only when it is not at its default (KIP-482) |
+//! | `ignorable` | a value that the version cannot carry is dropped; without it, that is an error |
+//!
+//! Names, types and versions are Kafka's own (its message schemas, as of 4.3), in snake case. Where a request and its
+//! response each have a structure of one name, that of the response has `Response` in front.
+
+use std::ops::RangeInclusive;
+
+use crate::{ApiKey, DecodeError, EncodeError, Reader, Writer, wire::Wire};
+
+/// A request or a response.
+pub trait Message<'a>: Wire<'a> {
+    /// The API that this belongs to.
+    const API: ApiKey;
+
+    /// Reads a message. Bytes behind it stay in the reader ([`Reader::finish`]).
+    fn decode(r: &mut Reader<'a>, version: i16) -> Result<Self, DecodeError> {
+        let api = Self::API;
+        r.version = Version::of(api, version).ok_or(DecodeError::UnsupportedVersion { api, version })?;
+        Self::read(r)
+    }
+
+    /// Appends the message. After an error the writer holds a part of it, and is of no use.
+    fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
+        let api = Self::API;
+        w.version = Version::of(api, version).ok_or(EncodeError::UnsupportedVersion { api, version })?;
+        self.write(w)
+    }
+}
+
+/// A message that is sent, and answered with a [`Request::Response`].
+pub trait Request<'a>: Message<'a> {
+    /// What answers it.
+    type Response<'r>: Message<'r>;
+}
+
+/// Bytes that are kept or handed on, not sent to a broker as such: their version lies in front of them.
+pub trait Stored<'a>: Wire<'a> {
+    /// The name of the schema.
+    const NAME: &'static str;
+    /// The versions that are known.
+    const VERSIONS: RangeInclusive<i16>;
+    /// The first version in the compact encoding, with tagged fields.
+    const FLEXIBLE_FROM: i16;
+
+    /// The version that `bytes` begin with.
+    fn version(bytes: &[u8]) -> Result<i16, DecodeError> {
+        i16::read(&mut Reader::new(bytes))
+    }
+
+    /// Reads bytes of a known version; they must end where the value does.
+    fn from_bytes(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        let mut r = Reader::new(bytes);
+        let version = i16::read(&mut r)?;
+        if !Self::VERSIONS.contains(&version) {
+            return Err(DecodeError::UnknownSchemaVersion { schema: Self::NAME, version });
+        }
+        r.version = Version { number: version, flexible: version >= Self::FLEXIBLE_FROM };
+        let value = Self::read(&mut r)?;
+        r.finish().map(|()| value)
+    }
+
+    /// Reads bytes of any version: one newer than [`VERSIONS`](Self::VERSIONS) as the newest of them, and what follows is
+    /// ignored. So members of a group understand each other across versions of the client.
+    fn from_newer_bytes(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        let mut r = Reader::new(bytes);
+        let version = i16::read(&mut r)?.min(*Self::VERSIONS.end());
+        if version < *Self::VERSIONS.start() {
+            return Err(DecodeError::UnknownSchemaVersion { schema: Self::NAME, version });
+        }
+        r.version = Version { number: version, flexible: version >= Self::FLEXIBLE_FROM };
+        Self::read(&mut r)
+    }
+
+    /// The bytes, the version in front.
+    fn to_bytes(&self, version: i16) -> Result<Vec<u8>, EncodeError> {
+        if !Self::VERSIONS.contains(&version) {
+            return Err(EncodeError::UnknownSchemaVersion { schema: Self::NAME, version });
+        }
+        let mut w = Writer::new();
+        version.write(&mut w)?;
+        w.version = Version { number: version, flexible: version >= Self::FLEXIBLE_FROM };
+        self.write(&mut w)?;
+        Ok(w.into_bytes().into())
+    }
+}
+
+/// The version of a message, and which of the two encodings it is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Version {
+    /// The number that the request names.
+    pub number: i16,
+    /// Lengths are compact, and tagged fields follow each structure (KIP-482).
+    pub flexible: bool,
+}
+
+impl Version {
+    /// The encoding of what has no versions: a header's fixed part.
+    pub(crate) const FIXED: Self = Self { number: 0, flexible: false };
+
+    fn of(api: ApiKey, version: i16) -> Option<Self> {
+        api.versions().contains(&version).then(|| Self { number: version, flexible: api.is_flexible(version) })
+    }
+}
+
+/// A run of versions, both ends included.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Versions {
+    pub(crate) from: i16,
+    pub(crate) to: i16,
+}
+
+impl Versions {
+    pub(crate) const NONE: Self = Self { from: 0, to: -1 };
+
+    #[inline]
+    pub(crate) fn contains(self, version: i16) -> bool {
+        self.from <= version && version <= self.to
+    }
+}
+
+/// One row of a declaration.
+#[derive(Debug)]
+pub(crate) struct Field {
+    pub(crate) structure: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) versions: Versions,
+    pub(crate) nullable: Versions,
+    pub(crate) tagged: bool,
+    pub(crate) ignorable: bool,
+}
+
+impl Field {
+    /// Whether the field lies in the fixed part of its structure in this version.
+    #[inline]
+    pub(crate) fn is_fixed(&self, version: Version) -> bool {
+        !self.tagged && self.versions.contains(version.number)
+    }
+}
+
+/// Declares one API: its key, its versions, its request and its response.
+macro_rules! api {
+    (
+        $Api:ident = $key:literal, versions $min:literal..=$max:literal, $(flexible from $flexible:literal)? $(never flexible)?;
+        request $Request:ident $(<$q:lifetime>)? { $($request:tt)* }
+        $(struct $RequestPart:ident $(<$qp:lifetime>)? { $($request_part:tt)* })*
+        response $Response:ident $(<$r:lifetime>)? { $($response:tt)* }
+        $(struct $ResponsePart:ident $(<$rp:lifetime>)? { $($response_part:tt)* })*
+    ) => {
+        pub(crate) const KEY: i16 = $key;
+        pub(crate) const VERSIONS: std::ops::RangeInclusive<i16> = $min..=$max;
+        pub(crate) const FLEXIBLE_FROM: i16 = [$($flexible,)? i16::MAX][0];
+
+        $crate::schema::message! { $Api "request" $Request $(<$q>)? { $($request)* } }
+        $($crate::schema::structure! { concat!("A part of [`", stringify!($Request), "`]."), $RequestPart $(<$qp>)? { $($request_part)* } })*
+        $crate::schema::message! { $Api "response" $Response $(<$r>)? { $($response)* } }
+        $($crate::schema::structure! { concat!("A part of [`", stringify!($Response), "`]."), $ResponsePart $(<$rp>)? { $($response_part)* } })*
+        $crate::schema::answers! { $Request $(<$q>)?, $Response $(<$r>)? }
+    };
+}
+
+/// Declares bytes that carry their version in front of them.
+macro_rules! stored {
+    (
+        $Name:ident $(<$a:lifetime>)?, versions $min:literal..=$max:literal, $(flexible from $flexible:literal)? $(never flexible)?
+        { $($fields:tt)* }
+        $(struct $Part:ident $(<$pa:lifetime>)? { $($part:tt)* })*
+    ) => {
+        $crate::schema::structure! {
+            concat!("`", stringify!($Name), "`, versions ", $min, " to ", $max, "."), $Name $(<$a>)? { $($fields)* }
+        }
+        $($crate::schema::structure! { concat!("A part of [`", stringify!($Name), "`]."), $Part $(<$pa>)? { $($part)* } })*
+        $crate::schema::with_lifetime! { Stored, $Name $(<$a>)? {
+            const NAME: &'static str = stringify!($Name);
+            const VERSIONS: std::ops::RangeInclusive<i16> = $min..=$max;
+            const FLEXIBLE_FROM: i16 = [$($flexible,)? i16::MAX][0];
+        } }
+    };
+}
+
+/// A structure that is a whole request or response.
+macro_rules! message {
+    ($Api:ident $kind:literal $Name:ident $(<$a:lifetime>)? { $($fields:tt)* }) => {
+        $crate::schema::structure! {
+            concat!("The ", $kind, " of [`ApiKey::", stringify!($Api), "`](crate::ApiKey::", stringify!($Api), ")."), $Name $(<$a>)? { $($fields)* }
+        }
+        $crate::schema::with_lifetime! { Message, $Name $(<$a>)? {
+            const API: $crate::ApiKey = $crate::ApiKey::$Api;
+        } }
+    };
+}
+
+/// `impl Trait<'_> for Name`, whether the name borrows or not.
+macro_rules! with_lifetime {
+    ($Trait:ident, $Name:ident { $($item:item)* }) => {
+        impl $crate::$Trait<'_> for $Name { $($item)* }
+    };
+    ($Trait:ident, $Name:ident <$a:lifetime> { $($item:item)* }) => {
+        impl<$a> $crate::$Trait<$a> for $Name<$a> { $($item)* }
+    };
+}
+
+/// Names the response that answers a request.
+macro_rules! answers {
+    (@ $Response:ident) => { type Response<'r> = $Response; };
+    (@ $Response:ident <$r:lifetime>) => { type Response<'r> = $Response<'r>; };
+    ($Request:ident, $($response:tt)*) => {
+        impl $crate::schema::Request<'_> for $Request { $crate::schema::answers! { @ $($response)* } }
+    };
+    ($Request:ident <$q:lifetime>, $($response:tt)*) => {
+        impl<$q> $crate::schema::Request<$q> for $Request<$q> { $crate::schema::answers! { @ $($response)* } }
+    };
+}
+
+/// A structure and both directions of its codec, from one table.
+macro_rules! structure {
+    ($doc:expr, $Name:ident { $($fields:tt)* }) => {
+        $crate::schema::structure! { @ $doc, $Name [] ['_] $($fields)* }
+    };
+    ($doc:expr, $Name:ident <$a:lifetime> { $($fields:tt)* }) => {
+        $crate::schema::structure! { @ $doc, $Name [<$a>] [$a] $($fields)* }
+    };
+    (@ $doc:expr, $Name:ident [$($generics:tt)*] [$a:lifetime] $(
+        $from:literal $(..=$to:literal)? $(..)? $field:ident: $type:ty $(= $default:expr)?
+            $(, null $null_from:literal $(..=$null_to:literal)? $(..)?)?
+            $(, tag $tag:literal)?
+            $(, ignorable $($ignorable:lifetime)?)?;
+    )*) => {
+        #[doc = $doc]
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct $Name $($generics)* { $(
+            #[doc = concat!("Versions `", $from, "..", $("=", $to,)? "`", $(" (else `", stringify!($default), "`)",)? ".")]
+            pub $field: $type,
+        )* }
+
+        #[allow(non_upper_case_globals, clippy::allow_attributes, reason = "a row is named as its field is")]
+        impl $($generics)* $Name $($generics)* { $(
+            const $field: $crate::schema::Field = $crate::schema::Field {
+                structure: stringify!($Name),
+                name: stringify!($field),
+                versions: $crate::schema::Versions { from: $from, to: [$($to,)? i16::MAX][0] },
+                nullable: [
+                    $($crate::schema::Versions { from: $null_from, to: [$($null_to,)? i16::MAX][0] },)?
+                    $crate::schema::Versions::NONE
+                ][0],
+                tagged: [$($tag >= 0,)? false][0],
+                ignorable: [$($crate::schema::structure!(@ true $($ignorable)?),)? false][0],
+            };
+        )* }
+
+        impl $($generics)* Default for $Name $($generics)* {
+            fn default() -> Self {
+                Self { $($field: $crate::schema::structure!(@ initial $($default)?),)* }
+            }
+        }
+
+        impl $($generics)* $crate::Wire<$a> for $Name $($generics)* {
+            fn min_bytes(version: $crate::schema::Version) -> usize {
+                usize::from(version.flexible)
+                    $(+ if Self::$field.is_fixed(version) { <$type>::min_bytes(version) } else { 0 })*
+            }
+
+            fn read(r: &mut $crate::Reader<$a>) -> Result<Self, $crate::DecodeError> {
+                let mut value = Self::default();
+                $(r.field(&Self::$field, &mut value.$field)?;)*
+                r.tagged_fields(|_r, tag| match tag {
+                    $($($tag => _r.tagged_field(&Self::$field, &mut value.$field),)?)*
+                    _ => Ok(false),
+                })?;
+                Ok(value)
+            }
+
+            fn write(&self, w: &mut $crate::Writer) -> Result<(), $crate::EncodeError> {
+                let _initial = Self::default();
+                $(w.field(&Self::$field, &self.$field, &_initial.$field)?;)*
+                w.tagged_fields(|_tagged| {
+                    $($(_tagged.add($tag, &Self::$field, &self.$field, &_initial.$field)?;)?)*
+                    Ok(())
+                })
+            }
+
+            #[cfg(test)]
+            fn sample(dice: &mut $crate::dice::Dice) -> Self {
+                let mut value = Self::default();
+                $(dice.field(&Self::$field, &mut value.$field);)*
+                value
+            }
+        }
+    };
+    (@ true) => { true };
+    (@ initial) => { $crate::Wire::empty() };
+    (@ initial $default:expr) => { $default };
+}
+
+pub(crate) use {answers, api, message, stored, structure, with_lifetime};
