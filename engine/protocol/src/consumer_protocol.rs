@@ -24,3 +24,27 @@ stored! {
         0..  partitions: Vec<i32>;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DecodeError, Stored};
+
+    #[test]
+    fn a_subscription_of_a_newer_consumer_is_read_as_the_newest_known() {
+        let newer = b"\0\x09\0\0\0\x01\0\x01t\xff\xff\xff\xff\0\0\0\0\0\0\0\x05\xff\xffwhat a later version adds";
+        let subscription = ConsumerProtocolSubscription::from_newer_bytes(newer).unwrap();
+        assert_eq!((&subscription.topics[..], subscription.generation_id), (&[Str::Borrowed("t")][..], 5));
+        let error = DecodeError::UnknownSchemaVersion { schema: "ConsumerProtocolSubscription", version: 9 };
+        assert_eq!(ConsumerProtocolSubscription::from_bytes(newer), Err(error));
+    }
+
+    #[test]
+    fn an_assignment_lists_partitions_by_topic() {
+        let assigned_partitions = vec![TopicPartition { topic: "t".into(), partitions: vec![0, 2] }];
+        let assignment = ConsumerProtocolAssignment { assigned_partitions, user_data: None };
+        let bytes = b"\0\0\0\0\0\x01\0\x01t\0\0\0\x02\0\0\0\0\0\0\0\x02\xff\xff\xff\xff";
+        assert_eq!(assignment.to_bytes(0).unwrap(), bytes);
+        assert_eq!(ConsumerProtocolAssignment::from_bytes(bytes).unwrap(), assignment);
+    }
+}

@@ -136,3 +136,59 @@ fn response_frame<'a, M: Message<'a>>(
     })?;
     Ok(w)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsResponse},
+        heartbeat::HeartbeatRequest,
+        sasl_handshake::SaslHandshakeRequest,
+    };
+
+    #[test]
+    fn a_frame_is_its_length_a_header_and_a_message() {
+        let frame = encode_request(&SaslHandshakeRequest { mechanism: "PLAIN".into() }, 1, 9, Some("me")).unwrap();
+        assert_eq!(&frame[..], b"\0\0\0\x13\0\x11\0\x01\0\0\0\x09\0\x02me\0\x05PLAIN");
+    }
+
+    #[test]
+    fn a_header_is_flexible_from_the_first_flexible_version_of_its_api() {
+        for (version, behind_client_id) in [(3, 0), (4, 1)] {
+            let frame = encode_request(&HeartbeatRequest::default(), version, 9, None).unwrap();
+            let mut r = Reader::new(&frame[4..]);
+            let header = RequestHeader::decode(&mut r).unwrap();
+            assert_eq!(header, RequestHeader { api: ApiKey::Heartbeat, version, correlation_id: 9, client_id: None });
+            assert_eq!(frame.len() - 4 - r.remaining(), 2 + 2 + 4 + 2 + behind_client_id);
+            assert_eq!(HeartbeatRequest::decode(&mut r, version).unwrap(), HeartbeatRequest::default());
+            r.finish().unwrap();
+        }
+    }
+
+    #[test]
+    fn the_header_of_a_version_to_come_can_still_be_read() {
+        let mut r = Reader::new(b"\0\x12\0\x63\0\0\0\x07\0\x03rdk\0any bytes");
+        let header = RequestHeader::decode(&mut r).unwrap();
+        assert_eq!((header.api, header.version, header.correlation_id), (ApiKey::ApiVersions, 99, 7));
+        assert!(ApiVersionsRequest::decode(&mut r, header.version).is_err());
+    }
+
+    #[test]
+    fn an_unknown_api_is_an_error_that_names_its_key() {
+        let error = RequestHeader::decode(&mut Reader::new(b"\x03\xe7\0\0\0\0\0\x07\xff\xff")).unwrap_err();
+        assert_eq!(error, DecodeError::UnknownApi { key: 999 });
+    }
+
+    #[test]
+    fn an_api_versions_response_has_the_first_header_in_every_version() {
+        let api_keys = vec![ApiVersion { api_key: 18, min_version: 0, max_version: 4 }];
+        let unsupported = ApiVersionsResponse { error_code: 35, api_keys, ..Default::default() };
+        let frame = encode_response(&unsupported, 0, 7).unwrap();
+        assert_eq!(&frame[..], b"\0\0\0\x10\0\0\0\x07\0\x23\0\0\0\x01\0\x12\0\0\0\x04");
+        let flexible = encode_response(&ApiVersionsResponse::default(), 4, 7).unwrap();
+        assert_eq!(&flexible[4..10], b"\0\0\0\x07\0\0", "the error code follows the correlation id at once");
+        let mut r = Reader::new(&flexible[4..]);
+        assert_eq!(ResponseHeader::decode(&mut r, ApiKey::ApiVersions, 4).unwrap().correlation_id, 7);
+        assert_eq!(ApiVersionsResponse::decode(&mut r, 4).unwrap(), ApiVersionsResponse::default());
+    }
+}

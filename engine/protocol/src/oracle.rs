@@ -8,7 +8,13 @@ use kafka_protocol::{
     protocol::{Decodable, Encodable, Message as TheirMessage},
 };
 
-use crate::{ApiKey, Message, Reader, Writer, dice::Dice, schema::Version};
+use crate::{
+    ApiKey, Message, Reader, Stored, Writer,
+    consumer_protocol::{ConsumerProtocolAssignment, ConsumerProtocolSubscription},
+    dice::Dice,
+    offsets_topic::{GroupMetadataKey, GroupMetadataValue, OffsetCommitKey, OffsetCommitValue},
+    schema::Version,
+};
 
 /// The first and the last version.
 type Range = (i16, i16);
@@ -128,15 +134,8 @@ where
 
 /// Cut, changed or random bytes are read, or refused: without a panic, and with no more reserved than they could fill.
 fn endure<Ours: Message<'static> + Debug>(dice: &mut Dice, version: i16) {
-    let bytes = sample::<Ours>(dice, version).1;
-    let mut bytes =
-        if dice.one_in(4) { (0..dice.below(200)).map(|_| dice.below(256) as u8).collect() } else { bytes.to_vec() };
-    bytes.truncate(if dice.one_in(3) { dice.below(bytes.len() + 1) } else { bytes.len() });
-    for _ in 0..dice.below(4).min(bytes.len()) {
-        let position = dice.below(bytes.len());
-        bytes[position] = [0, 1, 0x7f, 0x80, 0xff, dice.below(256) as u8][dice.below(6)];
-    }
-    let bytes = &*bytes.leak();
+    let whole = sample::<Ours>(dice, version).1;
+    let bytes = damage(dice, whole);
     let mut r = Reader::new(bytes);
     let read = Ours::decode(&mut r, version);
     assert!(r.reserved <= MOST_RESERVED_PER_BYTE * bytes.len(), "{} for {} bytes", r.reserved, bytes.len());
@@ -147,6 +146,20 @@ fn endure<Ours: Message<'static> + Debug>(dice: &mut Dice, version: i16) {
         let again = Ours::decode(&mut Reader::new(w.into_bytes().to_vec().leak()), version).unwrap();
         assert_eq!(format!("{message:?}"), format!("{again:?}"));
     }
+}
+
+/// Cuts and changes a few bytes, or makes up all of them.
+fn damage(dice: &mut Dice, bytes: &[u8]) -> &'static [u8] {
+    let mut bytes =
+        if dice.one_in(4) { (0..dice.below(200)).map(|_| dice.below(256) as u8).collect() } else { bytes.to_vec() };
+    if dice.one_in(3) {
+        bytes.truncate(dice.below(bytes.len() + 1));
+    }
+    for _ in 0..dice.below(4).min(bytes.len()) {
+        let position = dice.below(bytes.len());
+        bytes[position] = [0, 1, 0x7f, 0x80, 0xff, dice.below(256) as u8][dice.below(6)];
+    }
+    bytes.leak()
 }
 
 /// A reservation is never larger than the bytes left; nested arrays may each reserve.
@@ -203,4 +216,53 @@ fn damaged_messages_of_every_version_are_read_or_refused_within_bounds() {
             (0..60).for_each(|_| (case.endure)(&mut dice, version));
         }
     }
+}
+
+#[test]
+fn the_oracle_agrees_on_every_version_of_the_consumer_protocol() {
+    agree_stored::<ConsumerProtocolSubscription<'_>, theirs::ConsumerProtocolSubscription>();
+    agree_stored::<ConsumerProtocolAssignment<'_>, theirs::ConsumerProtocolAssignment>();
+}
+
+fn agree_stored<Ours: Stored<'static> + Debug, Theirs: Decodable + Encodable>() {
+    let mut dice = Dice::new();
+    for version in Ours::VERSIONS {
+        for _ in 0..20 {
+            let ours = sample_stored::<Ours>(&mut dice, version).1;
+            let mut theirs = BytesMut::from(&ours[..2]);
+            let message = Theirs::decode(&mut Bytes::from_static(&ours[2..]), version).unwrap();
+            message.encode(&mut theirs, version).unwrap();
+            assert_eq!(theirs, ours);
+        }
+    }
+}
+
+#[test]
+fn stored_values_come_back_as_they_went_and_damaged_ones_are_read_or_refused() {
+    endure_stored::<OffsetCommitKey<'_>>();
+    endure_stored::<OffsetCommitValue<'_>>();
+    endure_stored::<GroupMetadataKey<'_>>();
+    endure_stored::<GroupMetadataValue<'_>>();
+    endure_stored::<ConsumerProtocolSubscription<'_>>();
+    endure_stored::<ConsumerProtocolAssignment<'_>>();
+}
+
+fn endure_stored<Ours: Stored<'static> + Debug>() {
+    let mut dice = Dice::new();
+    for version in Ours::VERSIONS {
+        for _ in 0..100 {
+            let (sent, bytes) = sample_stored::<Ours>(&mut dice, version);
+            assert_eq!(Ours::from_bytes(bytes), Ok(sent));
+            let damaged = damage(&mut dice, bytes);
+            // Either answer will do, as long as there is one.
+            let _ = (Ours::from_bytes(damaged), Ours::from_newer_bytes(damaged));
+        }
+    }
+}
+
+fn sample_stored<Ours: Stored<'static>>(dice: &mut Dice, version: i16) -> (Ours, &'static [u8]) {
+    dice.version = Version { number: version, flexible: version >= Ours::FLEXIBLE_FROM };
+    let value = Ours::sample(dice);
+    let bytes = value.to_bytes(version).unwrap().leak();
+    (value, bytes)
 }

@@ -313,3 +313,139 @@ macro_rules! structure {
 }
 
 pub(crate) use {answers, api, message, stored, structure, with_lifetime};
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        DecodeError, EncodeError, Message, Reader, Str, Uuid, Writer,
+        fetch::{FetchRequest, FetchResponse},
+        join_group::JoinGroupRequest,
+        metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse},
+    };
+
+    fn decode<'a, M: Message<'a>>(bytes: &'a [u8], version: i16) -> Result<M, DecodeError> {
+        M::decode(&mut Reader::new(bytes), version)
+    }
+
+    fn encode<'a, M: Message<'a>>(message: &M, version: i16) -> Result<Vec<u8>, EncodeError> {
+        let mut w = Writer::new();
+        message.encode(&mut w, version)?;
+        Ok(w.into_bytes().into())
+    }
+
+    /// What is wrong, and where.
+    fn refusal<'a, M: Message<'a> + std::fmt::Debug>(bytes: &'a [u8], version: i16) -> (&'static str, DecodeError) {
+        match decode::<M>(bytes, version).unwrap_err() {
+            DecodeError::In { field, cause, .. } => (field, *cause),
+            bare => ("", bare),
+        }
+    }
+
+    #[test]
+    fn a_field_that_the_version_lacks_starts_at_its_default() {
+        let request: MetadataRequest<'_> = decode(&[0xff, 0xff, 0xff, 0xff], 1).unwrap();
+        assert_eq!(request.topics, None);
+        assert!(request.allow_auto_topic_creation, "brokers created topics before version 4 could ask them not to");
+    }
+
+    #[test]
+    fn a_value_that_the_version_cannot_carry_is_an_error_unless_it_may_be_ignored() {
+        let refuses_creation = MetadataRequest { allow_auto_topic_creation: false, ..Default::default() };
+        assert!(encode(&refuses_creation, 4).is_ok());
+        let error = EncodeError::FieldNotInVersion {
+            structure: "MetadataRequest",
+            field: "allow_auto_topic_creation",
+            version: 3,
+        };
+        assert_eq!(encode(&refuses_creation, 3), Err(error));
+
+        let throttled = MetadataResponse { throttle_time_ms: 7, ..Default::default() };
+        assert_eq!(encode(&throttled, 2), encode(&MetadataResponse::default(), 2));
+    }
+
+    #[test]
+    fn null_is_refused_both_ways_in_versions_without_it() {
+        let all = MetadataRequest { topics: None, ..Default::default() };
+        assert!(matches!(encode(&all, 0), Err(EncodeError::Null { field: "topics", version: 0, .. })));
+        let null = refusal::<MetadataRequest<'_>>(&[0xff; 4], 0);
+        assert_eq!(null, ("topics", DecodeError::Null { version: 0 }));
+        let null_group = refusal::<JoinGroupRequest<'_>>(&[0xff; 60], 2);
+        assert_eq!(null_group, ("group_id", DecodeError::Null { version: 2 }));
+    }
+
+    #[test]
+    fn an_array_that_cannot_lie_in_the_bytes_is_refused_before_memory_is_reserved() {
+        let huge = refusal::<MetadataRequest<'_>>(&[0x7f, 0xff, 0xff, 0xff, 0, 0], 1);
+        assert_eq!(huge, ("topics", DecodeError::ArrayTooLong { count: i32::MAX as usize, min_bytes: 1, left: 2 }));
+        let huge = refusal::<MetadataRequest<'_>>(&[0xff, 0xff, 0xff, 0xff, 0x0f, 0], 12);
+        assert_eq!(
+            huge,
+            ("topics", DecodeError::ArrayTooLong { count: u32::MAX as usize - 1, min_bytes: 18, left: 1 })
+        );
+    }
+
+    #[test]
+    fn what_is_no_length_no_text_or_no_integer_is_refused_by_name() {
+        let length = refusal::<MetadataRequest<'_>>(&[0xff, 0xff, 0xff, 0xfe], 1);
+        assert_eq!(length, ("topics", DecodeError::NegativeLength { length: -2 }));
+        let length = refusal::<MetadataRequest<'_>>(&[0, 0, 0, 1, 0xff, 0xfe], 1);
+        assert_eq!(length, ("name", DecodeError::NegativeLength { length: -2 }));
+        let text = refusal::<MetadataRequest<'_>>(&[0, 0, 0, 1, 0, 2, b'a', 0xff], 1);
+        assert_eq!(text, ("name", DecodeError::NotUtf8 { valid_up_to: 1 }));
+        let cut = refusal::<MetadataRequest<'_>>(&[0, 0, 0, 1, 0, 9, b'a'], 1);
+        assert_eq!(cut, ("name", DecodeError::Truncated { needed: 9, left: 1 }));
+        for varint in [[0xff, 0xff, 0xff, 0xff, 0x10], [0x80; 5]] {
+            assert_eq!(refusal::<MetadataRequest<'_>>(&varint, 9), ("topics", DecodeError::VarintTooLong));
+        }
+        let error = decode::<MetadataRequest<'_>>(&[0, 0, 0, 1, 0, 9, b'a'], 1).unwrap_err();
+        assert_eq!(error.to_string(), "MetadataRequestTopic.name: 9 bytes are needed where 1 are left");
+    }
+
+    #[test]
+    fn a_version_that_does_not_exist_is_refused_with_the_range_that_does() {
+        let error = decode::<MetadataRequest<'_>>(&[], 14).unwrap_err();
+        assert_eq!(error.to_string(), "Metadata has no version 14: versions 0 to 13 are known");
+        assert!(encode(&FetchResponse::default(), 3).is_err());
+    }
+
+    #[test]
+    fn unknown_tagged_fields_are_skipped_and_known_ones_must_fill_their_size() {
+        let mut bytes = encode(&FetchRequest::default(), 12).unwrap();
+        assert_eq!(bytes.pop(), Some(0), "no tagged fields");
+        let known = [0, 3, 3, b'i', b'd'];
+        let unknown = [99, 2, 0xab, 0xcd];
+
+        let both = [&bytes[..], &[2], &known, &unknown].concat();
+        assert_eq!(decode::<FetchRequest<'_>>(&both, 12).unwrap().cluster_id.as_deref(), Some("id"));
+
+        let long = [&bytes[..], &[1, 0, 5, 3, b'i', b'd', 0, 0]].concat();
+        assert_eq!(refusal::<FetchRequest<'_>>(&long, 12), ("", DecodeError::TaggedFieldSize { tag: 0, left: 2 }));
+        let short = [&bytes[..], &[1, 0, 2, 3, b'i', b'd']].concat();
+        assert_eq!(refusal::<FetchRequest<'_>>(&short, 12).0, "cluster_id");
+        let endless = [&bytes[..], &[0xff, 0xff, 0xff, 0xff, 0x0f, 99, 0]].concat();
+        assert_eq!(refusal::<FetchRequest<'_>>(&endless, 12).1, DecodeError::Truncated { needed: 1, left: 0 });
+    }
+
+    #[test]
+    fn a_tagged_field_is_sent_only_when_it_says_something() {
+        let quiet = encode(&FetchRequest::default(), 12).unwrap();
+        let named = FetchRequest { cluster_id: Some(Str::Borrowed("id")), ..Default::default() };
+        assert_eq!(encode(&named, 12).unwrap().len(), quiet.len() + 5);
+        assert_eq!(encode(&named, 11), encode(&FetchRequest::default(), 11));
+    }
+
+    #[test]
+    fn decoded_text_borrows_from_the_frame() {
+        let topic = MetadataRequestTopic { topic_id: Uuid::ZERO, name: Some("orders".into()) };
+        let bytes = encode(&MetadataRequest { topics: Some(vec![topic]), ..Default::default() }, 12).unwrap();
+        let request: MetadataRequest<'_> = decode(&bytes, 12).unwrap();
+        assert!(matches!(request.topics.unwrap()[0].name, Some(Str::Borrowed("orders"))));
+    }
+
+    #[test]
+    fn bytes_behind_a_message_are_left_and_can_be_reported() {
+        let mut r = Reader::new(&[0xff, 0xff, 0xff, 0xff, 1, 2, 3]);
+        MetadataRequest::decode(&mut r, 1).unwrap();
+        assert_eq!(r.finish(), Err(DecodeError::Trailing { left: 3 }));
+    }
+}

@@ -106,3 +106,58 @@ api! {
         16..  rack: Option<Str<'a>> = None, null 16..;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ApiKey, Message, Piece, Reader, encode_response, encode_response_pieces};
+
+    fn response(records: Vec<Option<Records<'static>>>) -> FetchResponse<'static> {
+        let partition = |(index, records)| PartitionData {
+            partition_index: index as i32,
+            high_watermark: 42,
+            aborted_transactions: None,
+            records,
+            ..Default::default()
+        };
+        let partitions = records.into_iter().enumerate().map(partition).collect();
+        FetchResponse {
+            responses: vec![FetchableTopicResponse { partitions, ..Default::default() }],
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn records_from_files_and_the_pieces_around_them_make_the_same_frame_as_copying() {
+        let files = [vec![1; 130], vec![], vec![3; 7]];
+        for version in ApiKey::Fetch.versions() {
+            let copied = response(files.iter().map(|file| Some(Records::Here(file.clone().into()))).collect());
+            let sent = response(files.iter().map(|file| Some(Records::Elsewhere(file.len()))).collect());
+            let pieces = encode_response_pieces(&sent, version, 3).unwrap();
+            let mut gaps = files.iter().filter(|file| !file.is_empty());
+            let frame: Vec<u8> = pieces
+                .into_iter()
+                .flat_map(|piece| match piece {
+                    Piece::Bytes(bytes) => bytes.to_vec(),
+                    Piece::Gap(length) => gaps.next().filter(|file| file.len() == length).unwrap().clone(),
+                })
+                .collect();
+            assert_eq!(frame, encode_response(&copied, version, 3).unwrap(), "version {version}");
+        }
+    }
+
+    #[test]
+    fn a_partition_without_records_answers_with_empty_ones_and_not_with_null() {
+        let frame = encode_response(&response(vec![Some(PartitionData::default().records.unwrap())]), 11, 3).unwrap();
+        assert_eq!(&frame[frame.len() - 4..], [0; 4]);
+        let mut r = Reader::new(&frame[8..]);
+        let read = FetchResponse::decode(&mut r, 11).unwrap();
+        assert_eq!(read.responses[0].partitions[0].records, Some(Records::default()));
+    }
+
+    #[test]
+    fn records_elsewhere_are_refused_where_there_is_no_gap_for_them() {
+        let elsewhere = response(vec![Some(Records::Elsewhere(9))]);
+        assert!(encode_response(&elsewhere, 11, 3).is_err());
+    }
+}
