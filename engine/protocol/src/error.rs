@@ -32,6 +32,14 @@ pub enum DecodeError {
         /// Bytes up to the end of the message.
         left: usize,
     },
+    /// The elements of the message's arrays would take many times the memory that the message took.
+    #[error("an array takes {needed} bytes of memory where {budget} are left for a message of this size")]
+    TooLarge {
+        /// Bytes that the array would take.
+        needed: usize,
+        /// Bytes that are left for elements.
+        budget: usize,
+    },
     /// A variable-length integer of more than 32 bits.
     #[error("a variable-length integer has more than 32 bits")]
     VarintTooLong,

@@ -11,10 +11,15 @@ use crate::{
 pub struct Reader<'a> {
     rest: &'a [u8],
     pub(crate) version: Version,
-    /// Bytes reserved for arrays so far, for the tests that bound it.
-    #[cfg(test)]
-    pub(crate) reserved: usize,
+    /// Bytes that the elements of arrays may still take in memory.
+    budget: usize,
 }
+
+/// Memory for the elements of arrays that any message may take, and so much more for each byte that it has. An element may
+/// be tenfold larger in memory than on the wire (an empty name is two bytes there), but only a hostile message has many
+/// of those: a hundred mebibytes of empty names must not become gigabytes.
+const FREE_BYTES: usize = 1024 * 1024;
+const BYTES_PER_BYTE: usize = 8;
 
 impl<'a> Reader<'a> {
     /// Starts at the first of `bytes`.
@@ -22,8 +27,7 @@ impl<'a> Reader<'a> {
         Self {
             rest: bytes,
             version: Version::FIXED,
-            #[cfg(test)]
-            reserved: 0,
+            budget: FREE_BYTES.saturating_add(bytes.len().saturating_mul(BYTES_PER_BYTE)),
         }
     }
 
@@ -94,19 +98,17 @@ impl<'a> Reader<'a> {
 
     /// The elements of an array, or `None` for null.
     ///
-    /// The count is checked against the bytes left before anything is reserved, and what is reserved is never larger
-    /// than those bytes: an element may be larger in memory than on the wire, so the rest grows as elements arrive.
+    /// The count is checked against the bytes left and against the budget before anything is reserved, and what is reserved
+    /// is never larger than the bytes left: where elements are larger in memory, the rest grows as they arrive.
     pub(crate) fn elements<T: Wire<'a>>(&mut self) -> Result<Option<Vec<T>>, DecodeError> {
         let Some(count) = self.length()? else { return Ok(None) };
         let (left, min_bytes) = (self.remaining(), T::min_bytes(self.version).max(1));
         if count > left / min_bytes {
             return Err(DecodeError::ArrayTooLong { count, min_bytes, left });
         }
+        let needed = count.saturating_mul(size_of::<T>());
+        self.budget = self.budget.checked_sub(needed).ok_or(DecodeError::TooLarge { needed, budget: self.budget })?;
         let mut elements = Vec::with_capacity(count.min(left / size_of::<T>().max(1)));
-        #[cfg(test)]
-        {
-            self.reserved += elements.capacity() * size_of::<T>();
-        }
         for _ in 0..count {
             elements.push(T::read(self)?);
         }
@@ -132,6 +134,7 @@ impl<'a> Reader<'a> {
             if known(&mut body, tag)? && body.remaining() > 0 {
                 return Err(DecodeError::TaggedFieldSize { tag, left: body.remaining() });
             }
+            self.budget = body.budget;
         }
         Ok(())
     }

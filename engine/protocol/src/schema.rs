@@ -376,12 +376,21 @@ mod tests {
     #[test]
     fn an_array_that_cannot_lie_in_the_bytes_is_refused_before_memory_is_reserved() {
         let huge = refusal::<MetadataRequest<'_>>(&[0x7f, 0xff, 0xff, 0xff, 0, 0], 1);
-        assert_eq!(huge, ("topics", DecodeError::ArrayTooLong { count: i32::MAX as usize, min_bytes: 1, left: 2 }));
+        assert_eq!(huge, ("topics", DecodeError::ArrayTooLong { count: i32::MAX as usize, min_bytes: 2, left: 2 }));
         let huge = refusal::<MetadataRequest<'_>>(&[0xff, 0xff, 0xff, 0xff, 0x0f, 0], 12);
         assert_eq!(
             huge,
             ("topics", DecodeError::ArrayTooLong { count: u32::MAX as usize - 1, min_bytes: 18, left: 1 })
         );
+    }
+
+    #[test]
+    fn a_message_of_a_million_empty_names_is_refused_before_memory_is_reserved() {
+        let count = 1_000_000u32;
+        let bytes = [&count.to_be_bytes()[..], &vec![0; 2 * count as usize]].concat();
+        let (field, refused) = refusal::<MetadataRequest<'_>>(&bytes, 1);
+        let (needed, budget) = (count as usize * size_of::<MetadataRequestTopic<'_>>(), 1024 * 1024 + 8 * bytes.len());
+        assert_eq!((field, refused), ("topics", DecodeError::TooLarge { needed, budget }));
     }
 
     #[test]

@@ -25,6 +25,11 @@ pub trait Wire<'a>: Default + PartialEq {
     /// The least that a value takes in this version, in bytes: what bounds an array's count.
     fn min_bytes(version: Version) -> usize;
 
+    /// The least that a value takes where it may be null.
+    fn min_nullable_bytes(_: Version) -> usize {
+        1
+    }
+
     /// Reads a value.
     fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError>;
 
@@ -155,6 +160,9 @@ impl<'a> Wire<'a> for Str<'a> {
     fn min_bytes(version: Version) -> usize {
         if version.flexible { 1 } else { 2 }
     }
+    fn min_nullable_bytes(version: Version) -> usize {
+        Self::min_bytes(version)
+    }
     fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         not_null(r, Self::read_nullable)
     }
@@ -183,6 +191,9 @@ impl<'a> Wire<'a> for Blob<'a> {
     fn min_bytes(version: Version) -> usize {
         if version.flexible { 1 } else { 4 }
     }
+    fn min_nullable_bytes(version: Version) -> usize {
+        Self::min_bytes(version)
+    }
     fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         not_null(r, Self::read_nullable)
     }
@@ -208,6 +219,9 @@ impl<'a> Wire<'a> for Blob<'a> {
 impl<'a> Wire<'a> for Records<'a> {
     fn min_bytes(version: Version) -> usize {
         Blob::min_bytes(version)
+    }
+    fn min_nullable_bytes(version: Version) -> usize {
+        Self::min_bytes(version)
     }
     fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         Blob::read(r).map(Self::Here)
@@ -235,6 +249,9 @@ impl<'a, T: Wire<'a>> Wire<'a> for Vec<T> {
     fn min_bytes(version: Version) -> usize {
         if version.flexible { 1 } else { 4 }
     }
+    fn min_nullable_bytes(version: Version) -> usize {
+        Self::min_bytes(version)
+    }
     fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         not_null(r, Self::read_nullable)
     }
@@ -257,8 +274,8 @@ impl<'a, T: Wire<'a>> Wire<'a> for Vec<T> {
 
 /// Null. Which versions allow it stands with the field; the reader and the writer hold to that.
 impl<'a, T: Wire<'a>> Wire<'a> for Option<T> {
-    fn min_bytes(_: Version) -> usize {
-        1
+    fn min_bytes(version: Version) -> usize {
+        T::min_nullable_bytes(version)
     }
     fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         T::read_nullable(r)
