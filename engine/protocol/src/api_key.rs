@@ -117,8 +117,8 @@ impl ApiKey {
         self.flexible_from().is_some_and(|from| version >= from)
     }
 
-    /// Whether the header of a response to this version has tagged fields. That of ApiVersions never has: the client does
-    /// not know yet what the broker speaks (KIP-511).
+    /// Whether the header of a response to this version has tagged fields. That of ApiVersions never has: the client
+    /// does not know yet what the broker speaks (KIP-511).
     pub fn response_header_is_flexible(self, version: i16) -> bool {
         self != Self::ApiVersions && self.is_flexible(version)
     }

@@ -1,5 +1,5 @@
-//! What the consumers of a classic group tell each other: subscriptions and assignments. Brokers hand them on unread, but
-//! for the topics of a subscription, which say whether committed offsets are in use.
+//! What the consumers of a classic group tell each other: subscriptions and assignments. Brokers hand them on unread,
+//! but for the topics of a subscription, which say whether committed offsets are in use.
 
 use crate::{Blob, Str, schema::stored};
 

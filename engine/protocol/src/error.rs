@@ -76,7 +76,11 @@ pub enum DecodeError {
         key: i16,
     },
     /// A version outside [`ApiKey::versions`].
-    #[error("{api} has no version {version}: versions {min} to {max} are known", min = api.versions().start(), max = api.versions().end())]
+    #[error(
+        "{api} has no version {version}: versions {min} to {max} are known",
+        min = api.versions().start(),
+        max = api.versions().end()
+    )]
     UnsupportedVersion {
         /// The API.
         api: ApiKey,
@@ -108,7 +112,7 @@ pub enum DecodeError {
 pub enum EncodeError {
     /// The field says something that this version cannot express, and that the peer must not miss.
     #[error(
-        "{structure}.{field} is set, but does not exist in version {version}: leave it at its default or use a later version"
+        "{structure}.{field} is set, but version {version} lacks it: leave it at its default, or use another version"
     )]
     FieldNotInVersion {
         /// The structure, as Kafka names it.
@@ -143,7 +147,11 @@ pub enum EncodeError {
         length: usize,
     },
     /// A version outside [`ApiKey::versions`].
-    #[error("{api} has no version {version}: versions {min} to {max} are known", min = api.versions().start(), max = api.versions().end())]
+    #[error(
+        "{api} has no version {version}: versions {min} to {max} are known",
+        min = api.versions().start(),
+        max = api.versions().end()
+    )]
     UnsupportedVersion {
         /// The API.
         api: ApiKey,

@@ -29,7 +29,8 @@ pub struct ResponseHeader {
 }
 
 impl<'a> RequestHeader<'a> {
-    /// Reads a header; the message follows it in the reader. An unknown key is an error, as its header's form is unknown.
+    /// Reads a header; the message follows it in the reader. An unknown key is an error, as its header's form is
+    /// unknown.
     pub fn decode(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         r.version = Version::FIXED;
         let (key, version, correlation_id) = (i16::read(r)?, i16::read(r)?, i32::read(r)?);

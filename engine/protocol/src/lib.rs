@@ -1,8 +1,9 @@
 //! The Kafka wire codec: sans-IO, bounded, borrowing.
 //!
-//! Each API is declared once, in a module of its name (`schema.rs` shows the form): its key, its versions, and the fields of its
-//! request and response. Both directions come from that one table. What is decoded borrows from the bytes it came in,
-//! and never reserves more than those bytes; what is encoded may leave gaps for record bytes that lie elsewhere.
+//! Each API is declared once, in a module of its name (`schema.rs` shows the form): its key, its versions, and the
+//! fields of its request and response. Both directions come from that one table. What is decoded borrows from the bytes
+//! it came in, and takes memory in proportion to them only; what is encoded may leave gaps for record bytes that lie
+//! elsewhere.
 //!
 //! ```
 //! use ringlog_protocol::{Message, Reader, Writer, metadata::MetadataRequest};

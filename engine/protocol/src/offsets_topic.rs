@@ -1,6 +1,7 @@
 //! The records of `__consumer_offsets`, byte for byte as Kafka writes them.
 //!
-//! The version in front of a key says what the record is: 0 or 1 a committed offset, 2 a group; others are not ours to read.
+//! The version in front of a key says what the record is: 0 or 1 a committed offset, 2 a group; others are not ours to
+//! read.
 
 use crate::{Blob, Str, Uuid, schema::stored};
 

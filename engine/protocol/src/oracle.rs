@@ -1,4 +1,5 @@
-//! Every message in every version, against an independent implementation: the `kafka-protocol` crate. And against noise.
+//! Every message in every version, against an independent implementation: the `kafka-protocol` crate. And against
+//! noise.
 
 use std::fmt::Debug;
 
@@ -112,8 +113,8 @@ const ORACLE_DIFFERS: &[(&str, Range, Range)] = &[
     ("DescribeLogDirsResponse", (1, 5), (1, 4)),
 ];
 
-/// A random message goes from our writer through their reader and writer into our reader, and comes out as it went in: so
-/// all four agree on every byte.
+/// A random message goes from our writer through their reader and writer into our reader, and comes out as it went in:
+/// so all four agree on every byte.
 fn agree<Ours, Theirs>(dice: &mut Dice, version: i16)
 where
     Ours: Message<'static> + Debug,
@@ -137,7 +138,8 @@ fn endure<Ours: Message<'static> + Debug>(dice: &mut Dice, version: i16) {
     let whole = sample::<Ours>(dice, version).1;
     let bytes = damage(dice, whole);
     if let Ok(message) = Ours::decode(&mut Reader::new(bytes), version) {
-        // What was read can be written, and read again as the same: compared as text, since a NaN does not equal itself.
+        // What was read can be written, and read again as the same: compared as text, since a NaN does not equal
+        // itself.
         let mut w = Writer::new();
         message.encode(&mut w, version).unwrap();
         let again = Ours::decode(&mut Reader::new(w.into_bytes().to_vec().leak()), version).unwrap();

@@ -1,4 +1,4 @@
-//! A cursor over the bytes of one message. It borrows; it never copies, and never reserves more than the bytes allow.
+//! A cursor over the bytes of one message. It borrows, and takes memory in proportion to them only.
 
 use crate::{
     DecodeError,
@@ -15,9 +15,9 @@ pub struct Reader<'a> {
     budget: usize,
 }
 
-/// Memory for the elements of arrays that any message may take, and so much more for each byte that it has. An element may
-/// be tenfold larger in memory than on the wire (an empty name is two bytes there), but only a hostile message has many
-/// of those: a hundred mebibytes of empty names must not become gigabytes.
+/// Memory for the elements of arrays that any message may take, and so much more for each byte that it has. An element
+/// may be tenfold larger in memory than on the wire (an empty name is two bytes there), but only a hostile message has
+/// many of those: a hundred mebibytes of empty names must not become gigabytes.
 const FREE_BYTES: usize = 1024 * 1024;
 const BYTES_PER_BYTE: usize = 8;
 
@@ -98,8 +98,9 @@ impl<'a> Reader<'a> {
 
     /// The elements of an array, or `None` for null.
     ///
-    /// The count is checked against the bytes left and against the budget before anything is reserved, and what is reserved
-    /// is never larger than the bytes left: where elements are larger in memory, the rest grows as they arrive.
+    /// The count is checked against the bytes left and against the budget before anything is reserved, and what is
+    /// reserved is never larger than the bytes left: where elements are larger in memory, the rest grows as they
+    /// arrive.
     pub(crate) fn elements<T: Wire<'a>>(&mut self) -> Result<Option<Vec<T>>, DecodeError> {
         let Some(count) = self.length()? else { return Ok(None) };
         let (left, min_bytes) = (self.remaining(), T::min_bytes(self.version).max(1));
@@ -120,7 +121,8 @@ impl<'a> Reader<'a> {
         if field.is_fixed(self.version) { self.value(field, slot) } else { Ok(()) }
     }
 
-    /// Reads the tagged fields behind a structure: `known` reads one and says whether it knew its tag. Others are skipped.
+    /// Reads the tagged fields behind a structure: `known` reads one and says whether it knew its tag. Others are
+    /// skipped.
     pub(crate) fn tagged_fields(
         &mut self,
         mut known: impl FnMut(&mut Reader<'a>, u32) -> Result<bool, DecodeError>,

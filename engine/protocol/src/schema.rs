@@ -80,8 +80,8 @@ pub trait Stored<'a>: Wire<'a> {
         r.finish().map(|()| value)
     }
 
-    /// Reads bytes of any version: one newer than [`VERSIONS`](Self::VERSIONS) as the newest of them, and what follows is
-    /// ignored. So members of a group understand each other across versions of the client.
+    /// Reads bytes of any version: one newer than [`VERSIONS`](Self::VERSIONS) as the newest of them, and what follows
+    /// is ignored. So members of a group understand each other across versions of the client.
     fn from_newer_bytes(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let mut r = Reader::new(bytes);
         let version = i16::read(&mut r)?.min(*Self::VERSIONS.end());
@@ -161,7 +161,8 @@ impl Field {
 /// Declares one API: its key, its versions, its request and its response.
 macro_rules! api {
     (
-        $Api:ident = $key:literal, versions $min:literal..=$max:literal, $(flexible from $flexible:literal)? $(never flexible)?;
+        $Api:ident = $key:literal, versions $min:literal..=$max:literal,
+            $(flexible from $flexible:literal)? $(never flexible)?;
         request $Request:ident $(<$q:lifetime>)? { $($request:tt)* }
         $(struct $RequestPart:ident $(<$qp:lifetime>)? { $($request_part:tt)* })*
         response $Response:ident $(<$r:lifetime>)? { $($response:tt)* }
@@ -171,10 +172,10 @@ macro_rules! api {
         pub(crate) const VERSIONS: std::ops::RangeInclusive<i16> = $min..=$max;
         pub(crate) const FLEXIBLE_FROM: i16 = [$($flexible,)? i16::MAX][0];
 
-        $crate::schema::message! { $Api "request" $Request $(<$q>)? { $($request)* } }
-        $($crate::schema::structure! { concat!("A part of [`", stringify!($Request), "`]."), $RequestPart $(<$qp>)? { $($request_part)* } })*
-        $crate::schema::message! { $Api "response" $Response $(<$r>)? { $($response)* } }
-        $($crate::schema::structure! { concat!("A part of [`", stringify!($Response), "`]."), $ResponsePart $(<$rp>)? { $($response_part)* } })*
+        $crate::schema::message! { $Api, "The request of", $Request $(<$q>)? { $($request)* } }
+        $($crate::schema::part! { $Request, $RequestPart $(<$qp>)? { $($request_part)* } })*
+        $crate::schema::message! { $Api, "The response of", $Response $(<$r>)? { $($response)* } }
+        $($crate::schema::part! { $Response, $ResponsePart $(<$rp>)? { $($response_part)* } })*
         $crate::schema::answers! { $Request $(<$q>)?, $Response $(<$r>)? }
     };
 }
@@ -182,14 +183,15 @@ macro_rules! api {
 /// Declares bytes that carry their version in front of them.
 macro_rules! stored {
     (
-        $Name:ident $(<$a:lifetime>)?, versions $min:literal..=$max:literal, $(flexible from $flexible:literal)? $(never flexible)?
-        { $($fields:tt)* }
+        $Name:ident $(<$a:lifetime>)?, versions $min:literal..=$max:literal,
+            $(flexible from $flexible:literal)? $(never flexible)? { $($fields:tt)* }
         $(struct $Part:ident $(<$pa:lifetime>)? { $($part:tt)* })*
     ) => {
         $crate::schema::structure! {
-            concat!("`", stringify!($Name), "`, versions ", $min, " to ", $max, "."), $Name $(<$a>)? { $($fields)* }
+            concat!("`", stringify!($Name), "`, versions ", $min, " to ", $max, "."),
+            $Name $(<$a>)? { $($fields)* }
         }
-        $($crate::schema::structure! { concat!("A part of [`", stringify!($Name), "`]."), $Part $(<$pa>)? { $($part)* } })*
+        $($crate::schema::part! { $Name, $Part $(<$pa>)? { $($part)* } })*
         $crate::schema::with_lifetime! { Stored, $Name $(<$a>)? {
             const NAME: &'static str = stringify!($Name);
             const VERSIONS: std::ops::RangeInclusive<i16> = $min..=$max;
@@ -200,13 +202,24 @@ macro_rules! stored {
 
 /// A structure that is a whole request or response.
 macro_rules! message {
-    ($Api:ident $kind:literal $Name:ident $(<$a:lifetime>)? { $($fields:tt)* }) => {
+    ($Api:ident, $what:literal, $Name:ident $(<$a:lifetime>)? { $($fields:tt)* }) => {
         $crate::schema::structure! {
-            concat!("The ", $kind, " of [`ApiKey::", stringify!($Api), "`](crate::ApiKey::", stringify!($Api), ")."), $Name $(<$a>)? { $($fields)* }
+            concat!($what, " [`ApiKey::", stringify!($Api), "`](crate::ApiKey::", stringify!($Api), ")."),
+            $Name $(<$a>)? { $($fields)* }
         }
         $crate::schema::with_lifetime! { Message, $Name $(<$a>)? {
             const API: $crate::ApiKey = $crate::ApiKey::$Api;
         } }
+    };
+}
+
+/// A structure inside another.
+macro_rules! part {
+    ($Whole:ident, $Name:ident $(<$a:lifetime>)? { $($fields:tt)* }) => {
+        $crate::schema::structure! {
+            concat!("A part of [`", stringify!($Whole), "`]."),
+            $Name $(<$a>)? { $($fields)* }
+        }
     };
 }
 
@@ -249,7 +262,9 @@ macro_rules! structure {
         #[doc = $doc]
         #[derive(Debug, Clone, PartialEq)]
         pub struct $Name $($generics)* { $(
-            #[doc = concat!("Versions `", $from, "..", $("=", $to,)? "`", $(" (else `", stringify!($default), "`)",)? ".")]
+            #[doc = concat!(
+                "Versions `", $from, "..", $("=", $to,)? "`", $(" (else `", stringify!($default), "`)",)? "."
+            )]
             pub $field: $type,
         )* }
 
@@ -312,7 +327,7 @@ macro_rules! structure {
     (@ initial $default:expr) => { $default };
 }
 
-pub(crate) use {answers, api, message, stored, structure, with_lifetime};
+pub(crate) use {answers, api, message, part, stored, structure, with_lifetime};
 
 #[cfg(test)]
 mod tests {

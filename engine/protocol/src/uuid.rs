@@ -27,7 +27,8 @@ impl Uuid {
 
 impl fmt::Display for Uuid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // 22 digits of 6 bits hold 132 bits: the id, and four zeros below it, of which the first 128 bits are the number.
+        // 22 digits of 6 bits hold 132 bits: the id, and four zeros below it, of which the first 128 bits are the
+        // number.
         let bits = u128::from_be_bytes(self.0);
         (0..22).try_for_each(|digit| {
             let value = if digit < 21 { bits >> (122 - 6 * digit) } else { bits << 4 };

@@ -20,7 +20,8 @@ pub enum Records<'a> {
     Elsewhere(usize),
 }
 
-/// A value on the wire: in one of the two encodings of each type, fixed or compact, by the version in the reader or writer.
+/// A value on the wire: in one of the two encodings of each type, fixed or compact, by the version in the reader or
+/// writer.
 pub trait Wire<'a>: Default + PartialEq {
     /// The least that a value takes in this version, in bytes: what bounds an array's count.
     fn min_bytes(version: Version) -> usize;
@@ -36,7 +37,8 @@ pub trait Wire<'a>: Default + PartialEq {
     /// Writes a value.
     fn write(&self, w: &mut Writer) -> Result<(), EncodeError>;
 
-    /// Reads a value that may be null. A structure has a byte for that in front of it; other types say it by their length.
+    /// Reads a value that may be null. A structure has a byte for that in front of it; other types say it by their
+    /// length.
     fn read_nullable(r: &mut Reader<'a>) -> Result<Option<Self>, DecodeError> {
         if i8::read(r)? < 0 { Ok(None) } else { Self::read(r).map(Some) }
     }

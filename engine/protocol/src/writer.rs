@@ -147,7 +147,8 @@ impl Writer {
         }
     }
 
-    /// Writes the tagged fields behind a structure: `fields` adds those that differ from their defaults, lowest tag first.
+    /// Writes the tagged fields behind a structure: `fields` adds those that differ from their defaults, lowest tag
+    /// first.
     pub(crate) fn tagged_fields(
         &mut self,
         fields: impl FnOnce(&mut TaggedFields) -> Result<(), EncodeError>,

@@ -1,4 +1,5 @@
-//! AddPartitionsToTxn (key 24): partitions that join a transaction. Several transactions in one request, from brokers, from version 4 on.
+//! AddPartitionsToTxn (key 24): partitions that join a transaction. Several transactions in one request, from brokers,
+//! from version 4 on.
 
 use crate::{Str, schema::api};
 

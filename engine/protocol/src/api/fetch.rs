@@ -1,7 +1,7 @@
 //! Fetch (key 1): record batches from a position, waited for if need be.
 //!
-//! Topics are named up to version 12 and go by id from 13 on. A partition without records answers with empty records, never
-//! with null: many clients take null for a fault, so that empty is what a response starts with here.
+//! Topics are named up to version 12 and go by id from 13 on. A partition without records answers with empty records,
+//! never with null: many clients take null for a fault, so that empty is what a response starts with here.
 
 use crate::{Records, Str, Uuid, schema::api};
 

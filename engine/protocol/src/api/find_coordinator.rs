@@ -1,4 +1,5 @@
-//! FindCoordinator (key 10): which broker coordinates a group or a transactional id. Several keys in one request from version 4 on.
+//! FindCoordinator (key 10): which broker coordinates a group or a transactional id. Several keys in one request from
+//! version 4 on.
 
 use crate::{Str, schema::api};
 

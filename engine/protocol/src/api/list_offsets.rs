@@ -1,4 +1,5 @@
-//! ListOffsets (key 2): offsets by timestamp: −1 latest, −2 earliest, −3 that of the largest timestamp; not found is offset −1.
+//! ListOffsets (key 2): offsets by timestamp. −1 is the latest, −2 the earliest, −3 that of the largest timestamp; what is
+//! not found is offset −1.
 
 use crate::{Str, schema::api};
 

@@ -1,6 +1,7 @@
 //! Metadata (key 3): the brokers, and who leads which partition.
 //!
-//! All topics are asked for with an empty list in version 0, with null from version 1 on, where an empty list means none.
+//! All topics are asked for with an empty list in version 0, with null from version 1 on, where an empty list means
+//! none.
 
 use crate::{Str, Uuid, schema::api};
 

@@ -1,4 +1,5 @@
-//! OffsetFetch (key 9): offsets that a group has committed. Several groups in one request from version 8 on; null topics mean all.
+//! OffsetFetch (key 9): offsets that a group has committed. Several groups in one request from version 8 on; null
+//! topics mean all.
 
 use crate::{Str, Uuid, schema::api};
 
