@@ -2,14 +2,18 @@
 
 use std::fmt;
 use std::io;
+use std::marker::PhantomData;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
+use crate::fault::Faults;
 use crate::file::{File, Mode};
 use crate::gather::Gather;
+use crate::ring::{Ring, RingLimits};
+use crate::sync_thread;
 use crate::syscall;
 
 /// Zeros are written in pieces of this size when a file is pre-written.
@@ -56,12 +60,21 @@ pub enum Allocation {
 #[derive(Clone)]
 pub struct Disk {
     backend: Implementation,
+    /// A ring can't leave its thread; so that nobody relies on the other backends, no disk can.
+    _stays: PhantomData<Rc<()>>,
 }
 
 #[derive(Clone)]
 enum Implementation {
-    /// The Rc keeps `Disk` on its thread for every backend alike.
-    Syscall(Rc<syscall::Calls>),
+    Syscall,
+    Uring(Rc<Ring>),
+    Faulty(Arc<Faults>),
+}
+
+impl From<Implementation> for Disk {
+    fn from(backend: Implementation) -> Disk {
+        Disk { backend, _stays: PhantomData }
+    }
 }
 
 impl fmt::Debug for Disk {
@@ -73,13 +86,34 @@ impl fmt::Debug for Disk {
 impl Disk {
     /// Plain system calls: works everywhere.
     pub fn syscall() -> Disk {
-        Disk { backend: Implementation::Syscall(Rc::default()) }
+        Implementation::Syscall.into()
+    }
+
+    /// A ring of the calling thread's own, served by its current-thread tokio runtime, in which this must be called. Ask
+    /// [`crate::probe`] first whether it can be had.
+    pub fn uring(limits: RingLimits) -> io::Result<Disk> {
+        Ring::new(limits).map(|ring| Implementation::Uring(ring).into())
+    }
+
+    /// The test twin: real files below the directory of `faults`, and the faults that it injects.
+    pub fn faulty(faults: Arc<Faults>) -> Disk {
+        Implementation::Faulty(faults).into()
+    }
+
+    /// Operations that the kernel holds buffers of; 0 where they run in the calling thread.
+    pub fn in_flight(&self) -> usize {
+        match &self.backend {
+            Implementation::Uring(ring) => ring.in_flight(),
+            Implementation::Syscall | Implementation::Faulty(_) => 0,
+        }
     }
 
     /// The backend in use.
     pub fn backend(&self) -> Backend {
         match &self.backend {
-            Implementation::Syscall(_) => Backend::Syscall,
+            Implementation::Syscall => Backend::Syscall,
+            Implementation::Uring(_) => Backend::Uring,
+            Implementation::Faulty(_) => Backend::Faulty,
         }
     }
 
@@ -90,6 +124,7 @@ impl Disk {
     /// may have been written.
     pub async fn write_all_at(&self, file: &Arc<File>, buffers: Vec<Bytes>, position: u64) -> io::Result<u64> {
         let mut gather = Gather::new(buffers);
+        check_range(position, gather.bytes() as u64)?;
         let mut written = 0u64;
         while !gather.is_done() {
             let (result, rest) = self.write_once(file, gather, position + written).await;
@@ -109,6 +144,7 @@ impl Disk {
 
     /// Reads `length` bytes at `position`; fewer only at the end of the file.
     pub async fn read_at(&self, file: &Arc<File>, length: usize, position: u64) -> io::Result<BytesMut> {
+        check_range(position, length as u64)?;
         let mut buffer = BytesMut::zeroed(length);
         let mut filled = 0;
         while filled < length {
@@ -130,19 +166,24 @@ impl Disk {
     /// had not been synced must be taken for lost.
     pub async fn sync_data(&self, file: &Arc<File>) -> io::Result<()> {
         match &self.backend {
-            Implementation::Syscall(calls) => calls.sync_data(file).await,
+            Implementation::Syscall => sync_thread::sync_data(file).await,
+            Implementation::Uring(ring) => ring.sync_data(file).await,
+            Implementation::Faulty(faults) => faults.sync_data(file).await,
         }
     }
 
     /// Reserves `length` bytes from `position` on; see [`Allocation`]. `Unsupported` where the filesystem can't, `StorageFull`
     /// when there is no room.
     pub async fn allocate(&self, file: &Arc<File>, position: u64, length: u64, how: Allocation) -> io::Result<()> {
+        check_range(position, length)?;
         if length == 0 {
             return Ok(());
         }
         if how != Allocation::Zeroed {
             return match &self.backend {
-                Implementation::Syscall(calls) => calls.allocate(file, position, length, how),
+                Implementation::Syscall => syscall::allocate(file, position, length, how),
+                Implementation::Uring(ring) => ring.allocate(file, position, length, how).await,
+                Implementation::Faulty(faults) => faults.allocate(file, position, length, how).await,
             };
         }
         let mut done = 0;
@@ -159,49 +200,56 @@ impl Disk {
     /// Opens a file. The directory entry of a new one is durable after [`Disk::sync_dir`].
     pub fn open_file(&self, path: impl AsRef<Path>, mode: Mode) -> io::Result<Arc<File>> {
         match &self.backend {
-            Implementation::Syscall(_) => File::open(path.as_ref(), mode).map(Arc::new),
+            Implementation::Syscall | Implementation::Uring(_) => File::open(path.as_ref(), mode).map(Arc::new),
+            Implementation::Faulty(faults) => faults.open_file(path.as_ref(), mode).map(Arc::new),
         }
     }
 
     /// Makes a directory and those above it; durable after a [`Disk::sync_dir`] of each parent.
     pub fn create_dir_all(&self, path: impl AsRef<Path>) -> io::Result<()> {
         match &self.backend {
-            Implementation::Syscall(_) => syscall::create_dir_all(path.as_ref()),
+            Implementation::Syscall | Implementation::Uring(_) => syscall::create_dir_all(path.as_ref()),
+            Implementation::Faulty(faults) => faults.create_dir_all(path.as_ref()),
         }
     }
 
     /// Renames a file or directory, replacing an existing file; atomic, durable after [`Disk::sync_dir`].
     pub fn rename(&self, from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<()> {
         match &self.backend {
-            Implementation::Syscall(_) => syscall::rename(from.as_ref(), to.as_ref()),
+            Implementation::Syscall | Implementation::Uring(_) => syscall::rename(from.as_ref(), to.as_ref()),
+            Implementation::Faulty(faults) => faults.rename(from.as_ref(), to.as_ref()),
         }
     }
 
     /// Removes a file's name; open descriptors stay valid. Durable after [`Disk::sync_dir`].
     pub fn remove_file(&self, path: impl AsRef<Path>) -> io::Result<()> {
         match &self.backend {
-            Implementation::Syscall(_) => syscall::remove_file(path.as_ref()),
+            Implementation::Syscall | Implementation::Uring(_) => syscall::remove_file(path.as_ref()),
+            Implementation::Faulty(faults) => faults.remove_file(path.as_ref()),
         }
     }
 
     /// Removes a directory and all below it. Not atomic: rename it first when half of it must never be seen.
     pub fn remove_dir_all(&self, path: impl AsRef<Path>) -> io::Result<()> {
         match &self.backend {
-            Implementation::Syscall(_) => syscall::remove_dir_all(path.as_ref()),
+            Implementation::Syscall | Implementation::Uring(_) => syscall::remove_dir_all(path.as_ref()),
+            Implementation::Faulty(faults) => faults.remove_dir_all(path.as_ref()),
         }
     }
 
     /// Sets a file's size; new bytes read as zeros. Never on a file with queued sends: sendfile hands out page references.
     pub fn truncate(&self, file: &File, length: u64) -> io::Result<()> {
         match &self.backend {
-            Implementation::Syscall(_) => syscall::truncate(file, length),
+            Implementation::Syscall | Implementation::Uring(_) => syscall::truncate(file, length),
+            Implementation::Faulty(faults) => faults.truncate(file, length),
         }
     }
 
     /// Makes the names in a directory durable (fsync of the directory). Blocks the calling thread.
     pub fn sync_dir(&self, path: impl AsRef<Path>) -> io::Result<()> {
         match &self.backend {
-            Implementation::Syscall(_) => syscall::sync_dir(path.as_ref()),
+            Implementation::Syscall | Implementation::Uring(_) => syscall::sync_dir(path.as_ref()),
+            Implementation::Faulty(faults) => faults.sync_dir(path.as_ref()),
         }
     }
 
@@ -216,7 +264,8 @@ impl Disk {
         temporary.push(".tmp");
         let temporary = parent.join(temporary);
         match &self.backend {
-            Implementation::Syscall(_) => syscall::write_and_sync(&temporary, content),
+            Implementation::Syscall | Implementation::Uring(_) => syscall::write_and_sync(&temporary, content),
+            Implementation::Faulty(faults) => faults.write_and_sync(&temporary, content),
         }?;
         self.rename(&temporary, path)?;
         self.sync_dir(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
@@ -226,7 +275,9 @@ impl Disk {
 
     async fn write_once(&self, file: &Arc<File>, gather: Gather, position: u64) -> (io::Result<usize>, Gather) {
         match &self.backend {
-            Implementation::Syscall(_) => (syscall::write(file, &gather, position), gather),
+            Implementation::Syscall => (syscall::write(file, &gather, position), gather),
+            Implementation::Uring(ring) => ring.write(file, gather, position).await,
+            Implementation::Faulty(faults) => (faults.write(file, &gather, position).await, gather),
         }
     }
 
@@ -238,8 +289,18 @@ impl Disk {
         position: u64,
     ) -> (io::Result<usize>, BytesMut) {
         match &self.backend {
-            Implementation::Syscall(_) => (syscall::read(file, &mut buffer, filled, position), buffer),
+            Implementation::Syscall => (syscall::read(file, &mut buffer, filled, position), buffer),
+            Implementation::Uring(ring) => ring.read(file, buffer, filled, position).await,
+            Implementation::Faulty(faults) => (faults.read(file, &mut buffer, filled, position).await, buffer),
         }
+    }
+}
+
+/// Positions are signed in the kernel, and io_uring takes -1 for "at the file's own position".
+fn check_range(position: u64, length: u64) -> io::Result<()> {
+    match position.checked_add(length) {
+        Some(end) if i64::try_from(end).is_ok() => Ok(()),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{length} bytes at {position} pass 2^63"))),
     }
 }
 

@@ -41,6 +41,25 @@ impl Gather {
             self.left.pop_front();
         }
     }
+
+    /// The first `limit` bytes of what is left, sharing the buffers.
+    pub(crate) fn head(&self, mut limit: usize) -> Vec<Bytes> {
+        let mut head = Vec::new();
+        for buffer in &self.left {
+            let step = limit.min(buffer.len());
+            if step == 0 {
+                break;
+            }
+            head.push(buffer.slice(..step));
+            limit -= step;
+        }
+        head
+    }
+
+    /// Bytes left.
+    pub(crate) fn bytes(&self) -> usize {
+        self.left.iter().map(Bytes::len).sum()
+    }
 }
 
 #[cfg(test)]
@@ -57,7 +76,8 @@ mod tests {
         ]);
         assert_eq!(gather.vectors().len(), 3);
         gather.advance(4);
-        assert_eq!(&gather.vectors()[0][..], b"e");
+        assert_eq!(gather.head(9), [Bytes::from_static(b"e"), Bytes::from_static(b"f")]);
+        assert_eq!((gather.head(1).len(), gather.bytes()), (1, 2));
         gather.advance(2);
         assert!(gather.is_done());
     }

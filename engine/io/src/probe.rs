@@ -1,9 +1,18 @@
 //! Which backend this machine and directory can have: decided once at start, with the reason and the remedy.
 
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use io_uring::types::{Fd, FsyncFlags};
+use io_uring::{IoUring, opcode, squeue};
 
 use crate::disk::{Backend, Disk};
+use crate::file::at_path;
+use crate::limits::locked_memory_bytes;
+use crate::ring::{RingLimits, missing_opcodes, set_up};
 
 /// What the operator asked for (`io.backend`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,25 +36,149 @@ pub struct Choice {
     pub remedy: Option<String>,
 }
 
-/// Finds the backend for a data directory that exists.
+/// Finds the backend for an existing data directory: sets up a ring, asks for its opcodes, and takes one page through write,
+/// fdatasync and read in the directory. `Auto` falls back to system calls and says why; `Uring` fails instead. Blocks for one
+/// fdatasync.
 pub fn probe(directory: impl AsRef<Path>, wanted: Wanted) -> io::Result<Choice> {
-    let directory: PathBuf = directory.as_ref().to_owned();
-    if !directory.is_dir() {
-        return Err(io::Error::new(io::ErrorKind::NotFound, format!("{} is not a directory", directory.display())));
+    let choice = |backend, reason: &str, remedy| Choice { backend, reason: reason.to_owned(), remedy };
+    if wanted == Wanted::Syscall {
+        return Ok(choice(Backend::Syscall, "io.backend=syscall", None));
     }
-    let reason = match wanted {
-        Wanted::Syscall => "io.backend=syscall",
-        Wanted::Auto | Wanted::Uring => "system calls serve every operation",
-    };
-    Ok(Choice { backend: Backend::Syscall, reason: reason.to_owned(), remedy: None })
+    match try_ring(directory.as_ref()) {
+        Ok(()) => Ok(choice(Backend::Uring, "io_uring took a page through write, fdatasync and read", None)),
+        Err(Refused::Directory(error)) => Err(error),
+        Err(Refused::Ring(error)) => {
+            let remedy = remedy(&error);
+            if wanted == Wanted::Uring {
+                return Err(io::Error::new(error.kind(), format!("io.backend=uring: {error}. {remedy}")));
+            }
+            Ok(choice(Backend::Syscall, &format!("io_uring can't be used: {error}"), Some(remedy)))
+        }
+    }
 }
 
 impl Disk {
-    /// The calling thread's own handle on the chosen backend. Call it within the thread's tokio runtime.
+    /// The calling thread's own handle on the chosen backend. Call it within the thread's current-thread tokio runtime.
     pub fn open(choice: &Choice) -> io::Result<Disk> {
         match choice.backend {
             Backend::Syscall => Ok(Disk::syscall()),
-            other => Err(io::Error::new(io::ErrorKind::Unsupported, format!("no disk of backend {other}"))),
+            Backend::Uring => Disk::uring(RingLimits::default()),
+            Backend::Faulty => Err(io::Error::new(io::ErrorKind::Unsupported, "a faulty disk is opened by its faults")),
         }
+    }
+}
+
+/// Whose fault it is that the probe failed.
+enum Refused {
+    /// Not even a plain file can be made: no backend will do.
+    Directory(io::Error),
+    Ring(io::Error),
+}
+
+fn try_ring(directory: &Path) -> Result<(), Refused> {
+    let path = directory.join(format!(".ringlog-probe-{}", std::process::id()));
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path);
+    let file = file.map_err(|error| Refused::Directory(at_path(error, "open", &path)))?;
+    let removed = std::fs::remove_file(&path).map_err(|error| Refused::Directory(at_path(error, "remove", &path)));
+    removed.and_then(|()| round_trip(&file).map_err(Refused::Ring))
+}
+
+fn round_trip(file: &File) -> io::Result<()> {
+    const PAGE: [u8; 4096] = [0xA5; 4096];
+    let mut uring = set_up(RingLimits { operations: 4, workers: 1 })?;
+    let missing = missing_opcodes(&uring)?;
+    if !missing.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::Unsupported, format!("the kernel lacks {}", missing.join(", "))));
+    }
+    let fd = Fd(file.as_raw_fd());
+    let vector = libc::iovec { iov_base: PAGE.as_ptr().cast_mut().cast(), iov_len: PAGE.len() };
+    let written = wait_for(&mut uring, opcode::Writev::new(fd, &raw const vector, 1).build())?;
+    wait_for(&mut uring, opcode::Fsync::new(fd).flags(FsyncFlags::DATASYNC).build())?;
+    let mut back = [0; PAGE.len()];
+    let read = wait_for(&mut uring, opcode::Read::new(fd, back.as_mut_ptr(), back.len() as u32).build())?;
+    let mut plain = [0; PAGE.len()];
+    file.read_exact_at(&mut plain, 0)?;
+    if written as usize == PAGE.len() && read as usize == PAGE.len() && back == PAGE && plain == PAGE {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("wrote {written} and read {read} of {} bytes, or other ones", PAGE.len())))
+}
+
+/// Runs one operation whose buffers live in the caller's frame.
+fn wait_for(uring: &mut IoUring, entry: squeue::Entry) -> io::Result<i32> {
+    // SAFETY: what the entry points to lives in the caller's frame, and this function comes back only with the completion (it
+    // ends the process rather than leave the kernel with pointers into a frame that is gone).
+    if unsafe { uring.submission().push(&entry) }.is_err() {
+        return Err(io::Error::other("the submission queue of a fresh ring is full"));
+    }
+    let result = loop {
+        match uring.submit_and_wait(1) {
+            Err(error) if !matches!(error.raw_os_error(), Some(libc::EINTR | libc::EAGAIN | libc::EBUSY)) => {
+                // Refused before it was taken (a seccomp profile that lets set-up through): the kernel holds nothing.
+                if !uring.submission().is_empty() {
+                    return Err(error);
+                }
+                std::process::abort();
+            }
+            _ => {}
+        }
+        if let Some(completion) = uring.completion().next() {
+            break completion.result();
+        }
+    };
+    if result < 0 { Err(io::Error::from_raw_os_error(result.wrapping_neg())) } else { Ok(result) }
+}
+
+/// What an operator can change, by the error number that the kernel gave.
+fn remedy(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(libc::EPERM | libc::EACCES) => match disabled() {
+            Some(level @ (1 | 2)) => format!(
+                "kernel.io_uring_disabled is {level}: `sysctl -w kernel.io_uring_disabled=0`{}",
+                if level == 1 { ", or add the user to the group in kernel.io_uring_group" } else { "" }
+            ),
+            _ => "A seccomp profile refuses it (Docker's and containerd's defaults do): run with a profile that allows \
+                  io_uring_setup, io_uring_enter and io_uring_register"
+                .to_owned(),
+        },
+        Some(libc::ENOSYS) => {
+            "The kernel has no io_uring (Linux 5.6 or later, CONFIG_IO_URING=y), or a seccomp profile hides it: use a later \
+             kernel, or a profile that allows io_uring_setup, io_uring_enter and io_uring_register"
+                .to_owned()
+        }
+        Some(libc::ENOMEM) => format!(
+            "The ring's memory can't be locked: raise RLIMIT_MEMLOCK (it is {}; `ulimit -l`, LimitMEMLOCK= in a systemd \
+             unit) or the cgroup's memory limit",
+            locked_memory_bytes().map_or_else(|_| "unknown".to_owned(), |bytes| format!("{bytes} bytes"))
+        ),
+        _ => "Set io.backend=syscall to use plain system calls without this message".to_owned(),
+    }
+}
+
+fn disabled() -> Option<u8> {
+    std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled").ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_refusal_names_what_the_operator_can_change() {
+        let remedy = |number| remedy(&io::Error::from_raw_os_error(number));
+        assert!(remedy(libc::ENOSYS).contains("CONFIG_IO_URING"));
+        assert!(remedy(libc::ENOMEM).contains("RLIMIT_MEMLOCK"));
+        let refused = remedy(libc::EPERM);
+        assert!(refused.contains("seccomp") || refused.contains("io_uring_disabled"), "{refused}");
+    }
+
+    #[test]
+    fn system_calls_are_had_when_wanted_and_a_missing_directory_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(probe(dir.path(), Wanted::Syscall).unwrap().backend, Backend::Syscall);
+        assert_eq!(probe(dir.path().join("none"), Wanted::Auto).unwrap_err().kind(), io::ErrorKind::NotFound);
+        let automatic = probe(dir.path(), Wanted::Auto).unwrap();
+        assert_eq!(automatic.backend == Backend::Syscall, automatic.remedy.is_some(), "{automatic:?}");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "the probe leaves nothing behind");
     }
 }

@@ -3,35 +3,25 @@
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::Arc;
 
+use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::uio::pwritev;
 
 use crate::disk::Allocation;
 use crate::file::{File, at_path};
 use crate::gather::Gather;
-use crate::sync_thread;
 
-/// The asynchronous operations of this backend.
-#[derive(Debug, Default)]
-pub(crate) struct Calls;
-
-impl Calls {
-    pub(crate) async fn sync_data(&self, file: &Arc<File>) -> io::Result<()> {
-        sync_thread::sync_data(file).await
-    }
-
-    pub(crate) fn allocate(&self, file: &File, position: u64, length: u64, how: Allocation) -> io::Result<()> {
-        let flags = match how {
-            Allocation::KeepSize => FallocateFlags::FALLOC_FL_KEEP_SIZE,
-            Allocation::Extend | Allocation::Zeroed => FallocateFlags::empty(),
-        };
-        loop {
-            match fallocate(file, flags, offset(position)?, offset(length)?) {
-                Err(nix::errno::Errno::EINTR) => {}
-                other => return Ok(other?),
-            }
+/// fallocate of blocks, with or without the size; zero-filling is done by the disk.
+pub(crate) fn allocate(file: &File, position: u64, length: u64, how: Allocation) -> io::Result<()> {
+    let flags = match how {
+        Allocation::KeepSize => FallocateFlags::FALLOC_FL_KEEP_SIZE,
+        Allocation::Extend | Allocation::Zeroed => FallocateFlags::empty(),
+    };
+    loop {
+        match fallocate(file, flags, offset(position)?, offset(length)?) {
+            Err(Errno::EINTR) => {}
+            other => return Ok(other?),
         }
     }
 }
