@@ -23,9 +23,9 @@ static ZEROS: [u8; ZERO_BYTES] = [0; ZERO_BYTES];
 /// Which implementation serves the asynchronous operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
-    /// One io_uring ring per thread.
+    /// One io_uring ring per thread; small writes in the calling thread where the filesystem would punt them.
     Uring,
-    /// pwritev and pread in the calling thread, fdatasync on one thread per device.
+    /// pwritev and pread in the calling thread, fdatasync on threads of the device.
     Syscall,
     /// The test twin: real files, injected faults.
     Faulty,

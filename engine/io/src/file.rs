@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// How [`crate::Disk::open_file`] opens a file. Every mode is close-on-exec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub enum Mode {
 pub struct File {
     inner: std::fs::File,
     path: PathBuf,
+    /// Whether a ring hands every buffered write of this file to a worker thread; learned by the first write.
+    pub(crate) punts_writes: OnceLock<bool>,
 }
 
 impl File {
@@ -36,7 +39,7 @@ impl File {
             Mode::CreateNew => drop(options.create_new(true)),
         }
         let inner = options.open(path).map_err(|error| at_path(error, "open", path))?;
-        Ok(File { inner, path: path.to_owned() })
+        Ok(File { inner, path: path.to_owned(), punts_writes: OnceLock::new() })
     }
 
     /// The path that the file was opened under; a later rename does not change it.

@@ -1,4 +1,31 @@
 //! The only crate with unsafe: disk operations on two backends, buffers, transfer to sockets, probes.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `disk` | [`Disk`]: the closed set of operations, the same on every backend |
+//! | `file`, `map` | [`File`]: a descriptor and its path; [`Map`]: a closed file in memory |
+//! | `syscall`, `sync_thread` | the backend of plain system calls; fdatasync on threads of the device |
+//! | `ring`, `slab` | the io_uring backend: one ring per thread, a slot per operation |
+//! | `fault`, `shadow` | the faulty twin: injected faults; what a power cut leaves |
+//! | `gather`, `pool` | a vectored write on its way; page-aligned buffers under a byte bound |
+//! | `probe` | which backend this machine and directory can have, and what to change if not the ring |
+//! | [`transfer`], [`residency`] | file ranges to sockets; whether they are in the page cache |
+//! | [`cpu`], [`limits`], `host_epoch`, `dir_lock` | the process and its machine |
+//!
+//! # Invariants
+//!
+//! - No other crate changes a data file, and here it is done by [`Disk`] alone: what recovery must survive, the twin can inject.
+//! - A buffer belongs to its operation until the kernel has completed it, even when the future is dropped. A ring lives until its
+//!   last operation has ended.
+//! - Operations in flight ≤ completion queue, so no completion is ever lost; more wait in the order of their calls.
+//! - A completion without an owner, or a second one, aborts the process with the operation's id: the alternative is to hand out a
+//!   buffer that is being written.
+//! - A dropped future means "may or may not have happened". So does an error of a write, for any prefix of it.
+//! - "Written" is in the page cache; only [`Disk::sync_data`] (bytes) and [`Disk::sync_dir`] (names) make durable. A failed sync is
+//!   reported once and never retried.
+//! - [`Disk::sync_data`] never blocks its thread. Reads and writes of [`Backend::Syscall`], and small writes of [`Backend::Uring`],
+//!   run in the calling thread (see [`INLINE_WRITE_BYTES`]); the immediate operations always do.
+//! - A ring, and so a [`Disk`], stays on the thread and in the current-thread runtime that it was opened on.
 #![deny(unsafe_op_in_unsafe_fn)]
 
 pub mod cpu;
@@ -28,5 +55,5 @@ pub use host_epoch::HostEpoch;
 pub use map::Map;
 pub use pool::{ALIGNMENT_BYTES, Buffer, Pool};
 pub use probe::{Choice, Wanted, probe};
-pub use ring::RingLimits;
+pub use ring::{INLINE_WRITE_BYTES, RingLimits};
 pub use shadow::Unsynced;

@@ -181,4 +181,41 @@ mod tests {
         assert_eq!(automatic.backend == Backend::Syscall, automatic.remedy.is_some(), "{automatic:?}");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "the probe leaves nothing behind");
     }
+
+    /// In a thread for which the kernel refuses io_uring_setup like a container's seccomp profile does.
+    fn where_rings_are_refused<T: Send + 'static>(errno: i32, test: impl FnOnce() -> T + Send + 'static) -> T {
+        use libc::{BPF_ABS, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W, SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO};
+        let step = |code: u32, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };
+        std::thread::spawn(move || {
+            nix::sys::prctl::set_no_new_privs().unwrap();
+            let mut filter = [
+                step(BPF_LD | BPF_W | BPF_ABS, 0, 0, 0),
+                step(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, libc::SYS_io_uring_setup as u32),
+                step(BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | errno as u32),
+                step(BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW),
+            ];
+            let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
+            // SAFETY: the program and its steps live across the call; it concerns this thread only.
+            let set = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) };
+            assert_eq!(set, 0, "{}", io::Error::last_os_error());
+            test()
+        })
+        .join()
+        .unwrap()
+    }
+
+    #[test]
+    fn where_io_uring_is_refused_system_calls_serve_and_the_remedy_is_told() {
+        for errno in [libc::EPERM, libc::ENOSYS, libc::ENOMEM] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().to_owned();
+            let (automatic, insisted) =
+                where_rings_are_refused(errno, move || (probe(&path, Wanted::Auto), probe(&path, Wanted::Uring)));
+            let automatic = automatic.unwrap();
+            assert_eq!(automatic.backend, Backend::Syscall);
+            let expected = remedy(&io::Error::from_raw_os_error(errno));
+            assert_eq!(automatic.remedy.as_ref(), Some(&expected));
+            assert!(insisted.unwrap_err().to_string().contains(&expected));
+        }
+    }
 }

@@ -21,10 +21,6 @@ impl<T> Slab<T> {
         Slab { slots: Vec::new(), free: Vec::new() }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.slots.len() - self.free.len()
-    }
-
     pub(crate) fn insert(&mut self, value: T) -> OperationId {
         let index = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot { generation: 0, value: None });
@@ -65,7 +61,7 @@ mod tests {
         let c = slab.insert('c');
         assert_ne!(a, c, "the slot is used again under another id");
         assert_eq!((slab.remove(a), slab.get_mut(a)), (None, None));
-        assert_eq!((slab.remove(c), slab.remove(b), slab.len()), (Some('c'), Some('b'), 0));
+        assert_eq!((slab.remove(c), slab.remove(b)), (Some('c'), Some('b')));
         assert_eq!(slab.remove(OperationId(77)), None);
     }
 }

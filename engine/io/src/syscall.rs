@@ -1,4 +1,4 @@
-//! The system-call backend: reads and writes in the calling thread, fdatasync on a thread of the device.
+//! The system-call backend: reads and writes in the calling thread, fdatasync on threads of the device.
 
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
@@ -29,6 +29,19 @@ pub(crate) fn allocate(file: &File, position: u64, length: u64, how: Allocation)
 /// One pwritev; may be short.
 pub(crate) fn write(file: &File, gather: &Gather, position: u64) -> io::Result<usize> {
     Ok(pwritev(file, &gather.vectors(), offset(position)?)?)
+}
+
+/// One pwritev2(RWF_NOWAIT): `WouldBlock` when it would wait, `Unsupported` where the filesystem never writes to the page cache
+/// without waiting (ext4).
+pub(crate) fn write_nowait(file: &File, gather: &Gather, position: u64) -> io::Result<usize> {
+    let vectors = gather.vectors();
+    // SAFETY: IoSlice has the layout of iovec (std promises it); the vectors and the buffers they cover are borrowed for the
+    // whole call, and the kernel only reads them.
+    let written = unsafe {
+        let first = vectors.as_ptr().cast::<libc::iovec>();
+        libc::pwritev2(file.raw(), first, vectors.len() as libc::c_int, offset(position)?, libc::RWF_NOWAIT)
+    };
+    usize::try_from(written).map_err(|_| io::Error::last_os_error())
 }
 
 /// One pread into `buffer[filled..]`; may be short.

@@ -9,8 +9,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use ringlog_io::{Allocation, Backend, Disk, Faults, File, Mode, RingLimits, Wanted, probe};
+use ringlog_io::{Allocation, Backend, Disk, Faults, File, INLINE_WRITE_BYTES, Mode, RingLimits, Wanted, probe};
 use tempfile::TempDir;
+
+/// A write that the ring never does in the calling thread.
+const LARGE: usize = INLINE_WRITE_BYTES + 1;
 
 /// A disk of one backend and a directory of its own.
 struct Bench {
@@ -166,20 +169,20 @@ fn buffers_outlive_dropped_futures_and_are_freed_after_their_completion() {
         // 64 writes, each begun and then abandoned; the owners must live until the kernel is done, and no longer.
         let mut owners = Vec::new();
         for index in 0..64u64 {
-            let owner: Arc<Vec<u8>> = Arc::new(pattern(100_000, index as u8).to_vec());
+            let owner: Arc<Vec<u8>> = Arc::new(pattern(LARGE, index as u8).to_vec());
             let bytes = Bytes::from_owner(Shared(owner.clone()));
-            let mut write = pin!(bench.disk.write_all_at(&file, vec![bytes], index * 100_000));
+            let mut write = pin!(bench.disk.write_all_at(&file, vec![bytes], index * LARGE as u64));
             let _ = write.as_mut().poll(&mut Context::from_waker(Waker::noop()));
             owners.push(owner);
         }
         // Scribble over what the allocator hands out next: a buffer freed too early would show up in the file.
-        let scribbles: Vec<Vec<u8>> = (0..64).map(|_| vec![0xEE; 100_000]).collect();
+        let scribbles: Vec<Vec<u8>> = (0..64).map(|_| vec![0xEE; LARGE]).collect();
         while owners.iter().any(|owner| Arc::strong_count(owner) > 1) {
             tokio::task::yield_now().await;
         }
         drop(scribbles);
         for (index, owner) in owners.iter().enumerate() {
-            let back = bench.disk.read_at(&file, 100_000, index as u64 * 100_000).await.unwrap();
+            let back = bench.disk.read_at(&file, LARGE, index as u64 * LARGE as u64).await.unwrap();
             assert!(back == owner[..], "write {index} is not what its buffer held");
         }
     });
@@ -214,8 +217,9 @@ fn operations_beyond_the_completion_queue_wait_their_turn() {
         let mut writes: Vec<_> = (0..100u64)
             .map(|index| {
                 let (disk, file) = (disk.clone(), file.clone());
-                let write =
-                    async move { disk.write_all_at(&file, vec![pattern(9_000, index as u8)], index * 9_000).await };
+                let write = async move {
+                    disk.write_all_at(&file, vec![pattern(LARGE, index as u8)], index * LARGE as u64).await
+                };
                 (index, Box::pin(write))
             })
             .collect();
@@ -225,10 +229,10 @@ fn operations_beyond_the_completion_queue_wait_their_turn() {
         // Half of them are dropped while they wait or fly; the rest must all come through.
         writes.retain(|(index, _)| index % 2 == 1);
         for written in all(writes.into_iter().map(|(_, write)| write)).await {
-            assert_eq!(written.unwrap(), 9_000);
+            assert_eq!(written.unwrap(), LARGE as u64);
         }
         for index in (1..100u64).step_by(2) {
-            assert_eq!(disk.read_at(&file, 9_000, index * 9_000).await.unwrap(), pattern(9_000, index as u8));
+            assert_eq!(disk.read_at(&file, LARGE, index * LARGE as u64).await.unwrap(), pattern(LARGE, index as u8));
         }
     });
 }
@@ -238,17 +242,17 @@ fn one_stalled_future_does_not_hold_up_the_others() {
     on_every_backend(async |bench: Bench| {
         let file = bench.file("f");
         // Polled once and then kept, as a select! loop may do: whoever else waits must still be woken.
-        let mut stalled = Box::pin(bench.disk.write_all_at(&file, vec![pattern(100_000, 1)], 0));
+        let mut stalled = Box::pin(bench.disk.write_all_at(&file, vec![pattern(LARGE, 1)], 0));
         let begun = stalled.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         for round in 1..20 {
-            bench.disk.write_all_at(&file, vec![pattern(100_000, 2)], round * 100_000).await.unwrap();
+            bench.disk.write_all_at(&file, vec![pattern(LARGE, 2)], round * LARGE as u64).await.unwrap();
             bench.disk.sync_data(&file).await.unwrap();
         }
         let written = match begun {
             Poll::Ready(written) => written,
             Poll::Pending => stalled.await,
         };
-        assert_eq!(written.unwrap(), 100_000);
+        assert_eq!(written.unwrap(), LARGE as u64);
     });
 }
 
