@@ -1,0 +1,27 @@
+//! CRC-32C (Castagnoli), the checksum of a batch.
+
+/// CRC-32C of `bytes`, as a batch header stores it: over everything from the attributes to the end of the batch.
+///
+/// Uses the processor's CRC instruction where there is one.
+#[must_use]
+pub fn crc32c(bytes: &[u8]) -> u32 {
+    crc32c::crc32c(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_check_value_of_the_crc_catalogue_is_met() {
+        assert_eq!(crc32c(b"123456789"), 0xE306_9283);
+    }
+
+    proptest! {
+        #[test]
+        fn another_implementation_agrees(bytes in proptest::collection::vec(any::<u8>(), 0..5000)) {
+            prop_assert_eq!(u64::from(crc32c(&bytes)), crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, &bytes));
+        }
+    }
+}
