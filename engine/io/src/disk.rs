@@ -23,7 +23,8 @@ static ZEROS: [u8; ZERO_BYTES] = [0; ZERO_BYTES];
 /// Which implementation serves the asynchronous operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
-    /// One io_uring ring per thread; small writes in the calling thread where the filesystem would punt them.
+    /// One io_uring ring per thread. In the calling thread are made: reads of what is in the page cache, and small writes where the
+    /// filesystem would punt them ([`crate::INLINE_WRITE_BYTES`]).
     Uring,
     /// pwritev and pread in the calling thread, fdatasync on threads of the device.
     Syscall,

@@ -23,8 +23,8 @@
 //! - A dropped future means "may or may not have happened". So does an error of a write, for any prefix of it.
 //! - "Written" is in the page cache; only [`Disk::sync_data`] (bytes) and [`Disk::sync_dir`] (names) make durable. A failed sync is
 //!   reported once and never retried.
-//! - [`Disk::sync_data`] never blocks its thread. Reads and writes of [`Backend::Syscall`], and small writes of [`Backend::Uring`],
-//!   run in the calling thread (see [`INLINE_WRITE_BYTES`]); the immediate operations always do.
+//! - [`Disk::sync_data`] never blocks its thread. Reads and writes of [`Backend::Syscall`] run in the calling thread, and so do
+//!   warm reads and small writes of [`Backend::Uring`] (see [`INLINE_WRITE_BYTES`]); the immediate operations always do.
 //! - A ring, and so a [`Disk`], stays on the thread and in the current-thread runtime that it was opened on.
 #![deny(unsafe_op_in_unsafe_fn)]
 

@@ -9,25 +9,25 @@ use crate::syscall::offset;
 /// Reads what the page cache holds at `position`: `WouldBlock` when the first byte is not there, fewer bytes when a later one is
 /// not, 0 at the end of the file. Where the filesystem can't tell (EOPNOTSUPP) it is a plain read. preadv2(2), RWF_NOWAIT.
 pub fn read_cached(file: &File, buffer: &mut [u8], position: u64) -> io::Result<usize> {
-    if buffer.is_empty() {
-        return Ok(0);
-    }
-    let vector = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
-    let position_signed = offset(position)?;
-    // SAFETY: the one vector covers exactly `buffer`, which is borrowed mutably for the whole call; the descriptor is open.
-    let read = unsafe { libc::preadv2(file.raw(), &vector, 1, position_signed, libc::RWF_NOWAIT) };
-    if let Ok(read) = usize::try_from(read) {
-        return Ok(read);
-    }
-    let error = io::Error::last_os_error();
-    match error.raw_os_error() {
-        Some(libc::EOPNOTSUPP | libc::ENOSYS) => file.read_at(buffer, position),
-        Some(libc::EINTR) => Err(io::ErrorKind::WouldBlock.into()),
-        _ => Err(error),
+    match read_nowait(file, buffer, position) {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::ENOSYS)) => {
+            file.read_at(buffer, position)
+        }
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(io::ErrorKind::WouldBlock.into()),
+        other => other,
     }
 }
 
-/// Whether every page of the range is in the page cache, or `None` where the kernel can't say (before 6.5, or refused by a
+/// One preadv2(RWF_NOWAIT).
+pub(crate) fn read_nowait(file: &File, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+    let vector = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    let position = offset(position)?;
+    // SAFETY: the one vector covers exactly `buffer`, which is borrowed mutably for the whole call; the descriptor is open.
+    let read = unsafe { libc::preadv2(file.raw(), &raw const vector, 1, position, libc::RWF_NOWAIT) };
+    usize::try_from(read).map_err(|_| io::Error::last_os_error())
+}
+
+/// Whether every page of the range, which must lie within the file, is in the page cache, or `None` where the kernel can't say (before 6.5, or refused by a
 /// seccomp profile). cachestat(2): about a quarter of a microsecond per warm MiB.
 pub fn is_cached(file: &File, position: u64, length: u64) -> Option<bool> {
     static ABSENT: AtomicBool = AtomicBool::new(false);
@@ -47,8 +47,7 @@ pub fn is_cached(file: &File, position: u64, length: u64) -> Option<bool> {
         }
         return None;
     }
-    let page = PAGE_BYTES;
-    let pages = (position + length).div_ceil(page) - position / page;
+    let pages = position.saturating_add(length).div_ceil(PAGE_BYTES) - position / PAGE_BYTES;
     Some(counts.cached >= pages)
 }
 

@@ -25,6 +25,7 @@ use tokio::task::AbortHandle;
 use crate::disk::Allocation;
 use crate::file::File;
 use crate::gather::Gather;
+use crate::residency::read_nowait;
 use crate::slab::{OperationId, Slab};
 use crate::syscall;
 
@@ -145,10 +146,14 @@ impl Ring {
     pub(crate) async fn read(
         &self,
         file: &Arc<File>,
-        buffer: BytesMut,
+        mut buffer: BytesMut,
         filled: usize,
         position: u64,
     ) -> (io::Result<usize>, BytesMut) {
+        // The ring would copy what is in the page cache within the submission, too, but ring the bell for it.
+        if let Ok(read) = read_nowait(file, buffer.get_mut(filled..).unwrap_or_default(), position) {
+            return (Ok(read), buffer);
+        }
         let (result, payload) = self
             .run(file, Payload::Read { buffer, filled }, |payload| {
                 let Payload::Read { buffer, filled } = payload else { return opcode::Nop::new().build() };
@@ -297,7 +302,10 @@ impl Operation<'_> {
         let Some(slot) = queues.slab.get_mut(self.id) else { bug(self.id, "was polled after its end") };
         match &mut slot.progress {
             Progress::InFlight { waiter, .. } => {
-                *waiter = Waiter::Polled(waker.clone());
+                let before = std::mem::replace(waiter, Waiter::Polled(waker.clone()));
+                // A waker may hold the last reference to a task, and that task an operation.
+                drop(queues);
+                drop(before);
                 Poll::Pending
             }
             Progress::Done(result) => {
@@ -313,7 +321,11 @@ impl Drop for Operation<'_> {
         let mut queues = self.ring.queues.borrow_mut();
         let Some(slot) = queues.slab.get_mut(self.id) else { return };
         match &mut slot.progress {
-            Progress::InFlight { waiter, .. } => *waiter = Waiter::Abandoned,
+            Progress::InFlight { waiter, .. } => {
+                let before = std::mem::replace(waiter, Waiter::Abandoned);
+                drop(queues);
+                drop(before);
+            }
             Progress::Done(_) => {
                 let done = queues.slab.remove(self.id);
                 drop(queues);
@@ -410,4 +422,41 @@ fn bug(id: OperationId, what: &str) -> ! {
     tracing::error!(operation = format_args!("{:#x}", id.0), "bug: ring operation {what}");
     eprintln!("ringlog: bug: ring operation {:#x} {what}", id.0);
     std::process::abort();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_completion_without_an_owner_aborts_with_the_id_of_the_operation() {
+        const CHILD: &str = "RINGLOG_TEST_STRAY_COMPLETION";
+        if std::env::var_os(CHILD).is_none() {
+            let itself = std::env::current_exe().unwrap();
+            let name = "ring::tests::a_completion_without_an_owner_aborts_with_the_id_of_the_operation";
+            let child = Command::new(itself).args(["--exact", name, "--nocapture"]).env(CHILD, "1").output().unwrap();
+            let said = String::from_utf8_lossy(&child.stderr);
+            if said.contains("NOT TESTED") {
+                eprintln!("{said}");
+                return;
+            }
+            assert_eq!(child.status.signal(), Some(libc::SIGABRT), "{said}");
+            assert!(said.contains("operation 0xabc0000007"), "{said}");
+            return;
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let _inside = runtime.enter();
+        let ring = match Ring::new(RingLimits::default()) {
+            Ok(ring) => ring,
+            Err(error) => return eprintln!("\n!!! NOT TESTED ON IO_URING: {error}\n"),
+        };
+        let stray = opcode::Nop::new().build().user_data(0xab_c000_0007);
+        // SAFETY: a NOP has no buffers.
+        unsafe { ring.queues.borrow_mut().uring.submission().push(&stray).unwrap() };
+        ring.turn();
+        unreachable!("the stray completion was taken");
+    }
 }

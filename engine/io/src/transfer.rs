@@ -69,7 +69,7 @@ impl Splicer {
     }
 
     /// Takes up to `length` bytes from the file into the empty pipe; returns how many, 0 at the end of the file. Ask
-    /// [`Splicer::drain`] until nothing waits before the next one.
+    /// [`Splicer::drain`] until nothing waits before the next one. A cold page blocks the thread.
     pub fn fill(&mut self, file: &File, position: u64, length: usize) -> io::Result<usize> {
         if self.waiting > 0 {
             return Err(io::ErrorKind::WouldBlock.into());

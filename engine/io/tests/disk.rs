@@ -73,6 +73,23 @@ fn what_is_written_is_read_back_and_a_read_is_short_only_at_the_end() {
 }
 
 #[test]
+fn cold_reads_give_what_was_written() {
+    on_every_backend(async |bench: Bench| {
+        let file = bench.file("f");
+        let body = pattern(3_000_000, 9);
+        bench.disk.write_all_at(&file, vec![body.clone()], 0).await.unwrap();
+        let other = std::fs::File::open(bench.path("f")).unwrap();
+        other.sync_all().unwrap();
+        let advice = nix::fcntl::PosixFadviseAdvice::POSIX_FADV_DONTNEED;
+        nix::fcntl::posix_fadvise(&other, 0, 0, advice).unwrap();
+        let reads = (0..30).map(|part| bench.disk.read_at(&file, 100_000, part * 100_000));
+        for (part, read) in all(reads).await.into_iter().enumerate() {
+            assert_eq!(read.unwrap(), body.slice(part * 100_000..(part + 1) * 100_000));
+        }
+    });
+}
+
+#[test]
 fn a_write_of_more_vectors_than_the_kernel_takes_is_split() {
     on_every_backend(async |bench: Bench| {
         let file = bench.file("f");

@@ -244,3 +244,44 @@ fn truncation_and_preallocation_are_lost_or_kept_like_writes() {
         assert_eq!((kept.len(), &kept[..700], &kept[700..]), (3000, &[9; 700][..], &[0; 2300][..]));
     });
 }
+
+#[test]
+fn any_mix_of_writes_truncations_and_syncs_leaves_what_a_plain_model_says() {
+    run(async {
+        let bench = bench();
+        let mut random = bench.faults.seed();
+        let mut below = |limit: u64| {
+            random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (random >> 33) % limit
+        };
+        bench.faults.rate(OperationKind::Write, Fault::Short(700), 0.3);
+        let file = bench.disk.open_file(bench.path("f"), Mode::Create).unwrap();
+        bench.sync_names();
+        let (mut live, mut durable) = (Vec::new(), Vec::new());
+        for step in 0..400u64 {
+            match below(10) {
+                0 => {
+                    bench.disk.sync_data(&file).await.unwrap();
+                    durable = live.clone();
+                }
+                1 => {
+                    let length = below(6000) as usize;
+                    bench.disk.truncate(&file, length as u64).unwrap();
+                    live.resize(length, 0);
+                }
+                _ => {
+                    let (position, length) = (below(5000) as usize, below(2000) as usize);
+                    let bytes = vec![step as u8; length];
+                    if length > 0 {
+                        live.resize(live.len().max(position + length), 0);
+                        live[position..position + length].copy_from_slice(&bytes);
+                    }
+                    bench.disk.write_all_at(&file, vec![bytes.into()], position as u64).await.unwrap();
+                }
+            }
+        }
+        assert!(bench.disk.read_at(&file, 10_000, 0).await.unwrap() == live);
+        assert!(read(&bench.cut(Unsynced::Kept), "f").unwrap() == live);
+        assert!(read(&bench.cut(Unsynced::Lost), "f").unwrap() == durable);
+    });
+}
