@@ -1,0 +1,197 @@
+//! Topics: create, list, describe, add partitions, delete, delete records, look offsets up.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::future::try_join_all;
+use ringlog_protocol::create_partitions::{CreatePartitionsRequest, CreatePartitionsTopic};
+use ringlog_protocol::create_topics::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
+use ringlog_protocol::delete_records::{DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic};
+use ringlog_protocol::delete_topics::{DeleteTopicState, DeleteTopicsRequest};
+use ringlog_protocol::{ApiKey, ErrorCode};
+
+use super::Admin;
+use crate::client::Lane;
+use crate::offsets::{self, FoundOffset, OffsetSpec, by_topic};
+use crate::topology::Topic;
+use crate::{ClientError, Isolation, TopicPartition};
+
+/// A topic as the cluster shows it.
+pub type TopicDescription = Arc<Topic>;
+
+/// A topic to be created.
+#[derive(Debug, Clone, Default)]
+pub struct NewTopic {
+    /// Its name: letters, digits, `.`, `_` and `-`, at most 249 of them.
+    pub name: String,
+    /// How many partitions; `None` for the broker's `num.partitions`.
+    pub partitions: Option<i32>,
+    /// How many replicas; `None` for the broker's `default.replication.factor`.
+    pub replication_factor: Option<i16>,
+    /// Settings of its own.
+    pub configs: Vec<(String, String)>,
+}
+
+impl Admin {
+    /// Creates a topic. On return it can be used. With `validate_only` nothing is created, only checked.
+    ///
+    /// # Errors
+    /// [`ErrorCode::TopicAlreadyExists`], [`ErrorCode::InvalidTopicException`], [`ErrorCode::InvalidConfig`] and others.
+    pub async fn create_topic(&self, topic: &NewTopic, validate_only: bool) -> Result<(), ClientError> {
+        self.retry(|| async {
+            let request = CreateTopicsRequest {
+                topics: vec![CreatableTopic {
+                    name: topic.name.as_str().into(),
+                    num_partitions: topic.partitions.unwrap_or(-1),
+                    replication_factor: topic.replication_factor.unwrap_or(-1),
+                    configs: topic
+                        .configs
+                        .iter()
+                        .map(|(name, value)| CreatableTopicConfig { name: name.into(), value: Some(value.into()) })
+                        .collect(),
+                    ..Default::default()
+                }],
+                timeout_ms: self.timeout_ms(),
+                validate_only,
+            };
+            let reply = self.client.controller().await?.call(&request).await?;
+            reply.read()?.topics.iter().try_for_each(|row| {
+                ClientError::check(row.error_code, || format!("topic {}", row.name), row.error_message.as_deref())
+            })
+        })
+        .await
+    }
+
+    /// Deletes a topic with all its records.
+    ///
+    /// # Errors
+    /// [`ErrorCode::UnknownTopicOrPartition`] and others.
+    pub async fn delete_topic(&self, name: &str) -> Result<(), ClientError> {
+        let once = || async {
+            let connection = self.client.controller().await?;
+            let version = connection.version(ApiKey::DeleteTopics, 1..=i16::MAX)?;
+            let timeout_ms = self.timeout_ms();
+            // Names stand in a list of their own up to version 5.
+            let request = if version < 6 {
+                DeleteTopicsRequest { topic_names: vec![name.into()], timeout_ms, ..Default::default() }
+            } else {
+                let topics = vec![DeleteTopicState { name: Some(name.into()), ..Default::default() }];
+                DeleteTopicsRequest { topics, timeout_ms, ..Default::default() }
+            };
+            let reply = connection.call_version(&request, version, std::time::Duration::ZERO).await?;
+            reply.read()?.responses.iter().try_for_each(|row| {
+                ClientError::check(row.error_code, || format!("topic {name}"), row.error_message.as_deref())
+            })
+        };
+        self.retry(|| async { final_if_unknown(once().await) }).await?
+    }
+
+    /// Raises the number of a topic's partitions to `partitions`. Keys map to other partitions from then on.
+    ///
+    /// # Errors
+    /// [`ErrorCode::InvalidPartitions`] when it has as many already; [`ErrorCode::UnknownTopicOrPartition`] and others.
+    pub async fn create_partitions(&self, topic: &str, partitions: i32) -> Result<(), ClientError> {
+        let once = || async {
+            let request = CreatePartitionsRequest {
+                topics: vec![CreatePartitionsTopic { name: topic.into(), count: partitions, assignments: None }],
+                timeout_ms: self.timeout_ms(),
+                validate_only: false,
+            };
+            let reply = self.client.controller().await?.call(&request).await?;
+            reply.read()?.results.iter().try_for_each(|row| {
+                ClientError::check(row.error_code, || format!("topic {topic}"), row.error_message.as_deref())
+            })
+        };
+        self.retry(|| async { final_if_unknown(once().await) }).await?
+    }
+
+    /// All topics, sorted by name.
+    ///
+    /// # Errors
+    /// When no broker answers.
+    pub async fn topics(&self) -> Result<Vec<TopicDescription>, ClientError> {
+        let topology = self.retry(|| self.client.refresh(None, false)).await?;
+        topology.topic_names().into_iter().map(|name| topology.topic(name)).collect()
+    }
+
+    /// One topic, fresh from the cluster.
+    ///
+    /// # Errors
+    /// [`ErrorCode::UnknownTopicOrPartition`] at once when there is no such topic.
+    pub async fn topic(&self, name: &str) -> Result<TopicDescription, ClientError> {
+        self.retry(|| async { self.client.refresh(Some(&[name]), false).await }).await?.topic(name)
+    }
+
+    /// Looks offsets up. The result has an entry for each partition asked for.
+    ///
+    /// # Errors
+    /// Of the first partition that has none.
+    pub async fn offsets(
+        &self,
+        asked: &BTreeMap<TopicPartition, OffsetSpec>,
+    ) -> Result<BTreeMap<TopicPartition, FoundOffset>, ClientError> {
+        for name in by_topic(asked).into_keys() {
+            self.topic(name).await?;
+        }
+        self.retry(|| async {
+            let found = offsets::list(&self.client, asked, Isolation::ReadUncommitted).await;
+            found.into_iter().map(|(partition, found)| Ok((partition, found?))).collect()
+        })
+        .await
+    }
+
+    /// Deletes the records before these offsets (−1: all that there are), and gives the partitions' first offsets from then on.
+    ///
+    /// # Errors
+    /// [`ErrorCode::OffsetOutOfRange`] for an offset behind the end; [`ErrorCode::PolicyViolation`] on a compacted topic.
+    pub async fn delete_records(
+        &self,
+        before: &BTreeMap<TopicPartition, i64>,
+    ) -> Result<BTreeMap<TopicPartition, i64>, ClientError> {
+        for name in by_topic(before).into_keys() {
+            self.topic(name).await?;
+        }
+        let by_leader = || async {
+            let mut leaders = BTreeMap::<i32, Vec<(&TopicPartition, i64)>>::new();
+            for (partition, &offset) in before {
+                let topic = self.client.topology().topic(&partition.topic)?;
+                leaders.entry(topic.leader(partition.partition)?).or_default().push((partition, offset));
+            }
+            let calls = leaders.into_iter().map(|(leader, rows)| self.delete_records_at(leader, rows));
+            Ok(try_join_all(calls).await?.into_iter().flatten().collect())
+        };
+        self.retry(by_leader).await
+    }
+
+    async fn delete_records_at(
+        &self,
+        leader: i32,
+        rows: Vec<(&TopicPartition, i64)>,
+    ) -> Result<Vec<(TopicPartition, i64)>, ClientError> {
+        let row = |(partition_index, offset)| DeleteRecordsPartition { partition_index, offset };
+        let topics = by_topic(rows).into_iter().map(|(name, rows)| DeleteRecordsTopic {
+            name: name.into(),
+            partitions: rows.into_iter().map(row).collect(),
+        });
+        let request = DeleteRecordsRequest { topics: topics.collect(), timeout_ms: self.timeout_ms() };
+        let reply = self.client.node(leader, Lane::SHARED).await?.call(&request).await?;
+        let mut low_watermarks = Vec::new();
+        for topic in reply.read()?.topics {
+            for row in topic.partitions {
+                let partition = TopicPartition::new(topic.name.clone(), row.partition_index);
+                ClientError::check(row.error_code, || format!("partition {partition}"), None)?;
+                low_watermarks.push((partition, row.low_watermark));
+            }
+        }
+        Ok(low_watermarks)
+    }
+}
+
+/// To a reader an unknown topic may be one that is not known yet; who changes a topic names one that exists, so trying again
+/// only delays the bad news.
+fn final_if_unknown(outcome: Result<(), ClientError>) -> Result<Result<(), ClientError>, ClientError> {
+    match outcome {
+        Err(error) if error.code() == Some(ErrorCode::UnknownTopicOrPartition) => Ok(Err(error)),
+        other => other.map(Ok),
+    }
+}

@@ -1,0 +1,400 @@
+//! Membership in a consumer group, by the classic protocol: join, sync, heartbeat, leave.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ringlog_protocol::consumer_protocol::{
+    ConsumerProtocolAssignment, ConsumerProtocolSubscription, TopicPartition as WirePartition,
+};
+use ringlog_protocol::heartbeat::HeartbeatRequest;
+use ringlog_protocol::join_group::{JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse};
+use ringlog_protocol::leave_group::{LeaveGroupRequest, MemberIdentity};
+use ringlog_protocol::sync_group::{SyncGroupRequest, SyncGroupRequestAssignment};
+use ringlog_protocol::{ApiKey, DecodeError, ErrorCode, Stored};
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::assignor::{Assignment, Assignor, Member, TopicPartition};
+use crate::client::{OwnLane, lock};
+use crate::connection::Connection;
+use crate::offsets::{Committer, by_topic};
+use crate::{Client, ClientError, ConsumerOptions};
+
+const PROTOCOL_TYPE: &str = "consumer";
+/// The version of subscriptions that we write: with owned partitions and generation (KIP-429, KIP-792).
+const SUBSCRIPTION_VERSION: i16 = 2;
+
+/// One consumer's membership.
+pub(super) struct Membership {
+    client: Client,
+    group: String,
+    options: ConsumerOptions,
+    member_id: String,
+    generation: i32,
+    /// A JoinGroup is answered when all have joined: nobody else's requests may wait behind it.
+    lane: OwnLane,
+    coordinator: Option<Connection>,
+    heartbeats: Option<Heartbeats>,
+    signals: Arc<Signals>,
+}
+
+/// What the heartbeat task and the consumer tell each other.
+pub(super) struct Signals {
+    state: Mutex<SignalState>,
+    /// Wakes a poll that waits for records.
+    pub(super) changed: Notify,
+}
+
+struct SignalState {
+    rejoin: bool,
+    /// The group has gone on without this member.
+    lost: bool,
+    last_poll: Instant,
+}
+
+/// The heartbeat task; it ends with this.
+struct Heartbeats(AbortHandle);
+
+impl Drop for Heartbeats {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Membership {
+    pub(super) fn new(client: Client, group: String, options: ConsumerOptions) -> Self {
+        let state = SignalState { rejoin: true, lost: false, last_poll: Instant::now() };
+        Self {
+            lane: client.own_lane(),
+            client,
+            group,
+            options,
+            member_id: String::new(),
+            generation: -1,
+            coordinator: None,
+            heartbeats: None,
+            signals: Arc::new(Signals { state: Mutex::new(state), changed: Notify::new() }),
+        }
+    }
+
+    pub(super) fn signals(&self) -> &Arc<Signals> {
+        &self.signals
+    }
+
+    /// Notes a poll: members that do not poll leave after `max.poll.interval.ms`.
+    pub(super) fn polled(&self) {
+        lock(&self.signals.state).last_poll = Instant::now();
+    }
+
+    pub(super) fn needs_join(&self) -> bool {
+        lock(&self.signals.state).rejoin
+    }
+
+    /// Whether partitions were taken away without a rebalance; said once.
+    pub(super) fn take_lost(&self) -> bool {
+        std::mem::take(&mut lock(&self.signals.state).lost)
+    }
+
+    /// Whether partitions stay assigned while the group rebalances: when every strategy offered can do that.
+    pub(super) fn is_cooperative(&self) -> bool {
+        self.options.assignors.iter().all(|assignor| *assignor == Assignor::CooperativeSticky)
+    }
+
+    /// Asks for a rebalance with the next poll.
+    pub(super) fn request_join(&self) {
+        lock(&self.signals.state).rejoin = true;
+    }
+
+    pub(super) fn committer(&self) -> Committer {
+        let member = (self.generation, self.member_id.clone(), self.options.group_instance_id.clone());
+        Committer { group: self.group.clone(), member: (self.generation >= 0).then_some(member) }
+    }
+
+    pub(super) async fn coordinator(&mut self) -> Result<Connection, ClientError> {
+        if let Some(known) = self.coordinator.as_ref().filter(|known| known.is_open()) {
+            return Ok(known.clone());
+        }
+        let (client, group, lane) = (&self.client, &self.group, self.lane.lane);
+        let found = client.retry(client.options().api_timeout, || client.coordinator(group, lane)).await?;
+        Ok(self.coordinator.insert(found).clone())
+    }
+
+    /// Forgets the coordinator if `error` says that it is not the coordinator.
+    pub(super) fn doubt_coordinator(&mut self, error: &ClientError) {
+        let moved = matches!(error.code(), Some(ErrorCode::NotCoordinator | ErrorCode::CoordinatorNotAvailable));
+        if moved || error.code().is_none() {
+            self.coordinator = None;
+        }
+    }
+
+    /// Joins or rejoins, and gives what this member is assigned. `owned` is what it reads now (nothing if not cooperative).
+    pub(super) async fn join(
+        &mut self,
+        topics: &[String],
+        owned: &BTreeSet<TopicPartition>,
+    ) -> Result<BTreeSet<TopicPartition>, ClientError> {
+        self.heartbeats = None;
+        let mut backoff = self.client.backoff();
+        loop {
+            // A rebalance that is asked for from here on is another one.
+            lock(&self.signals.state).rejoin = false;
+            let error = match self.join_once(topics, owned).await {
+                Ok(assigned) => {
+                    self.begin_heartbeats().await?;
+                    return Ok(assigned);
+                }
+                Err(error) => error,
+            };
+            lock(&self.signals.state).rejoin = true;
+            self.doubt_coordinator(&error);
+            match error.code() {
+                Some(ErrorCode::MemberIdRequired) => continue,
+                Some(ErrorCode::UnknownMemberId) => self.forget_member(),
+                Some(ErrorCode::IllegalGeneration) => self.generation = -1,
+                Some(ErrorCode::RebalanceInProgress) => {}
+                _ if error.is_retriable() => {}
+                _ => return Err(error),
+            }
+            tracing::debug!(group = %self.group, %error, "joining again");
+            tokio::time::sleep(backoff.next()).await;
+        }
+    }
+
+    fn forget_member(&mut self) {
+        self.member_id.clear();
+        self.generation = -1;
+    }
+
+    async fn join_once(
+        &mut self,
+        topics: &[String],
+        owned: &BTreeSet<TopicPartition>,
+    ) -> Result<BTreeSet<TopicPartition>, ClientError> {
+        let coordinator = self.coordinator().await?;
+        let subscription = ConsumerProtocolSubscription {
+            topics: topics.iter().map(|topic| topic.as_str().into()).collect(),
+            owned_partitions: to_wire(owned),
+            generation_id: self.generation,
+            ..Default::default()
+        };
+        let metadata = subscription.to_bytes(SUBSCRIPTION_VERSION)?;
+        let version = coordinator.version(ApiKey::JoinGroup, 0..=i16::MAX)?;
+        let protocols = self.options.assignors.iter().map(|assignor| JoinGroupRequestProtocol {
+            name: assignor.name().into(),
+            metadata: metadata.as_slice().into(),
+        });
+        let request = JoinGroupRequest {
+            group_id: self.group.as_str().into(),
+            session_timeout_ms: self.options.session_timeout.as_millis() as i32,
+            rebalance_timeout_ms: self.options.max_poll_interval.as_millis() as i32,
+            member_id: self.member_id.clone().into(),
+            group_instance_id: self.options.group_instance_id.as_deref().map(Into::into),
+            protocol_type: PROTOCOL_TYPE.into(),
+            protocols: protocols.collect(),
+            ..Default::default()
+        };
+        // The broker answers when all members have joined, which they have this long for.
+        let reply = coordinator.call_version(&request, version, self.options.max_poll_interval).await?;
+        let joined = reply.read()?;
+        if joined.error_code == ErrorCode::MemberIdRequired.code() {
+            self.member_id = joined.member_id.clone().into_owned();
+        }
+        ClientError::check(joined.error_code, || format!("joining group {}", self.group), None)?;
+        self.member_id = joined.member_id.clone().into_owned();
+        self.generation = joined.generation_id;
+        let protocol = joined.protocol_name.clone().unwrap_or_default().into_owned();
+        let assignments = if joined.leader == self.member_id && !joined.skip_assignment {
+            self.assign(&protocol, &joined).await?
+        } else {
+            Assignment::new()
+        };
+        let encoded = assignments.iter().map(|(member, partitions)| {
+            let assigned =
+                ConsumerProtocolAssignment { assigned_partitions: to_wire(partitions), ..Default::default() };
+            // Version 1 is the newest that says anything more than the one before it.
+            Ok((member, assigned.to_bytes(1)?))
+        });
+        let encoded = encoded.collect::<Result<Vec<_>, ClientError>>()?;
+        let version = coordinator.version(ApiKey::SyncGroup, 0..=i16::MAX)?;
+        let request = SyncGroupRequest {
+            group_id: self.group.as_str().into(),
+            generation_id: self.generation,
+            member_id: self.member_id.as_str().into(),
+            group_instance_id: self.options.group_instance_id.as_deref().map(Into::into),
+            protocol_type: Some(PROTOCOL_TYPE.into()),
+            protocol_name: Some(protocol.as_str().into()),
+            assignments: encoded
+                .iter()
+                .map(|(member, assignment)| SyncGroupRequestAssignment {
+                    member_id: member.as_str().into(),
+                    assignment: assignment.as_slice().into(),
+                })
+                .collect(),
+        };
+        let reply = coordinator.call_version(&request, version, self.options.max_poll_interval).await?;
+        let synced = reply.read()?;
+        ClientError::check(synced.error_code, || format!("joining group {}", self.group), None)?;
+        if synced.assignment.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let assignment = ConsumerProtocolAssignment::from_newer_bytes(&synced.assignment)
+            .map_err(|cause| ClientError::Decode { api: ApiKey::SyncGroup, version, cause })?;
+        tracing::debug!(group = %self.group, generation = self.generation, member = %self.member_id, "joined");
+        Ok(from_wire(&assignment.assigned_partitions))
+    }
+
+    /// The leader's part: what everybody gets.
+    async fn assign(&self, protocol: &str, joined: &JoinGroupResponse<'_>) -> Result<Assignment, ClientError> {
+        let unknown = ClientError::Option {
+            name: "partition.assignment.strategy",
+            value: protocol.to_owned(),
+            reason: "the group has agreed on a strategy that this client does not know",
+        };
+        let assignor = Assignor::named(protocol).ok_or(unknown)?;
+        let mut members = Vec::with_capacity(joined.members.len());
+        for member in &joined.members {
+            let bad = |cause: DecodeError| ClientError::Decode { api: ApiKey::JoinGroup, version: 0, cause };
+            let subscription = ConsumerProtocolSubscription::from_newer_bytes(&member.metadata).map_err(bad)?;
+            members.push(Member {
+                id: member.member_id.clone().into_owned(),
+                instance_id: member.group_instance_id.clone().map(Into::into),
+                topics: subscription.topics.iter().map(|topic| topic.clone().into_owned()).collect(),
+                owned: from_wire(&subscription.owned_partitions).into_iter().collect(),
+                generation: subscription.generation_id,
+            });
+        }
+        let topics: BTreeSet<&str> = members.iter().flat_map(|member| &member.topics).map(String::as_str).collect();
+        let topics: Vec<&str> = topics.into_iter().collect();
+        let topology = self.client.refresh(Some(&topics), false).await?;
+        // Topics that do not exist have no partitions to deal out.
+        let counts = topics.iter().filter_map(|&name| {
+            let topic = topology.topic(name).ok()?;
+            Some((name.to_owned(), topic.partitions.len() as i32))
+        });
+        let counts: BTreeMap<_, _> = counts.collect();
+        Ok(assignor.assign(members, &counts))
+    }
+
+    async fn begin_heartbeats(&mut self) -> Result<(), ClientError> {
+        let coordinator = self.coordinator().await?;
+        let task = beat(
+            coordinator,
+            self.identity(),
+            self.generation,
+            Arc::clone(&self.signals),
+            self.options.heartbeat_interval,
+            self.options.max_poll_interval,
+        );
+        self.heartbeats = Some(Heartbeats(tokio::spawn(task).abort_handle()));
+        Ok(())
+    }
+
+    fn identity(&self) -> Identity {
+        Identity {
+            group: self.group.clone(),
+            member_id: self.member_id.clone(),
+            instance_id: self.options.group_instance_id.clone(),
+        }
+    }
+
+    /// Leaves the group, so that the others need not wait for the session to time out. A static member does not: it is
+    /// expected back.
+    pub(super) async fn leave(&mut self) -> Result<(), ClientError> {
+        self.heartbeats = None;
+        if self.generation < 0 || self.options.group_instance_id.is_some() {
+            return Ok(());
+        }
+        let coordinator = self.coordinator().await?;
+        let identity = self.identity();
+        self.forget_member();
+        leave(&coordinator, &identity, "the consumer is closed").await
+    }
+}
+
+/// A member, as requests name it.
+struct Identity {
+    group: String,
+    member_id: String,
+    instance_id: Option<String>,
+}
+
+async fn beat(
+    coordinator: Connection,
+    member: Identity,
+    generation: i32,
+    signals: Arc<Signals>,
+    interval: Duration,
+    max_poll_interval: Duration,
+) {
+    loop {
+        tokio::time::sleep(interval).await;
+        if lock(&signals.state).last_poll.elapsed() > max_poll_interval {
+            tracing::warn!(group = %member.group, ?max_poll_interval, "left the group: no poll for max.poll.interval.ms");
+            // The session ends anyhow if this is not heard.
+            let _ = leave(&coordinator, &member, "max.poll.interval.ms has passed without a poll").await;
+            return signals.rejoin(true);
+        }
+        let version = coordinator.version(ApiKey::Heartbeat, 0..=i16::MAX).unwrap_or_default();
+        let request = HeartbeatRequest {
+            group_id: member.group.as_str().into(),
+            generation_id: generation,
+            member_id: member.member_id.as_str().into(),
+            group_instance_id: member.instance_id.as_deref().map(Into::into),
+        };
+        let reply = coordinator.call_version(&request, version, Duration::ZERO).await;
+        let code = reply.as_ref().map_err(ClientError::clone).and_then(|reply| Ok(reply.read()?.error_code));
+        match code.map(ErrorCode::from_code) {
+            Ok(ErrorCode::None) => {}
+            Ok(ErrorCode::UnknownMemberId | ErrorCode::FencedInstanceId | ErrorCode::IllegalGeneration) => {
+                return signals.rejoin(true);
+            }
+            // Another rebalance, or another coordinator: joining again finds out which.
+            Ok(_) | Err(_) => return signals.rejoin(false),
+        }
+    }
+}
+
+async fn leave(coordinator: &Connection, member: &Identity, reason: &'static str) -> Result<(), ClientError> {
+    let version = coordinator.version(ApiKey::LeaveGroup, 0..=i16::MAX)?;
+    let (group_id, member_id) = (member.group.as_str().into(), member.member_id.as_str().into());
+    // A list of members since version 3.
+    let request = if version < 3 {
+        LeaveGroupRequest { group_id, member_id, ..Default::default() }
+    } else {
+        let member = MemberIdentity { member_id, reason: Some(reason.into()), ..Default::default() };
+        LeaveGroupRequest { group_id, members: vec![member], ..Default::default() }
+    };
+    let reply = coordinator.call_version(&request, version, Duration::ZERO).await?;
+    ClientError::check(reply.read()?.error_code, || format!("leaving group {}", member.group), None)
+}
+
+impl Signals {
+    fn rejoin(&self, lost: bool) {
+        let mut state = lock(&self.state);
+        state.rejoin = true;
+        state.lost |= lost;
+        drop(state);
+        self.changed.notify_one();
+    }
+}
+
+fn to_wire(partitions: &BTreeSet<TopicPartition>) -> Vec<WirePartition<'_>> {
+    let topics = by_topic(partitions.iter().map(|partition| (partition, ()))).into_iter();
+    let row = |(topic, rows)| WirePartition { topic: Cow::Borrowed(topic), partitions: indexes(rows) };
+    topics.map(row).collect()
+}
+
+fn indexes(rows: Vec<(i32, ())>) -> Vec<i32> {
+    rows.into_iter().map(|(index, ())| index).collect()
+}
+
+fn from_wire(topics: &[WirePartition<'_>]) -> BTreeSet<TopicPartition> {
+    let partitions = |topic: &WirePartition<'_>| {
+        let name = topic.topic.clone().into_owned();
+        topic.partitions.clone().into_iter().map(move |index| TopicPartition::new(name.clone(), index))
+    };
+    topics.iter().flat_map(partitions).collect()
+}

@@ -1,0 +1,449 @@
+//! The producer's task: takes due batches, groups them by leader into requests, and deals with the answers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use ringlog_protocol::init_producer_id::InitProducerIdRequest;
+use ringlog_protocol::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
+use ringlog_protocol::{ApiKey, ErrorCode, Records};
+use ringlog_record::{BatchHeader, HEADER_BYTES, RecordError, crc32c};
+use tokio::time::Instant;
+
+use super::Shared;
+use super::accumulator::Place;
+use super::delivery::Written;
+use super::partition_queue::{Batch, Contents, Outcome, Readiness};
+use crate::client::{Lane, OwnLane, lock};
+use crate::connection::{Connection, Reply};
+use crate::{Acks, ClientError, TopicPartition};
+
+pub(super) struct Sender {
+    shared: Arc<Shared>,
+    lane: OwnLane,
+    nodes: HashMap<i32, Node>,
+    /// `None` while it is not known; then nothing is sent with idempotence.
+    producer_id: Option<i64>,
+    asking_id: bool,
+    refreshing: bool,
+    /// Where the last request ended in the order of partitions.
+    last: Place,
+    events: FuturesUnordered<BoxFuture<'static, Event>>,
+}
+
+/// A broker that leads partitions.
+#[derive(Default)]
+struct Node {
+    connection: Option<Connection>,
+    connecting: bool,
+    in_flight: usize,
+    not_before: Option<Instant>,
+}
+
+/// Batches in one request, with their places.
+type Sent = Vec<(Place, Batch)>;
+
+enum Event {
+    Connected(i32, Result<Connection, ClientError>),
+    Answered(i32, Sent, Result<Reply<ProduceRequest<'static>>, ClientError>),
+    /// With `acks` 0: the request is in the socket's buffer, and that is all there will be to know.
+    Unanswered(i32, Sent, Result<(), ClientError>),
+    ProducerId(Result<i64, ClientError>),
+    Refreshed,
+}
+
+impl Sender {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            lane: shared.client.own_lane(),
+            shared,
+            nodes: HashMap::new(),
+            producer_id: None,
+            asking_id: false,
+            refreshing: false,
+            last: (0, 0),
+            events: FuturesUnordered::new(),
+        }
+    }
+
+    /// Runs until the producer is closed and everything is answered.
+    pub(super) async fn run(mut self) {
+        while !self.shared.is_done() {
+            let look_again = self.send_due();
+            let event = tokio::select! {
+                () = self.shared.wake.notified() => None,
+                Some(event) = self.events.next() => Some(event),
+                () = tokio::time::sleep_until(look_again) => None,
+            };
+            if let Some(event) = event {
+                self.handle(event);
+            }
+        }
+    }
+
+    /// Sends what is due and can be sent, and says when to look again if nothing happens.
+    fn send_due(&mut self) -> Instant {
+        let now = Instant::now();
+        let mut look_again = now + Duration::from_secs(1);
+        loop {
+            let requests = self.collect(now, &mut look_again);
+            if requests.is_empty() {
+                return look_again;
+            }
+            for (node, batches) in requests {
+                self.send(node, batches);
+            }
+        }
+    }
+
+    /// At most one request for each broker, with at most one batch for each partition.
+    fn collect(&mut self, now: Instant, look_again: &mut Instant) -> HashMap<i32, Sent> {
+        let shared = Arc::clone(&self.shared);
+        let options = &shared.options;
+        let topology = shared.client.topology();
+        let (mut requests, mut sizes) = (HashMap::<i32, Sent>::new(), HashMap::<i32, usize>::new());
+        let mut leaderless = Vec::new();
+        let mut accumulator = lock(&shared.accumulator);
+        let urgency = accumulator.urgency(options);
+        for place in accumulator.active_after(self.last) {
+            shared.expire(&mut accumulator, place, now, options.delivery_timeout, None);
+            let topic = accumulator.topic_name(place);
+            let Some(queue) = accumulator.queue(place) else { continue };
+            if let Some(expires) = queue.expires(options.delivery_timeout) {
+                *look_again = expires.min(*look_again);
+            }
+            match queue.readiness(now, urgency) {
+                Readiness::Ready => {}
+                Readiness::At(at) => {
+                    *look_again = at.min(*look_again);
+                    continue;
+                }
+                Readiness::Idle => continue,
+            }
+            if options.idempotence && self.producer_id.is_none() {
+                self.ask_for_id();
+                continue;
+            }
+            let Some(leader) = topology.topic(&topic).ok().and_then(|topic| topic.leader(place.1 as i32).ok()) else {
+                leaderless.push(topic.to_string());
+                continue;
+            };
+            let total = sizes.entry(leader).or_default();
+            let bytes = queue.front_bytes();
+            if (*total > 0 && *total + bytes > options.max_request_bytes) || !self.can_send(leader, now, look_again) {
+                continue;
+            }
+            if let Some(batch) = queue.take(options.idempotence) {
+                *total += bytes;
+                requests.entry(leader).or_default().push((place, batch));
+                self.last = place;
+            }
+            accumulator.update_active(place);
+        }
+        drop(accumulator);
+        if !leaderless.is_empty() {
+            self.refresh(leaderless);
+        }
+        requests
+    }
+
+    /// Whether a request can go to this broker; if there is no connection, it begins to be made.
+    fn can_send(&mut self, id: i32, now: Instant, look_again: &mut Instant) -> bool {
+        let node = self.nodes.entry(id).or_default();
+        if node.connection.as_ref().is_some_and(Connection::is_open) {
+            return node.in_flight < self.shared.options.max_in_flight;
+        }
+        if let Some(not_before) = node.not_before.filter(|&not_before| not_before > now) {
+            *look_again = not_before.min(*look_again);
+        } else if !node.connecting && node.in_flight == 0 {
+            // What was in flight on a lost connection has come back.
+            node.connecting = true;
+            let (client, lane) = (self.shared.client.clone(), self.lane.lane);
+            self.events.push(Box::pin(async move { Event::Connected(id, client.node(id, lane).await) }));
+        }
+        false
+    }
+
+    fn send(&mut self, id: i32, mut batches: Sent) {
+        // A request names each topic once.
+        batches.sort_unstable_by_key(|(place, _)| *place);
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        let Some(connection) = node.connection.clone() else { return };
+        let (batches, bytes) = self.shared.build(batches, self.producer_id);
+        if batches.is_empty() {
+            return;
+        }
+        let request = self.shared.request(&batches, &bytes);
+        let version = connection.version(ApiKey::Produce, 3..=12);
+        node.in_flight += 1;
+        if self.shared.options.acks == Acks::None {
+            let written = version.and_then(|version| connection.send_unanswered(&request, version, bytes));
+            return self.events.push(Box::pin(async move {
+                let outcome = match written {
+                    Ok(written) => written.done().await,
+                    Err(error) => Err(error),
+                };
+                Event::Unanswered(id, batches, outcome)
+            }));
+        }
+        let pending = version.and_then(|version| connection.send(&request, version, bytes));
+        self.events.push(Box::pin(async move {
+            let reply = match pending {
+                Ok(pending) => pending.reply(Duration::ZERO).await,
+                Err(error) => Err(error),
+            };
+            Event::Answered(id, batches, reply)
+        }));
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Connected(id, connected) => {
+                let pause = self.shared.client.options().retry_backoff;
+                let node = self.nodes.entry(id).or_default();
+                node.connecting = false;
+                node.not_before = connected.is_err().then(|| Instant::now() + pause);
+                node.connection = connected.ok();
+                if node.connection.is_none() {
+                    let topology = self.shared.client.topology();
+                    self.refresh(topology.topic_names().into_iter().map(str::to_owned).collect());
+                }
+            }
+            Event::ProducerId(outcome) => {
+                self.asking_id = false;
+                match outcome {
+                    Ok(id) => self.producer_id = Some(id),
+                    Err(error) if error.is_retriable() => tracing::debug!(%error, "no producer id yet"),
+                    Err(error) => self.shared.fail_waiting(&error),
+                }
+            }
+            Event::Refreshed => self.refreshing = false,
+            Event::Unanswered(id, batches, outcome) => {
+                self.returned(id);
+                for (place, batch) in batches {
+                    let written = Written { base_offset: -1, append_time_ms: -1 };
+                    self.shared.finish(place, batch, outcome.clone().map(|()| written));
+                }
+            }
+            Event::Answered(id, batches, reply) => {
+                self.returned(id);
+                let answer = reply.as_ref().map_err(ClientError::clone).and_then(Reply::read);
+                let stale = self.shared.finish_all(batches, &answer);
+                if !stale.is_empty() {
+                    self.refresh(stale);
+                }
+            }
+        }
+    }
+
+    fn returned(&mut self, id: i32) {
+        if let Some(node) = self.nodes.get_mut(&id) {
+            node.in_flight -= 1;
+        }
+    }
+
+    fn refresh(&mut self, topics: Vec<String>) {
+        if std::mem::replace(&mut self.refreshing, true) {
+            return;
+        }
+        let client = self.shared.client.clone();
+        self.events.push(Box::pin(async move {
+            let names: Vec<_> = topics.iter().map(String::as_str).collect();
+            if let Err(error) = client.refresh(Some(&names), false).await {
+                tracing::debug!(%error, "metadata cannot be had");
+            }
+            // An election takes about as long; asking faster only loads the brokers.
+            tokio::time::sleep(client.options().retry_backoff).await;
+            Event::Refreshed
+        }));
+    }
+
+    fn ask_for_id(&mut self) {
+        if std::mem::replace(&mut self.asking_id, true) {
+            return;
+        }
+        let client = self.shared.client.clone();
+        self.events.push(Box::pin(async move {
+            let ask = || async {
+                let connection = client.any(Lane::SHARED).await?;
+                // A null transactional id: only idempotence is wanted.
+                let request = InitProducerIdRequest { transactional_id: None, ..Default::default() };
+                let reply = connection.call(&request).await?;
+                let answer = reply.read()?;
+                ClientError::check(answer.error_code, || "producer id".to_owned(), None)?;
+                Ok(answer.producer_id)
+            };
+            Event::ProducerId(client.retry(client.options().api_timeout, ask).await)
+        }));
+    }
+}
+
+impl Shared {
+    fn is_done(&self) -> bool {
+        let accumulator = lock(&self.accumulator);
+        accumulator.closed && accumulator.is_empty()
+    }
+
+    /// The batches of a request and their bytes; one that cannot be built fails alone.
+    fn build(&self, batches: Sent, producer_id: Option<i64>) -> (Sent, Vec<Bytes>) {
+        let (mut built, mut bytes) = (Vec::with_capacity(batches.len()), Vec::with_capacity(batches.len()));
+        for (place, mut batch) in batches {
+            match build(&mut batch, producer_id) {
+                Ok(done) => {
+                    bytes.push(done);
+                    built.push((place, batch));
+                }
+                Err(cause) => {
+                    let topic = lock(&self.accumulator).topic_name(place).to_string();
+                    let partition = TopicPartition::new(topic, place.1 as i32);
+                    self.finish(place, batch, Err(ClientError::Batch { partition, cause }));
+                }
+            }
+        }
+        (built, bytes)
+    }
+
+    fn request(&self, batches: &Sent, bytes: &[Bytes]) -> ProduceRequest<'static> {
+        let accumulator = lock(&self.accumulator);
+        let mut topic_data: Vec<TopicProduceData<'static>> = Vec::new();
+        let mut last_topic = None;
+        for ((place, _), bytes) in batches.iter().zip(bytes) {
+            if last_topic.replace(place.0) != Some(place.0) {
+                let name = accumulator.topic_name(*place).to_string().into();
+                topic_data.push(TopicProduceData { name, ..Default::default() });
+            }
+            if let Some(topic) = topic_data.last_mut() {
+                let records = Some(Records::Elsewhere(bytes.len()));
+                topic.partition_data.push(PartitionProduceData { index: place.1 as i32, records });
+            }
+        }
+        let timeout = self.client.options().request_timeout.as_millis();
+        ProduceRequest {
+            acks: self.options.acks.code(),
+            timeout_ms: i32::try_from(timeout).unwrap_or(i32::MAX),
+            topic_data,
+            ..Default::default()
+        }
+    }
+
+    /// Deals with an answer, and gives the topics whose leaders it puts in doubt.
+    fn finish_all(
+        &self,
+        batches: Sent,
+        answer: &Result<ringlog_protocol::produce::ProduceResponse<'_>, ClientError>,
+    ) -> Vec<String> {
+        let mut stale = Vec::new();
+        for (place, batch) in batches {
+            let topic = lock(&self.accumulator).topic_name(place);
+            let subject = || format!("partition {topic}-{}", place.1);
+            let outcome = answer.as_ref().map_err(ClientError::clone).and_then(|answer| {
+                let rows = answer.responses.iter().filter(|row| *row.name == *topic);
+                let mut rows = rows.flat_map(|row| &row.partition_responses);
+                let row = rows.find(|row| row.index == place.1 as i32).ok_or_else(|| ClientError::Broker {
+                    code: ErrorCode::UnknownServerError,
+                    subject: subject(),
+                    message: "the answer does not mention it".to_owned(),
+                })?;
+                // A duplicate was written by an earlier attempt.
+                if row.error_code != ErrorCode::DuplicateSequenceNumber.code() {
+                    ClientError::check(row.error_code, subject, row.error_message.as_deref())?;
+                }
+                Ok(Written { base_offset: row.base_offset, append_time_ms: row.log_append_time_ms })
+            });
+            if outcome.as_ref().is_err_and(ClientError::calls_for_metadata) {
+                stale.push(topic.to_string());
+            }
+            self.finish(place, batch, outcome);
+        }
+        stale
+    }
+
+    /// Deals with what became of a batch that was sent.
+    fn finish(&self, place: Place, batch: Batch, outcome: Result<Written, ClientError>) {
+        let (serial, expires) = (batch.serial, batch.created + self.options.delivery_timeout);
+        let mut accumulator = lock(&self.accumulator);
+        let Some(queue) = accumulator.queue(place) else { return };
+        let outcome = match outcome {
+            Ok(written) => queue.written(batch, written),
+            Err(error) => queue.failed(batch, error, Instant::now(), expires),
+        };
+        accumulator.update_active(place);
+        if let Outcome::Done { freed } = outcome {
+            accumulator.forget(serial);
+            self.memory.add_permits(freed);
+        }
+    }
+
+    /// Nothing can ever be sent: fails all that waits.
+    fn fail_waiting(&self, error: &ClientError) {
+        let mut accumulator = lock(&self.accumulator);
+        for place in accumulator.active_after((0, 0)) {
+            self.expire(&mut accumulator, place, Instant::now(), Duration::ZERO, Some(error));
+        }
+    }
+
+    /// Fails the batches of a partition that have waited for longer than `limit`.
+    fn expire(
+        &self,
+        accumulator: &mut super::accumulator::Accumulator,
+        place: Place,
+        now: Instant,
+        limit: Duration,
+        why: Option<&ClientError>,
+    ) {
+        let expired = accumulator.queue(place).map(|queue| queue.take_expired(now, limit)).unwrap_or_default();
+        for batch in expired {
+            let timeout = || ClientError::Timeout {
+                what: format!("the delivery to {}-{}", accumulator.topic_name(place), place.1),
+                after: limit,
+                setting: "delivery.timeout.ms",
+            };
+            batch.fate.seal(Err(why.cloned().unwrap_or_else(timeout)));
+            accumulator.forget(batch.serial);
+            self.memory.add_permits(batch.reserved_bytes);
+        }
+        accumulator.update_active(place);
+    }
+}
+
+/// The bytes of a batch under its number.
+fn build(batch: &mut Batch, producer_id: Option<i64>) -> Result<Bytes, RecordError> {
+    let (id, epoch, sequence) = match (producer_id, batch.number) {
+        (Some(id), Some(number)) => (id, number.epoch, number.sequence),
+        _ => (-1, -1, -1),
+    };
+    let bytes = match std::mem::replace(&mut batch.contents, Contents::Built(Bytes::new())) {
+        Contents::Building(mut builder) => {
+            builder.set_producer(id, epoch, sequence);
+            builder.build()?.into()
+        }
+        Contents::Built(bytes) => {
+            let header = BatchHeader::parse(&bytes)?;
+            if (header.producer_id, header.producer_epoch, header.base_sequence) == (id, epoch, sequence) {
+                bytes
+            } else {
+                let header = BatchHeader { producer_id: id, producer_epoch: epoch, base_sequence: sequence, ..header };
+                renumbered(&bytes, header)
+            }
+        }
+    };
+    batch.contents = Contents::Built(bytes.clone());
+    Ok(bytes)
+}
+
+/// The batch under another header, whose fields the CRC covers.
+fn renumbered(batch: &[u8], mut header: BatchHeader) -> Bytes {
+    const CRC_COVERS_FROM: usize = 21;
+    let mut bytes = BytesMut::from(batch);
+    for _ in 0..2 {
+        if let Some(place) = bytes.first_chunk_mut::<HEADER_BYTES>() {
+            *place = header.to_bytes();
+        }
+        header.crc = bytes.get(CRC_COVERS_FROM..).map(crc32c).unwrap_or_default();
+    }
+    bytes.freeze()
+}
