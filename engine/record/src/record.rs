@@ -4,9 +4,6 @@ use std::borrow::Cow;
 
 use crate::{BatchHeader, Compression, RecordError, TimestampType, varint};
 
-/// Fewest bytes that a record takes: length, attributes, two deltas, null key, null value, no headers.
-pub(crate) const LEAST_RECORD_BYTES: usize = 7;
-
 /// A record of a batch, borrowing from its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record<'a> {
@@ -133,6 +130,9 @@ impl<'a> RecordIter<'a> {
                 _ => Err(BodyError::BytesLeft.into_record_error(header, index)),
             };
         }
+        if self.rest.is_empty() {
+            return Err(BodyError::Ended.into_record_error(header, index));
+        }
         let before = self.rest;
         let layout = layout(&mut self.rest).map_err(|error| error.into_record_error(header, index))?;
         self.index += 1;
@@ -165,6 +165,9 @@ impl std::iter::FusedIterator for RecordIter<'_> {}
 pub(crate) trait Source {
     /// What [`take`](Self::take) gives.
     type Piece;
+
+    /// Whether the last record has been read.
+    fn is_at_end(&mut self) -> Result<bool, BodyError>;
 
     /// The next byte.
     fn byte(&mut self) -> Result<u8, BodyError>;
@@ -247,7 +250,7 @@ pub(crate) fn layout<S: Source>(source: &mut S) -> Result<Layout<S::Piece>, Body
         header(source)?;
     }
     if !source.leave(entered) {
-        return Err(BodyError::Malformed("it is shorter than its length"));
+        return Err(BodyError::Malformed("its fields are shorter than its length"));
     }
     Ok(Layout { timestamp_delta, offset_delta, key, value, header_count, headers })
 }
@@ -269,9 +272,13 @@ fn read_i32<S: Source>(source: &mut S) -> Result<i32, BodyError> {
 impl<'a> Source for &'a [u8] {
     type Piece = &'a [u8];
 
+    fn is_at_end(&mut self) -> Result<bool, BodyError> {
+        Ok(self.is_empty())
+    }
+
     #[inline]
     fn byte(&mut self) -> Result<u8, BodyError> {
-        let (&byte, rest) = self.split_first().ok_or(BodyError::Ended)?;
+        let (&byte, rest) = self.split_first().ok_or(PAST_END)?;
         *self = rest;
         Ok(byte)
     }
@@ -299,7 +306,7 @@ impl<'a> Source for &'a [u8] {
 }
 
 /// A byte string or integer that is longer than what is left of its record.
-pub(crate) const PAST_END: BodyError = BodyError::Malformed("it is longer than its length");
+const PAST_END: BodyError = BodyError::Malformed("its fields are longer than its length");
 
 /// A record's bytes as a producer writes them.
 pub(crate) fn encode(out: &mut Vec<u8>, timestamp_delta: i64, offset_delta: i32, content: &Content<'_>) {
@@ -376,11 +383,6 @@ impl<'a> Stream<'a> {
         Ok(Self { decompressor, buffer: vec![0; Self::BUFFER_BYTES], at: 0, filled: 0, left: usize::MAX })
     }
 
-    /// Whether the records have been read to their end.
-    pub(crate) fn is_at_end(&mut self) -> Result<bool, BodyError> {
-        Ok(self.at == self.filled && !self.fill()?)
-    }
-
     fn fill(&mut self) -> Result<bool, BodyError> {
         self.at = 0;
         self.filled = self.decompressor.read(&mut self.buffer).map_err(BodyError::Codec)?;
@@ -390,6 +392,10 @@ impl<'a> Stream<'a> {
 
 impl Source for Stream<'_> {
     type Piece = usize;
+
+    fn is_at_end(&mut self) -> Result<bool, BodyError> {
+        Ok(self.at == self.filled && !self.fill()?)
+    }
 
     #[inline]
     fn byte(&mut self) -> Result<u8, BodyError> {

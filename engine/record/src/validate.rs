@@ -1,6 +1,6 @@
 //! What a broker checks of a batch that a client sent, before it gets an offset.
 
-use crate::record::{BodyError, LEAST_RECORD_BYTES, Layout, Source, Stream, layout};
+use crate::record::{BodyError, Layout, Source, Stream, layout};
 use crate::{Attributes, Batch, BatchHeader, Compression, NO_TIMESTAMP, RecordError, TimestampType};
 
 /// How far a client's batch is looked into.
@@ -109,8 +109,8 @@ pub fn producer_batch(records: &[u8], limits: &Limits) -> Result<Summary, Record
         let mut walk =
             Walk { header: &header, limits, index: 0, max_timestamp_ms: NO_TIMESTAMP, max_timestamp_delta: 0 };
         match compression {
-            Compression::None => walk.slice(batch.body())?,
-            compression => walk.stream(compression, batch.body())?,
+            Compression::None => walk.records(&mut batch.body())?,
+            _ => walk.records(&mut Stream::new(compression, batch.body(), limits.max_decompressed_bytes)?)?,
         }
         summary.max_timestamp_ms = walk.max_timestamp_ms;
         summary.max_timestamp_delta = walk.max_timestamp_delta;
@@ -149,32 +149,17 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn slice(&mut self, mut body: &[u8]) -> Result<(), RecordError> {
-        let count = self.header.record_count;
-        if (body.len() / LEAST_RECORD_BYTES) < count as usize {
-            return Err(BodyError::Ended.into_record_error(self.header, count));
+    fn records(&mut self, source: &mut impl Source) -> Result<(), RecordError> {
+        while self.index < self.header.record_count {
+            let record = next(source).map_err(|error| error.into_record_error(self.header, self.index))?;
+            self.record(&record)?;
+            self.index += 1;
         }
-        self.records(&mut body)?;
-        if body.is_empty() { Ok(()) } else { Err(BodyError::BytesLeft.into_record_error(self.header, count)) }
-    }
-
-    fn stream(&mut self, compression: Compression, body: &[u8]) -> Result<(), RecordError> {
-        let mut stream = Stream::new(compression, body, self.limits.max_decompressed_bytes)?;
-        self.records(&mut stream)?;
-        match stream.is_at_end() {
+        match source.is_at_end() {
             Ok(true) => Ok(()),
             Ok(false) => Err(BodyError::BytesLeft.into_record_error(self.header, self.index)),
             Err(error) => Err(error.into_record_error(self.header, self.index)),
         }
-    }
-
-    fn records<S: Source>(&mut self, source: &mut S) -> Result<(), RecordError> {
-        while self.index < self.header.record_count {
-            let record = layout(source).map_err(|error| error.into_record_error(self.header, self.index))?;
-            self.record(&record)?;
-            self.index += 1;
-        }
-        Ok(())
     }
 
     fn record<P>(&mut self, record: &Layout<P>) -> Result<(), RecordError> {
@@ -199,4 +184,8 @@ impl Walk<'_> {
         }
         Ok(())
     }
+}
+
+fn next<S: Source>(source: &mut S) -> Result<Layout<S::Piece>, BodyError> {
+    if source.is_at_end()? { Err(BodyError::Ended) } else { layout(source) }
 }
