@@ -1,4 +1,76 @@
 //! The ringlog command: serve, and the operator's tools.
 #![forbid(unsafe_code)]
 
-fn main() {}
+mod configs;
+mod connection;
+mod consume;
+mod delete_records;
+mod dump;
+mod failure;
+mod format;
+mod groups;
+mod produce;
+mod table;
+mod timestamp;
+mod topics;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::Failure;
+
+/// A Kafka-compatible broker, and tools for it and for Apache Kafka
+#[derive(Debug, Parser)]
+#[command(name = "ringlog", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Create, list, describe, alter and delete topics
+    Topics(topics::Topics),
+    /// Write a record for each line of the standard input
+    Produce(produce::Produce),
+    /// Show records
+    Consume(consume::Consume),
+    /// List, describe, reset and delete consumer groups
+    Groups(groups::Groups),
+    /// Show and change settings of topics, brokers and groups
+    Configs(configs::Configs),
+    /// Delete the beginning of a partition
+    DeleteRecords(delete_records::DeleteRecords),
+    /// Show what is in a segment's files
+    Dump(dump::Dump),
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Dump(dump) => dump.run(),
+        Command::Topics(topics) => on_runtime(topics.run()),
+        Command::Produce(produce) => on_runtime(produce.run()),
+        Command::Consume(consume) => on_runtime(consume.run()),
+        Command::Groups(groups) => on_runtime(groups.run()),
+        Command::Configs(configs) => on_runtime(configs.run()),
+        Command::DeleteRecords(delete) => on_runtime(delete.run()),
+    }
+}
+
+/// Runs a tool. One thread is enough: tools wait for brokers.
+fn on_runtime(tool: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::Other(format!("no runtime: {error}")))?;
+    let outcome = runtime.block_on(tool);
+    // A thread that waits for the standard input does not keep the process.
+    runtime.shutdown_background();
+    outcome
+}

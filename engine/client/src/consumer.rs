@@ -31,6 +31,8 @@ pub struct Consumer {
     membership: Option<Membership>,
     fetcher: Fetcher,
     buffered: VecDeque<Fetched>,
+    /// Topics whose leaders are in doubt.
+    stale: BTreeSet<String>,
     seeks: u64,
     next_auto_commit: Option<Instant>,
 }
@@ -83,6 +85,7 @@ impl Consumer {
             membership,
             fetcher,
             buffered: VecDeque::new(),
+            stale: BTreeSet::new(),
             seeks: 0,
         })
     }
@@ -170,11 +173,13 @@ impl Consumer {
             self.keep_membership().await?;
             self.auto_commit().await;
             self.find_positions().await?;
+            self.refresh_stale().await;
             while let Some(arrivals) = self.fetcher.try_next() {
-                self.absorb(arrivals).await?;
+                self.absorb(arrivals)?;
             }
+            // Nothing waits from here to the return: a poll that is dropped loses no records.
             let records = self.take_buffered();
-            self.begin_fetches().await;
+            self.begin_fetches();
             let records = records?;
             if !records.is_empty() || Instant::now() >= deadline {
                 return Ok(records);
@@ -193,7 +198,7 @@ impl Consumer {
                 () = rebalance => continue,
                 () = tokio::time::sleep_until(pause) => continue,
             };
-            self.absorb(arrivals).await?;
+            self.absorb(arrivals)?;
         }
     }
 
@@ -410,16 +415,15 @@ impl Consumer {
     }
 
     /// Fetches from every leader that is not busy what is neither paused nor buffered.
-    async fn begin_fetches(&mut self) {
+    fn begin_fetches(&mut self) {
         let topology = self.client.topology();
         let mut wanted: BTreeMap<i32, BTreeMap<TopicPartition, Wanted>> = BTreeMap::new();
-        let mut leaderless = BTreeSet::new();
         for (partition, state) in &mut self.assigned {
             let Some(position) = state.position.as_ref().filter(|_| !state.paused && !state.pending) else { continue };
             let topic = topology.topic(&partition.topic).ok();
             let known = topic.as_ref().and_then(|topic| topic.partition(partition.partition).ok());
             let Some((leader, leader_epoch)) = known.and_then(|known| Some((known.leader?, known.leader_epoch))) else {
-                leaderless.insert(partition.topic.clone());
+                self.stale.insert(partition.topic.clone());
                 continue;
             };
             if !self.fetcher.is_busy(leader) {
@@ -431,15 +435,18 @@ impl Consumer {
         for (leader, wanted) in wanted {
             self.fetcher.fetch(leader, wanted);
         }
-        if !leaderless.is_empty() {
-            let names: Vec<_> = leaderless.iter().map(String::as_str).collect();
-            // Errors here show as partitions that stay without a leader; the next round asks again.
+    }
+
+    async fn refresh_stale(&mut self) {
+        let stale = std::mem::take(&mut self.stale);
+        if !stale.is_empty() {
+            let names: Vec<_> = stale.iter().map(String::as_str).collect();
+            // An error here shows as partitions that stay without a leader; the next round asks again.
             let _ = self.client.refresh(Some(&names), false).await;
         }
     }
 
-    async fn absorb(&mut self, arrivals: Vec<Arrival>) -> Result<(), ClientError> {
-        let mut stale = BTreeSet::new();
+    fn absorb(&mut self, arrivals: Vec<Arrival>) -> Result<(), ClientError> {
         for arrival in arrivals {
             let reset = self.reset_target(&arrival.partition);
             let Some(state) = self.assigned.get_mut(&arrival.partition).filter(|state| state.seek == arrival.seek)
@@ -462,7 +469,7 @@ impl Consumer {
                 Err(error) if error.is_retriable() => {
                     state.pending = false;
                     if error.calls_for_metadata() {
-                        stale.insert(arrival.partition.topic);
+                        self.stale.insert(arrival.partition.topic);
                     }
                 }
                 Err(error) => {
@@ -470,11 +477,6 @@ impl Consumer {
                     return Err(error);
                 }
             }
-        }
-        if !stale.is_empty() {
-            let names: Vec<_> = stale.iter().map(String::as_str).collect();
-            // Errors here show with the next fetch.
-            let _ = self.client.refresh(Some(&names), false).await;
         }
         Ok(())
     }

@@ -139,16 +139,15 @@ impl Membership {
         self.heartbeats = None;
         let mut backoff = self.client.backoff();
         loop {
-            // A rebalance that is asked for from here on is another one.
-            lock(&self.signals.state).rejoin = false;
             let error = match self.join_once(topics, owned).await {
-                Ok(assigned) => {
-                    self.begin_heartbeats().await?;
+                Ok((assigned, coordinator)) => {
+                    // Only here: a poll that was dropped on the way joins again with the next.
+                    lock(&self.signals.state).rejoin = false;
+                    self.begin_heartbeats(coordinator);
                     return Ok(assigned);
                 }
                 Err(error) => error,
             };
-            lock(&self.signals.state).rejoin = true;
             self.doubt_coordinator(&error);
             match error.code() {
                 Some(ErrorCode::MemberIdRequired) => continue,
@@ -172,7 +171,7 @@ impl Membership {
         &mut self,
         topics: &[String],
         owned: &BTreeSet<TopicPartition>,
-    ) -> Result<BTreeSet<TopicPartition>, ClientError> {
+    ) -> Result<(BTreeSet<TopicPartition>, Connection), ClientError> {
         let coordinator = self.coordinator().await?;
         let subscription = ConsumerProtocolSubscription {
             topics: topics.iter().map(|topic| topic.as_str().into()).collect(),
@@ -238,12 +237,12 @@ impl Membership {
         let synced = reply.read()?;
         ClientError::check(synced.error_code, || format!("joining group {}", self.group), None)?;
         if synced.assignment.is_empty() {
-            return Ok(BTreeSet::new());
+            return Ok((BTreeSet::new(), coordinator));
         }
         let assignment = ConsumerProtocolAssignment::from_newer_bytes(&synced.assignment)
             .map_err(|cause| ClientError::Decode { api: ApiKey::SyncGroup, version, cause })?;
         tracing::debug!(group = %self.group, generation = self.generation, member = %self.member_id, "joined");
-        Ok(from_wire(&assignment.assigned_partitions))
+        Ok((from_wire(&assignment.assigned_partitions), coordinator))
     }
 
     /// The leader's part: what everybody gets.
@@ -278,8 +277,7 @@ impl Membership {
         Ok(assignor.assign(members, &counts))
     }
 
-    async fn begin_heartbeats(&mut self) -> Result<(), ClientError> {
-        let coordinator = self.coordinator().await?;
+    fn begin_heartbeats(&mut self, coordinator: Connection) {
         let task = beat(
             coordinator,
             self.identity(),
@@ -289,7 +287,6 @@ impl Membership {
             self.options.max_poll_interval,
         );
         self.heartbeats = Some(Heartbeats(tokio::spawn(task).abort_handle()));
-        Ok(())
     }
 
     fn identity(&self) -> Identity {

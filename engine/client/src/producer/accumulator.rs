@@ -79,7 +79,8 @@ impl Accumulator {
         let mut wake = false;
         let (serial, partition) = (self.last_serial + 1, place.1 as i32);
         let queue = self.queue(place).ok_or(ClientError::Closed)?;
-        if queue.open.as_ref().is_some_and(|open| open.reserved_bytes + bytes > options.batch_bytes) {
+        let ProducerRecord { key, value, headers, .. } = *record;
+        if queue.open.as_ref().is_some_and(|open| !open.contents.fits(options.batch_bytes, key, value, headers)) {
             queue.complete_open();
             wake = true;
         }
@@ -96,13 +97,13 @@ impl Accumulator {
         });
         let Contents::Building(builder) = &mut batch.contents else { return Err(ClientError::Closed) };
         builder
-            .append(timestamp_ms, record.key, record.value, record.headers)
+            .append(timestamp_ms, key, value, headers)
             .map_err(|cause| ClientError::Batch { partition: TopicPartition::new(record.topic, partition), cause })?;
         let delivery = batch.fate.delivery(partition, i64::from(batch.records), timestamp_ms);
         batch.records += 1;
         batch.reserved_bytes += bytes;
         let begun = (batch.serial == serial && batch.records == 1).then(|| Arc::clone(&batch.fate));
-        if batch.reserved_bytes >= options.batch_bytes {
+        if batch.contents.len_bytes() >= options.batch_bytes {
             queue.complete_open();
             wake = true;
         }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ringlog_protocol::ErrorCode;
-use ringlog_record::BatchBuilder;
+use ringlog_record::{BatchBuilder, RecordHeader};
 use tokio::time::Instant;
 
 use super::delivery::{Fate, Written};
@@ -37,6 +37,30 @@ pub(super) enum Contents {
     Building(BatchBuilder),
     /// As it was sent.
     Built(Bytes),
+}
+
+impl Contents {
+    /// Bytes: before compression while it is being built.
+    pub(super) fn len_bytes(&self) -> usize {
+        match self {
+            Self::Building(builder) => builder.len_bytes(),
+            Self::Built(bytes) => bytes.len(),
+        }
+    }
+
+    /// Whether one more record may be appended without passing `limit_bytes`.
+    pub(super) fn fits(
+        &self,
+        limit_bytes: usize,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: &[RecordHeader<'_>],
+    ) -> bool {
+        match self {
+            Self::Building(builder) => builder.fits(limit_bytes, key, value, headers),
+            Self::Built(_) => false,
+        }
+    }
 }
 
 /// The place of a batch in what its producer sends to the partition.
@@ -153,11 +177,7 @@ impl PartitionQueue {
 
     /// The bytes that [`take`](Self::take) would send, about.
     pub(super) fn front_bytes(&self) -> usize {
-        match self.waiting.front().or(self.open.as_ref()) {
-            Some(Batch { contents: Contents::Built(bytes), .. }) => bytes.len(),
-            Some(batch) => batch.reserved_bytes,
-            None => 0,
-        }
+        self.waiting.front().or(self.open.as_ref()).map_or(0, |batch| batch.contents.len_bytes())
     }
 
     /// The next batch to send, numbered if `numbered`. It comes back by [`written`](Self::written) or [`failed`](Self::failed).

@@ -1,0 +1,290 @@
+//! `ringlog groups`: list, describe with lag, reset offsets, delete.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+
+use clap::{Args, Subcommand};
+use ringlog_client::{Admin, CommittedOffset, GroupDescription, GroupMember, OffsetSpec, TopicPartition};
+use serde::Serialize;
+
+use crate::connection::Broker;
+use crate::failure::Failure;
+use crate::table::{Cell, Table, print_json};
+use crate::timestamp;
+
+#[derive(Debug, Args)]
+pub(crate) struct Groups {
+    #[command(flatten)]
+    broker: Broker,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List the groups
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a group's offsets and lag, and who reads what; all groups when the name is left out
+    Describe {
+        /// The group
+        group: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Move the offsets of a group without members; shows what would be done, unless --execute is given
+    ResetOffsets {
+        /// The group
+        group: String,
+        /// The topic
+        #[arg(long)]
+        topic: String,
+        /// Only this partition; may be repeated
+        #[arg(long = "partition", value_name = "P")]
+        partitions: Vec<i32>,
+        #[command(flatten)]
+        to: Target,
+        /// Do it
+        #[arg(long)]
+        execute: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Delete a group without members, with its offsets
+    Delete {
+        /// The group
+        group: String,
+    },
+}
+
+/// Where the offsets shall go.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Target {
+    /// To the first record that is there
+    #[arg(long)]
+    to_earliest: bool,
+    /// Behind the last
+    #[arg(long)]
+    to_latest: bool,
+    /// To this offset, or the nearest that there is
+    #[arg(long, value_name = "OFFSET")]
+    to_offset: Option<i64>,
+    /// To the first record from this time on: 2026-11-21T02:11:54Z, or ms since 1970
+    #[arg(long, value_name = "TIME", value_parser = timestamp::parse)]
+    to_datetime: Option<i64>,
+    /// So many records on, or back when it is negative
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    shift_by: Option<i64>,
+}
+
+/// What `describe` shows of a group.
+#[derive(Serialize)]
+struct Description {
+    group: String,
+    state: String,
+    assignor: String,
+    members: usize,
+    offsets: Table,
+}
+
+impl Groups {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let admin = self.broker.admin().await?;
+        match self.command {
+            Command::List { json } => list(&admin, json).await,
+            Command::Describe { group, json } => describe(&admin, group, json).await,
+            Command::ResetOffsets { group, topic, partitions, to, execute, json } => {
+                reset(&admin, &group, &topic, partitions, &to, execute, json).await
+            }
+            Command::Delete { group } => {
+                admin.delete_group(&group).await?;
+                Ok(writeln!(io::stdout(), "deleted group {group}")?)
+            }
+        }
+    }
+}
+
+async fn list(admin: &Admin, json: bool) -> Result<(), Failure> {
+    let mut table = Table::new(&["GROUP", "STATE", "PROTOCOL"]);
+    for group in admin.groups().await? {
+        let known = |text: String| Some(text).filter(|text| !text.is_empty());
+        table.push([group.group.into(), known(group.state).into(), known(group.protocol_type).into()]);
+    }
+    if table.is_empty() && !json {
+        eprintln!("there are no groups");
+        return Ok(());
+    }
+    table.print(json)
+}
+
+async fn describe(admin: &Admin, group: Option<String>, json: bool) -> Result<(), Failure> {
+    let groups = match group {
+        Some(group) => vec![group],
+        None => admin.groups().await?.into_iter().map(|group| group.group).collect(),
+    };
+    let mut shown = Vec::with_capacity(groups.len());
+    for group in groups {
+        shown.push(description(admin, admin.group(&group).await?).await?);
+    }
+    let mut out = io::stdout().lock();
+    if json {
+        return print_json(&mut out, &shown);
+    }
+    for (index, group) in shown.iter().enumerate() {
+        if index > 0 {
+            writeln!(out)?;
+        }
+        let plural = if group.members == 1 { "" } else { "s" };
+        write!(out, "group {}: {}, {} member{plural}", group.group, group.state, group.members)?;
+        if !group.assignor.is_empty() {
+            write!(out, ", {}", group.assignor)?;
+        }
+        writeln!(out)?;
+        if group.offsets.is_empty() {
+            writeln!(out, "it has committed nothing and reads nothing")?;
+        } else {
+            write!(out, "{}", group.offsets)?;
+        }
+    }
+    Ok(())
+}
+
+async fn description(admin: &Admin, group: GroupDescription) -> Result<Description, Failure> {
+    let committed = admin.group_offsets(&group.group).await?;
+    let readers: BTreeMap<&TopicPartition, &GroupMember> =
+        group.members.iter().flat_map(|member| member.assignment.iter().map(move |at| (at, member))).collect();
+    let partitions: BTreeSet<&TopicPartition> = committed.keys().chain(readers.keys().copied()).collect();
+    let ends = ends(admin, partitions.iter().copied()).await?;
+    let mut offsets = Table::new(&[
+        "TOPIC",
+        "PARTITION",
+        "CURRENT-OFFSET",
+        "LOG-END-OFFSET",
+        "LAG",
+        "MEMBER-ID",
+        "HOST",
+        "CLIENT-ID",
+    ]);
+    for partition in partitions {
+        let current = committed.get(partition).map(|committed| committed.offset);
+        let end = ends.get(partition).copied();
+        let lag = current.zip(end).map(|(current, end)| (end - current).max(0));
+        let reader = readers.get(partition);
+        let text = |of: fn(&GroupMember) -> &String| Cell::from(reader.map(|member| of(member).as_str()));
+        offsets.push([
+            partition.topic.as_str().into(),
+            partition.partition.into(),
+            current.into(),
+            end.into(),
+            lag.into(),
+            text(|member| &member.member_id),
+            text(|member| &member.host),
+            text(|member| &member.client_id),
+        ]);
+    }
+    let members = group.members.len();
+    Ok(Description { group: group.group, state: group.state, assignor: group.assignor, members, offsets })
+}
+
+/// Where the partitions end. A topic that was deleted since the group read it has no end.
+async fn ends<'a>(
+    admin: &Admin,
+    partitions: impl Iterator<Item = &'a TopicPartition>,
+) -> Result<BTreeMap<TopicPartition, i64>, Failure> {
+    let topology = admin.topics().await?;
+    let exists = |partition: &&TopicPartition| {
+        let topic = topology.iter().find(|topic| topic.name == partition.topic);
+        topic.is_some_and(|topic| topic.leader(partition.partition).is_ok())
+    };
+    let asked = partitions.filter(exists).map(|partition| (partition.clone(), OffsetSpec::Latest)).collect();
+    let found = admin.offsets(&asked).await?;
+    Ok(found.into_iter().filter_map(|(partition, found)| Some((partition, found.offset?))).collect())
+}
+
+async fn reset(
+    admin: &Admin,
+    group: &str,
+    topic: &str,
+    partitions: Vec<i32>,
+    to: &Target,
+    execute: bool,
+    json: bool,
+) -> Result<(), Failure> {
+    let described = admin.topic(topic).await?;
+    for &partition in &partitions {
+        described.partition(partition)?;
+    }
+    let all: Vec<_> = (0..described.partitions.len() as i32).collect();
+    let chosen = if partitions.is_empty() { all } else { partitions };
+    let chosen: BTreeSet<_> = chosen.into_iter().map(|index| TopicPartition::new(topic, index)).collect();
+    let members = match admin.group(group).await {
+        Ok(described) => described.members.len(),
+        // Offsets may be set before the first member comes.
+        Err(error) if error.code() == Some(ringlog_client::ErrorCode::GroupIdNotFound) => 0,
+        Err(error) => return Err(error.into()),
+    };
+    if members > 0 {
+        let message = format!("group {group} has {members} members, who would go on where they are; stop them first");
+        return Err(Failure::Other(message));
+    }
+    let committed = admin.group_offsets(group).await?;
+    let targets = targets(admin, &chosen, &committed, to).await?;
+    let mut table = Table::new(&["TOPIC", "PARTITION", "CURRENT-OFFSET", "NEW-OFFSET"]);
+    for (partition, new) in &targets {
+        let current = committed.get(partition).map(|committed| committed.offset);
+        table.push([partition.topic.as_str().into(), partition.partition.into(), current.into(), (*new).into()]);
+    }
+    if execute {
+        let offsets = targets.into_iter().map(|(partition, offset)| {
+            (partition, CommittedOffset { offset, leader_epoch: None, metadata: String::new() })
+        });
+        admin.alter_group_offsets(group, &offsets.collect()).await?;
+    }
+    table.print(json)?;
+    if !execute {
+        eprintln!("nothing was changed: add --execute to do it");
+    }
+    Ok(())
+}
+
+/// The new offsets, each within its partition's log.
+async fn targets(
+    admin: &Admin,
+    chosen: &BTreeSet<TopicPartition>,
+    committed: &BTreeMap<TopicPartition, CommittedOffset>,
+    to: &Target,
+) -> Result<BTreeMap<TopicPartition, i64>, Failure> {
+    let ask = |spec| -> BTreeMap<_, _> { chosen.iter().map(|partition| (partition.clone(), spec)).collect() };
+    let starts = admin.offsets(&ask(OffsetSpec::Earliest)).await?;
+    let ends = admin.offsets(&ask(OffsetSpec::Latest)).await?;
+    let timed = match to.to_datetime {
+        Some(ms) => admin.offsets(&ask(OffsetSpec::Timestamp(ms))).await?,
+        None => BTreeMap::new(),
+    };
+    let mut targets = BTreeMap::new();
+    for partition in chosen {
+        let offset =
+            |found: &BTreeMap<_, ringlog_client::FoundOffset>| found.get(partition).and_then(|found| found.offset);
+        let (start, end) = (offset(&starts).unwrap_or(0), offset(&ends).unwrap_or(0));
+        let target = match to {
+            Target { to_earliest: true, .. } => start,
+            Target { to_offset: Some(offset), .. } => *offset,
+            // No record from then on: behind the last.
+            Target { to_datetime: Some(_), .. } => offset(&timed).unwrap_or(end),
+            Target { shift_by: Some(by), .. } => match committed.get(partition) {
+                Some(committed) => committed.offset.saturating_add(*by),
+                // Nothing to count from.
+                None => continue,
+            },
+            _ => end,
+        };
+        targets.insert(partition.clone(), target.clamp(start, end.max(start)));
+    }
+    Ok(targets)
+}

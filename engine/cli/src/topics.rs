@@ -1,0 +1,210 @@
+//! `ringlog topics`: create, list, describe, alter, delete.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use clap::{Args, Subcommand};
+use ringlog_client::{Admin, ConfigChange, ConfigResource, ConfigSource, NewTopic, OffsetSpec, TopicPartition};
+use serde::Serialize;
+
+use crate::connection::{Broker, name_and_value};
+use crate::failure::Failure;
+use crate::table::{Cell, Table, print_json};
+
+#[derive(Debug, Args)]
+pub(crate) struct Topics {
+    #[command(flatten)]
+    broker: Broker,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Create a topic
+    Create {
+        /// Its name: letters, digits, '.', '_' and '-'
+        name: String,
+        /// How many partitions [default: the broker's num.partitions]
+        #[arg(long, value_parser = clap::value_parser!(i32).range(1..))]
+        partitions: Option<i32>,
+        /// How many replicas of each [default: the broker's default.replication.factor]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(i16).range(1..))]
+        replication_factor: Option<i16>,
+        /// A setting of the topic; may be repeated
+        #[arg(long = "config", value_name = "NAME=VALUE", value_parser = name_and_value)]
+        configs: Vec<(String, String)>,
+        /// Succeed when it exists already
+        #[arg(long)]
+        if_not_exists: bool,
+    },
+    /// List the topics
+    List {
+        /// Also those in which the cluster keeps its own state
+        #[arg(long)]
+        internal: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a topic's partitions, offsets and settings, or those of all topics
+    Describe {
+        /// The topic; all when it is left out
+        name: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Add partitions, change settings
+    Alter {
+        /// The topic
+        name: String,
+        /// How many partitions it shall have; keys map to other partitions from then on
+        #[arg(long)]
+        partitions: Option<i32>,
+        /// A setting; may be repeated
+        #[arg(long = "config", value_name = "NAME=VALUE", value_parser = name_and_value)]
+        configs: Vec<(String, String)>,
+        /// A setting to take back to its default; may be repeated
+        #[arg(long = "delete-config", value_name = "NAME")]
+        deleted: Vec<String>,
+    },
+    /// Delete a topic with all its records
+    Delete {
+        /// The topic
+        name: String,
+    },
+}
+
+/// What `describe` shows.
+#[derive(Serialize)]
+struct Description {
+    topics: Table,
+    partitions: Table,
+    configs: Table,
+}
+
+impl Topics {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let admin = self.broker.admin().await?;
+        match self.command {
+            Command::Create { name, partitions, replication_factor, configs, if_not_exists } => {
+                let topic = NewTopic { name, partitions, replication_factor, configs };
+                create(&admin, &topic, if_not_exists).await
+            }
+            Command::List { internal, json } => list(&admin, internal, json).await,
+            Command::Describe { name, json } => describe(&admin, name.as_deref(), json).await,
+            Command::Alter { name, partitions, configs, deleted } => {
+                alter(&admin, &name, partitions, configs, deleted).await
+            }
+            Command::Delete { name } => {
+                admin.delete_topic(&name).await?;
+                Ok(writeln!(io::stdout(), "deleted topic {name}")?)
+            }
+        }
+    }
+}
+
+async fn create(admin: &Admin, topic: &NewTopic, if_not_exists: bool) -> Result<(), Failure> {
+    match admin.create_topic(topic, false).await {
+        Err(error) if if_not_exists && error.code() == Some(ringlog_client::ErrorCode::TopicAlreadyExists) => {
+            return Ok(writeln!(io::stdout(), "topic {} exists", topic.name)?);
+        }
+        created => created?,
+    }
+    let partitions =
+        admin.client().topic(&topic.name, false, admin.client().options().api_timeout).await?.partitions.len();
+    let plural = if partitions == 1 { "" } else { "s" };
+    Ok(writeln!(io::stdout(), "created topic {} with {partitions} partition{plural}", topic.name)?)
+}
+
+async fn list(admin: &Admin, internal: bool, json: bool) -> Result<(), Failure> {
+    let mut table = Table::new(&["TOPIC", "PARTITIONS", "REPLICAS", "INTERNAL"]);
+    for topic in admin.topics().await? {
+        if internal || !topic.internal {
+            let replicas = topic.partitions.iter().map(|partition| partition.replicas.len()).max().unwrap_or(0);
+            let count = topic.partitions.len();
+            table.push([topic.name.as_str().into(), count.into(), replicas.into(), Cell::Flag(topic.internal)]);
+        }
+    }
+    if table.is_empty() && !json {
+        eprintln!("there are no topics; make one with: ringlog topics create NAME");
+        return Ok(());
+    }
+    table.print(json)
+}
+
+async fn describe(admin: &Admin, name: Option<&str>, json: bool) -> Result<(), Failure> {
+    let topics = match name {
+        Some(name) => vec![admin.topic(name).await?],
+        None => admin.topics().await?.into_iter().filter(|topic| !topic.internal).collect(),
+    };
+    let all = |spec| -> BTreeMap<_, _> {
+        let partitions = topics.iter().flat_map(|topic| {
+            // One without a leader has no offsets to ask for.
+            let led = topic.partitions.iter().enumerate().filter(|(_, partition)| partition.leader.is_some());
+            led.map(|(index, _)| (TopicPartition::new(&topic.name, index as i32), spec))
+        });
+        partitions.collect()
+    };
+    let starts = admin.offsets(&all(OffsetSpec::Earliest)).await?;
+    let ends = admin.offsets(&all(OffsetSpec::Latest)).await?;
+    let mut shown = Description {
+        topics: Table::new(&["TOPIC", "PARTITIONS", "REPLICAS", "ID"]),
+        partitions: Table::new(&["TOPIC", "PARTITION", "LEADER", "REPLICAS", "IN-SYNC", "START", "END"]),
+        configs: Table::new(&["TOPIC", "SETTING", "VALUE"]),
+    };
+    for topic in &topics {
+        let name = topic.name.as_str();
+        let replicas = topic.partitions.iter().map(|partition| partition.replicas.len()).max().unwrap_or(0);
+        let id = Some(topic.id).filter(|id| !id.is_zero()).map(|id| id.to_string());
+        shown.topics.push([name.into(), topic.partitions.len().into(), replicas.into(), id.into()]);
+        for (index, partition) in topic.partitions.iter().enumerate() {
+            let place = TopicPartition::new(name, index as i32);
+            shown.partitions.push([
+                name.into(),
+                index.into(),
+                partition.leader.into(),
+                Cell::Numbers(partition.replicas.clone()),
+                Cell::Numbers(partition.in_sync.clone()),
+                starts.get(&place).and_then(|found| found.offset).into(),
+                ends.get(&place).and_then(|found| found.offset).into(),
+            ]);
+        }
+        for config in admin.configs(&ConfigResource::Topic(name.to_owned())).await? {
+            if config.source == ConfigSource::Topic {
+                shown.configs.push([name.into(), config.name.into(), config.value.into()]);
+            }
+        }
+    }
+    let mut out = io::stdout().lock();
+    if json {
+        return print_json(&mut out, &shown);
+    }
+    write!(out, "{}\n{}", shown.topics, shown.partitions)?;
+    if !shown.configs.is_empty() {
+        write!(out, "\n{}", shown.configs)?;
+    }
+    Ok(())
+}
+
+async fn alter(
+    admin: &Admin,
+    name: &str,
+    partitions: Option<i32>,
+    configs: Vec<(String, String)>,
+    deleted: Vec<String>,
+) -> Result<(), Failure> {
+    let set = configs.into_iter().map(|(name, value)| ConfigChange::Set(name, value));
+    let changes: Vec<_> = set.chain(deleted.into_iter().map(ConfigChange::Delete)).collect();
+    if changes.is_empty() && partitions.is_none() {
+        return Err(Failure::Usage("nothing to alter: give --partitions, --config or --delete-config".to_owned()));
+    }
+    if !changes.is_empty() {
+        admin.alter_configs(&ConfigResource::Topic(name.to_owned()), &changes).await?;
+    }
+    if let Some(partitions) = partitions {
+        admin.create_partitions(name, partitions).await?;
+    }
+    Ok(writeln!(io::stdout(), "altered topic {name}")?)
+}
