@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::{BatchHeader, Compression, RecordError, TimestampType, varint};
+use crate::varint::{self, NoVarint};
+use crate::{BatchHeader, Compression, RecordError, TimestampType};
 
 /// A record of a batch, borrowing from its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,8 +170,8 @@ pub(crate) trait Source {
     /// Whether the last record has been read.
     fn is_at_end(&mut self) -> Result<bool, BodyError>;
 
-    /// The next byte.
-    fn byte(&mut self) -> Result<u8, BodyError>;
+    /// The next varint, as `read` takes it from the front of a slice.
+    fn varint<T>(&mut self, read: impl FnOnce(&mut &[u8]) -> Result<T, NoVarint>) -> Result<T, BodyError>;
 
     /// The next `count` bytes.
     fn take(&mut self, count: usize) -> Result<Self::Piece, BodyError>;
@@ -195,17 +196,22 @@ pub(crate) enum BodyError {
     /// More follows the last record.
     BytesLeft,
     /// The codec failed, or gave more than its cap.
-    Codec(RecordError),
+    Codec(Box<RecordError>),
 }
 
 impl BodyError {
+    /// Boxed: every read of a record returns one of these, and the small ones should stay small.
+    fn codec(error: RecordError) -> Self {
+        Self::Codec(Box::new(error))
+    }
+
     pub(crate) fn into_record_error(self, header: &BatchHeader, index: i32) -> RecordError {
         let count = header.record_count;
         match self {
             Self::Malformed(reason) => RecordError::BadRecord { index, reason },
             Self::Ended => RecordError::BadCount { count, reason: "the records end before" },
             Self::BytesLeft => RecordError::BadCount { count, reason: "bytes follow the last one" },
-            Self::Codec(error) => error,
+            Self::Codec(error) => *error,
         }
     }
 }
@@ -231,13 +237,13 @@ impl<P> Layout<P> {
 }
 
 /// Reads one record and checks that every length in it agrees with the others.
+#[inline]
 pub(crate) fn layout<S: Source>(source: &mut S) -> Result<Layout<S::Piece>, BodyError> {
     let length = read_i32(source)?;
     let length = usize::try_from(length).map_err(|_| BodyError::Malformed("its length is negative"))?;
     let entered = source.enter(length)?;
-    let _unused_attributes = source.byte()?;
-    let timestamp_delta =
-        varint::read_i64(|| source.byte())?.ok_or(BodyError::Malformed("its timestamp delta is no varint"))?;
+    source.take(UNUSED_ATTRIBUTES_BYTES)?;
+    let timestamp_delta = source.varint(varint::read_i64)?;
     let offset_delta = read_i32(source)?;
     let key = nullable(source)?;
     let value = nullable(source)?;
@@ -260,13 +266,15 @@ fn header<S: Source>(source: &mut S) -> Result<(S::Piece, Option<S::Piece>), Bod
     Ok((key, nullable(source)?))
 }
 
+#[inline]
 fn nullable<S: Source>(source: &mut S) -> Result<Option<S::Piece>, BodyError> {
     // Any negative length is null, as Apache Kafka reads it.
     usize::try_from(read_i32(source)?).ok().map(|length| source.take(length)).transpose()
 }
 
+#[inline]
 fn read_i32<S: Source>(source: &mut S) -> Result<i32, BodyError> {
-    varint::read_i32(|| source.byte())?.ok_or(BodyError::Malformed("an integer is wider than 32 bits"))
+    source.varint(varint::read_i32)
 }
 
 impl<'a> Source for &'a [u8] {
@@ -277,10 +285,11 @@ impl<'a> Source for &'a [u8] {
     }
 
     #[inline]
-    fn byte(&mut self) -> Result<u8, BodyError> {
-        let (&byte, rest) = self.split_first().ok_or(PAST_END)?;
-        *self = rest;
-        Ok(byte)
+    fn varint<T>(&mut self, read: impl FnOnce(&mut &[u8]) -> Result<T, NoVarint>) -> Result<T, BodyError> {
+        read(self).map_err(|error| match error {
+            NoVarint::Short => PAST_END,
+            NoVarint::Wide => TOO_WIDE,
+        })
     }
 
     #[inline]
@@ -307,6 +316,11 @@ impl<'a> Source for &'a [u8] {
 
 /// A byte string or integer that is longer than what is left of its record.
 const PAST_END: BodyError = BodyError::Malformed("its fields are longer than its length");
+
+/// An integer with more bytes or bits than its type has.
+const TOO_WIDE: BodyError = BodyError::Malformed("an integer is wider than its type");
+/// A record's attributes, which have no meaning yet.
+const UNUSED_ATTRIBUTES_BYTES: usize = 1;
 
 /// A record's bytes as a producer writes them.
 pub(crate) fn encode(out: &mut Vec<u8>, timestamp_delta: i64, offset_delta: i32, content: &Content<'_>) {
@@ -383,9 +397,25 @@ impl<'a> Stream<'a> {
         Ok(Self { decompressor, buffer: vec![0; Self::BUFFER_BYTES], at: 0, filled: 0, left: usize::MAX })
     }
 
+    /// Moves what is left to the front of the buffer and reads on, until a whole varint is there or the stream ends.
+    #[cold]
+    fn top_up(&mut self) -> Result<(), BodyError> {
+        self.buffer.copy_within(self.at..self.filled, 0);
+        (self.at, self.filled) = (0, self.filled - self.at);
+        while self.filled < varint::MAX_BYTES {
+            let room = self.buffer.get_mut(self.filled..).unwrap_or_default();
+            let read = self.decompressor.read(room).map_err(BodyError::codec)?;
+            if read == 0 {
+                break;
+            }
+            self.filled += read;
+        }
+        Ok(())
+    }
+
     fn fill(&mut self) -> Result<bool, BodyError> {
         self.at = 0;
-        self.filled = self.decompressor.read(&mut self.buffer).map_err(BodyError::Codec)?;
+        self.filled = self.decompressor.read(&mut self.buffer).map_err(BodyError::codec)?;
         Ok(self.filled > 0)
     }
 }
@@ -398,17 +428,21 @@ impl Source for Stream<'_> {
     }
 
     #[inline]
-    fn byte(&mut self) -> Result<u8, BodyError> {
-        if self.left == 0 {
-            return Err(PAST_END);
+    fn varint<T>(&mut self, read: impl FnOnce(&mut &[u8]) -> Result<T, NoVarint>) -> Result<T, BodyError> {
+        if self.filled - self.at < varint::MAX_BYTES {
+            self.top_up()?;
         }
-        if self.at == self.filled && !self.fill()? {
-            return Err(BodyError::Ended);
-        }
-        let byte = *self.buffer.get(self.at).ok_or(BodyError::Ended)?;
-        self.at += 1;
-        self.left -= 1;
-        Ok(byte)
+        let end = self.filled.min(self.at.saturating_add(self.left));
+        let window = self.buffer.get(self.at..end).unwrap_or_default();
+        let mut rest = window;
+        let value = read(&mut rest).map_err(|error| match error {
+            NoVarint::Wide => TOO_WIDE,
+            NoVarint::Short if window.len() == self.left => PAST_END,
+            NoVarint::Short => BodyError::Ended,
+        })?;
+        self.at += window.len() - rest.len();
+        self.left -= window.len() - rest.len();
+        Ok(value)
     }
 
     fn take(&mut self, count: usize) -> Result<usize, BodyError> {

@@ -9,9 +9,9 @@ pub enum Depth {
     /// Header and CRC: one pass at the speed of the CRC. Damage that a broken client sealed with a valid CRC is left for its
     /// consumers to find, and the max timestamp is taken on trust.
     Header,
-    /// Every record too, as Apache Kafka does also for `compression.type=producer`: a walk over the lengths, without
-    /// allocation, when the batch is not compressed; else a decompression through one 32 KiB buffer, which costs several
-    /// times the CRC (`cargo bench -p ringlog-record` says how much here).
+    /// Every record too, as Apache Kafka does also for `compression.type=producer`. Not compressed, that is a walk over the
+    /// lengths without allocation, some 10 ns a record; else a decompression through one 32 KiB buffer, of which nothing is
+    /// kept. `engine/decisions/0002-crc32c.md` has the figures: for 64 KiB 1 µs becomes 6 µs, with lz4 33 µs.
     #[default]
     Records,
 }

@@ -1,42 +1,63 @@
 //! Zigzag varints, the integers inside a record (those of Protocol Buffers' sint32 and sint64).
 
-/// Most bytes that a 32-bit varint takes.
-const MAX_BYTES_32: u32 = 5;
-/// Most bytes that a 64-bit varint takes.
-const MAX_BYTES_64: u32 = 10;
+/// Most bytes that a varint takes, of 64 bits; one of 32 takes five.
+pub(crate) const MAX_BYTES: usize = 10;
+const MAX_BYTES_32: usize = 5;
 
-/// Reads a 32-bit varint from `next`; `None` when it is longer than five bytes or its value wider than 32 bits.
-pub(crate) fn read_i32<E>(next: impl FnMut() -> Result<u8, E>) -> Result<Option<i32>, E> {
-    let raw = read_unsigned(next, MAX_BYTES_32)?;
-    Ok(raw.and_then(|raw| u32::try_from(raw).ok()).map(|raw| (raw >> 1) as i32 ^ -((raw & 1) as i32)))
+/// Why there is no varint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoVarint {
+    /// The bytes end before it does.
+    Short,
+    /// It takes more bytes, or its value more bits, than the type has.
+    Wide,
 }
 
-/// Reads a 64-bit varint from `next`; `None` when it is longer than ten bytes or its value wider than 64 bits.
-pub(crate) fn read_i64<E>(next: impl FnMut() -> Result<u8, E>) -> Result<Option<i64>, E> {
-    let raw = read_unsigned(next, MAX_BYTES_64)?;
-    Ok(raw.map(|raw| (raw >> 1) as i64 ^ -((raw & 1) as i64)))
+/// Takes a 32-bit varint from the front of `bytes`.
+#[inline]
+pub(crate) fn read_i32(bytes: &mut &[u8]) -> Result<i32, NoVarint> {
+    let raw = u32::try_from(read_unsigned(bytes, MAX_BYTES_32)?).map_err(|_| NoVarint::Wide)?;
+    Ok((raw >> 1) as i32 ^ -((raw & 1) as i32))
+}
+
+/// Takes a 64-bit varint from the front of `bytes`.
+#[inline]
+pub(crate) fn read_i64(bytes: &mut &[u8]) -> Result<i64, NoVarint> {
+    let raw = read_unsigned(bytes, MAX_BYTES)?;
+    Ok((raw >> 1) as i64 ^ -((raw & 1) as i64))
 }
 
 #[inline]
-fn read_unsigned<E>(mut next: impl FnMut() -> Result<u8, E>, max_bytes: u32) -> Result<Option<u64>, E> {
-    let first = next()?;
-    if first < 0x80 {
-        return Ok(Some(u64::from(first)));
+fn read_unsigned(bytes: &mut &[u8], max_bytes: usize) -> Result<u64, NoVarint> {
+    // Nearly all integers of a record take one byte, most others two.
+    match **bytes {
+        [first, ref rest @ ..] if first < 0x80 => {
+            *bytes = rest;
+            Ok(u64::from(first))
+        }
+        [first, second, ref rest @ ..] if second < 0x80 => {
+            *bytes = rest;
+            Ok(u64::from(first & 0x7f) | u64::from(second) << 7)
+        }
+        _ => read_wide(bytes, max_bytes),
     }
-    let mut value = u64::from(first & 0x7f);
-    for at in 1..max_bytes {
-        let byte = next()?;
+}
+
+fn read_wide(bytes: &mut &[u8], max_bytes: usize) -> Result<u64, NoVarint> {
+    let mut value = 0;
+    for (at, &byte) in bytes.iter().take(max_bytes).enumerate() {
         let bits = u64::from(byte & 0x7f);
         let shifted = bits << (7 * at);
         if shifted >> (7 * at) != bits {
-            return Ok(None);
+            return Err(NoVarint::Wide);
         }
         value |= shifted;
         if byte < 0x80 {
-            return Ok(Some(value));
+            *bytes = bytes.get(at + 1..).unwrap_or_default();
+            return Ok(value);
         }
     }
-    Ok(None)
+    Err(if bytes.len() < max_bytes { NoVarint::Short } else { NoVarint::Wide })
 }
 
 /// Appends `value` as a varint.
@@ -63,21 +84,16 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn source(bytes: &[u8]) -> impl FnMut() -> Result<u8, ()> + '_ {
-        let mut bytes = bytes.iter();
-        move || bytes.next().copied().ok_or(())
-    }
-
     proptest! {
         #[test]
         fn what_is_written_is_read_and_as_long_as_said(value: i64, narrow: i32) {
             let mut out = Vec::new();
             write(&mut out, value);
             prop_assert_eq!(out.len(), len(value));
-            prop_assert_eq!(read_i64(source(&out)), Ok(Some(value)));
+            prop_assert_eq!(read_i64(&mut &out[..]), Ok(value));
             out.clear();
             write(&mut out, i64::from(narrow));
-            prop_assert_eq!(read_i32(source(&out)), Ok(Some(narrow)));
+            prop_assert_eq!(read_i32(&mut &out[..]), Ok(narrow));
         }
     }
 
@@ -94,16 +110,16 @@ mod tests {
 
     #[test]
     fn too_long_or_too_wide_is_no_varint() {
-        assert_eq!(read_i32(source(&[0x80, 0x80, 0x80, 0x80, 0x80, 0])), Ok(None), "six bytes");
-        assert_eq!(read_i32(source(&[0xff, 0xff, 0xff, 0xff, 0x1f])), Ok(None), "33 bits");
-        assert_eq!(read_i32(source(&[0xff, 0xff, 0xff, 0xff, 0x0f])), Ok(Some(i32::MIN)));
-        assert_eq!(read_i64(source(&[0xff; 11])), Ok(None), "eleven bytes");
+        assert_eq!(read_i32(&mut &[0x80, 0x80, 0x80, 0x80, 0x80, 0][..]), Err(NoVarint::Wide), "six bytes");
+        assert_eq!(read_i32(&mut &[0xff, 0xff, 0xff, 0xff, 0x1f][..]), Err(NoVarint::Wide), "33 bits");
+        assert_eq!(read_i32(&mut &[0xff, 0xff, 0xff, 0xff, 0x0f][..]), Ok(i32::MIN));
+        assert_eq!(read_i64(&mut &[0xff; 11][..]), Err(NoVarint::Wide), "eleven bytes");
         assert_eq!(
-            read_i64(source(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02])),
-            Ok(None),
+            read_i64(&mut &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02][..]),
+            Err(NoVarint::Wide),
             "65 bits"
         );
-        assert_eq!(read_i64(source(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01])), Ok(Some(i64::MIN)));
-        assert_eq!(read_i64(source(&[0x80])), Err(()), "ends early");
+        assert_eq!(read_i64(&mut &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01][..]), Ok(i64::MIN));
+        assert_eq!(read_i64(&mut &[0x80][..]), Err(NoVarint::Short), "ends early");
     }
 }
