@@ -28,8 +28,10 @@ pub fn recompress(
 /// The batch with only the records that `keep` wants: what compaction does. Records keep their offsets and timestamps, the
 /// batch its offset range, codec, producer id and sequence, so that a reader and a producer's state see no difference but the
 /// gaps; the max timestamp becomes that of the records kept. With a `delete_horizon_ms`, a batch that has none yet gets it,
-/// and its tombstones may be dropped from then on. The batch is empty when no record is kept: dropping it is the caller's
-/// decision, since a producer's last batch must stay.
+/// and its tombstones may be dropped from then on.
+///
+/// When no record is kept the batch is empty and its max timestamp stays: dropping it is the caller's decision, since the last
+/// batch of a producer must not go.
 ///
 /// # Errors
 /// Those of [`Batch::records`], with decompression bounded by `cap` bytes, of damaged records, and
@@ -68,11 +70,12 @@ pub fn retain(
         count += 1;
         max_timestamp = max_timestamp.max(record.timestamp_ms);
     }
-    (header.record_count, header.max_timestamp) = (count, max_timestamp);
+    header.record_count = count;
     let mut bytes = vec![0; HEADER_BYTES];
     if count == 0 {
         header.attributes = header.attributes.with_compression(Compression::None);
     } else {
+        header.max_timestamp = max_timestamp;
         compress_into(compression, level, &plain, &mut bytes)?;
     }
     seal(header, bytes)

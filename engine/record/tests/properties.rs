@@ -127,6 +127,8 @@ proptest! {
         let records = kept.records(CAP).unwrap();
         let expected: Vec<_> = (500..).zip(&given).zip(&keep).filter(|(_, keep)| **keep).map(|(given, _)| given).collect();
         prop_assert_eq!(kept.header().record_count as usize, expected.len());
+        let max_timestamp = expected.iter().map(|(_, given)| given.timestamp_ms).max();
+        prop_assert_eq!(kept.header().max_timestamp, max_timestamp.unwrap_or(batch.header().max_timestamp));
         for (record, (offset, given)) in records.iter().zip(expected) {
             let record = record.unwrap();
             prop_assert!(record.offset == offset && given.is(&record));
