@@ -1,0 +1,10 @@
+//! The client against a broker that does what each test says, over loopback.
+
+#[path = "scripted/broker.rs"]
+mod broker;
+#[path = "scripted/connection.rs"]
+mod connection;
+#[path = "scripted/consumer.rs"]
+mod consumer;
+#[path = "scripted/producer.rs"]
+mod producer;
