@@ -1,4 +1,5 @@
 //! The client against a broker that does what each test says, over loopback.
+#![allow(clippy::unwrap_used, reason = "a test fails by it, its helpers too")]
 
 #[path = "scripted/broker.rs"]
 mod broker;
