@@ -1,0 +1,448 @@
+//! One segment: a run of batches in a `.log` file, with its two indexes.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use ringlog_io::{Disk, File, Map, Mode};
+use ringlog_record::BatchHeader;
+
+use crate::{
+    LogConfig, LogError,
+    error::IoContext,
+    header_walk::HeaderWalk,
+    offset_index::{OffsetEntry, OffsetIndex},
+    sparse_index::{Entry, SparseIndex},
+    time_index::{TimeEntry, TimeIndex},
+};
+
+/// A segment. The active one, the last of its log, grows; the others never change. A closed segment's file and indexes are
+/// opened when they are first needed: most are never read again.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    base_offset: i64,
+    dir: PathBuf,
+    file: OnceLock<Arc<File>>,
+    size_bytes: AtomicU64,
+    state: RwLock<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    indexes: Option<Indexes>,
+    /// Of the whole segment, once the indexes are there.
+    largest: Option<Timestamped>,
+    /// Max timestamp of the first batch: what `segment.ms` counts from.
+    first_timestamp_ms: Option<i64>,
+    bytes_since_entry: u64,
+}
+
+#[derive(Debug, Default)]
+struct Indexes {
+    offsets: OffsetIndex,
+    times: TimeIndex,
+}
+
+/// A timestamp and the last offset of the batch that has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Timestamped {
+    pub(crate) timestamp_ms: i64,
+    pub(crate) last_offset: i64,
+}
+
+/// The files of a segment, by their suffixes.
+pub(crate) const LOG: &str = "log";
+pub(crate) const INDEX: &str = "index";
+pub(crate) const TIME_INDEX: &str = "timeindex";
+pub(crate) const TXN_INDEX: &str = "txnindex";
+pub(crate) const SNAPSHOT: &str = "snapshot";
+
+/// The file of a segment or snapshot: the offset in 20 digits, a dot, the suffix.
+pub(crate) fn file_path(dir: &Path, offset: i64, suffix: &str) -> PathBuf {
+    dir.join(format!("{offset:020}.{suffix}"))
+}
+
+/// The path with a dot and `suffix` behind its name.
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(suffix);
+    name.into()
+}
+
+impl Segment {
+    /// A segment with an empty new file; an old one of that name, left by a failed roll, is emptied.
+    pub(crate) fn create(disk: &Disk, dir: &Path, base_offset: i64) -> Result<Self, LogError> {
+        let path = file_path(dir, base_offset, LOG);
+        let file = disk.open_file(&path, Mode::Create).context("create", &path)?;
+        if !file.is_empty().context("stat", &path)? {
+            disk.truncate(&file, 0).context("truncate", &path)?;
+        }
+        let segment = Self::closed(dir, base_offset, 0);
+        segment.state_mut().indexes = Some(Indexes::default());
+        segment.file.get_or_init(|| file);
+        Ok(segment)
+    }
+
+    /// A segment whose file exists and is opened on first use.
+    pub(crate) fn closed(dir: &Path, base_offset: i64, size_bytes: u64) -> Self {
+        Self {
+            base_offset,
+            dir: dir.to_owned(),
+            file: OnceLock::new(),
+            size_bytes: AtomicU64::new(size_bytes),
+            state: RwLock::default(),
+        }
+    }
+
+    /// Opens the file for appending, with the index entries that are stored and plausible. The caller verifies them
+    /// against the log and adds what is missing.
+    pub(crate) fn open_active(disk: &Disk, dir: &Path, base_offset: i64) -> Result<Self, LogError> {
+        let path = file_path(dir, base_offset, LOG);
+        let file = disk.open_file(&path, Mode::Write).context("open", &path)?;
+        let segment = Self::closed(dir, base_offset, file.len().context("stat", &path)?);
+        segment.file.get_or_init(|| file);
+        let indexes = Indexes {
+            offsets: OffsetIndex::from_file(&read_or_empty(&segment.path(INDEX))?),
+            times: TimeIndex::from_file(&read_or_empty(&segment.path(TIME_INDEX))?),
+        };
+        let largest = indexes.times.last().map(|entry| segment.timestamped(entry));
+        *segment.state_mut() = State { indexes: Some(indexes), largest, ..State::default() };
+        Ok(segment)
+    }
+
+    pub(crate) fn base_offset(&self) -> i64 {
+        self.base_offset
+    }
+
+    /// Bytes that readers may see.
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.size_bytes.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_size_bytes(&self, size_bytes: u64) {
+        self.size_bytes.store(size_bytes, Ordering::Release);
+    }
+
+    pub(crate) fn path(&self, suffix: &str) -> PathBuf {
+        file_path(&self.dir, self.base_offset, suffix)
+    }
+
+    /// The log file. A closed segment's is opened by a plain system call: any thread may be the first to read it.
+    pub(crate) fn file(&self) -> Result<&Arc<File>, LogError> {
+        if let Some(file) = self.file.get() {
+            return Ok(file);
+        }
+        let path = self.path(LOG);
+        let file = Disk::syscall().open_file(&path, Mode::Read).context("open", &path)?;
+        Ok(self.file.get_or_init(|| file))
+    }
+
+    /// The headers from `position` on.
+    pub(crate) fn headers(&self, position: u64) -> Result<HeaderWalk<'_>, LogError> {
+        Ok(HeaderWalk::new(self.file()?, position, self.size_bytes()))
+    }
+
+    /// The first batch that ends at or after `offset`: where it begins and its header. `None` when the segment ends before.
+    pub(crate) fn find(&self, offset: i64) -> Result<Option<(u64, BatchHeader)>, LogError> {
+        let relative =
+            u32::try_from(offset - self.base_offset).unwrap_or(if offset < self.base_offset { 0 } else { u32::MAX });
+        let entry = self.indexes()?.offsets.at_or_before(relative);
+        let mut headers = self.headers(entry.map_or(0, |entry| u64::from(entry.position)))?;
+        if let Some(entry) = entry {
+            let indexed = headers.next().ok().flatten();
+            let is_right =
+                |&(_, header): &(u64, BatchHeader)| header.last_offset() == self.offset(entry.relative_offset);
+            let Some((position, header)) = indexed.filter(is_right) else {
+                self.rebuild_indexes("an entry does not point to a batch")?;
+                return self.find(offset);
+            };
+            if header.last_offset() >= offset {
+                return Ok(Some((position, header)));
+            }
+        }
+        while let Some((position, header)) = headers.next()? {
+            if header.last_offset() >= offset {
+                return Ok(Some((position, header)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Where to begin the search for timestamps of `timestamp_ms` or later: all batches before are older.
+    pub(crate) fn position_before_timestamp(&self, timestamp_ms: i64) -> Result<u64, LogError> {
+        let indexes = self.indexes()?;
+        let entry = indexes.times.before(timestamp_ms);
+        let batch = entry.and_then(|entry| indexes.offsets.at_or_before(entry.relative_offset));
+        Ok(batch.map_or(0, |batch| u64::from(batch.position)))
+    }
+
+    /// The last place at or before `position` where a batch is known to begin.
+    pub(crate) fn batch_start_at_or_before(&self, position: u64) -> Result<Option<u64>, LogError> {
+        Ok(self.indexes()?.offsets.batch_start_at_or_before(position))
+    }
+
+    /// The largest timestamp of the segment; `None` when it has no records, or none with a timestamp.
+    pub(crate) fn largest_timestamp(&self) -> Result<Option<Timestamped>, LogError> {
+        drop(self.indexes()?);
+        Ok(self.state().largest)
+    }
+
+    /// Max timestamp of the first batch.
+    pub(crate) fn first_timestamp_ms(&self) -> Option<i64> {
+        self.state().first_timestamp_ms
+    }
+
+    /// Takes batches that were appended to the file into the indexes, each at its position.
+    pub(crate) fn index<'a>(&self, batches: impl Iterator<Item = (u64, &'a BatchHeader)>, interval_bytes: u64) {
+        let mut state = self.state_mut();
+        for (position, header) in batches {
+            self.index_one(&mut state, position, header, interval_bytes);
+        }
+    }
+
+    fn index_one(&self, state: &mut State, position: u64, header: &BatchHeader, interval_bytes: u64) {
+        let last_offset = header.last_offset();
+        if header.max_timestamp > state.largest.map_or(-1, |largest| largest.timestamp_ms) {
+            state.largest = Some(Timestamped { timestamp_ms: header.max_timestamp, last_offset });
+        }
+        state.first_timestamp_ms.get_or_insert(header.max_timestamp);
+        if state.bytes_since_entry > interval_bytes
+            && let (Ok(relative_offset), Ok(position)) = (self.relative(last_offset), u32::try_from(position))
+        {
+            let largest = state.largest;
+            if let Some(indexes) = &mut state.indexes {
+                indexes.offsets.push(OffsetEntry { relative_offset, position });
+                self.index_time(indexes, largest);
+            }
+            state.bytes_since_entry = 0;
+        }
+        state.bytes_since_entry += header.size_bytes() as u64;
+    }
+
+    fn index_time(&self, indexes: &mut Indexes, largest: Option<Timestamped>) {
+        if let Some(largest) = largest
+            && let Ok(relative_offset) = self.relative(largest.last_offset)
+        {
+            indexes.times.push(TimeEntry { timestamp: largest.timestamp_ms, relative_offset });
+        }
+    }
+
+    /// The last index entry that points to a batch with the right offset, after dropping those that do not: position and
+    /// header of that batch.
+    pub(crate) fn last_true_entry(&self) -> Result<Option<(u64, BatchHeader)>, LogError> {
+        loop {
+            let Some(entry) = self.indexes()?.offsets.last() else { return Ok(None) };
+            let batch = self.headers(u64::from(entry.position))?.next();
+            match batch {
+                Ok(Some((position, header))) if header.last_offset() == self.offset(entry.relative_offset) => {
+                    return Ok(Some((position, header)));
+                }
+                Err(error @ LogError::Io { .. }) => return Err(error),
+                _ => {
+                    let mut state = self.state_mut();
+                    if let Some(indexes) = &mut state.indexes {
+                        indexes.offsets.truncate_where(|known| known.position < entry.position);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Forgets time index entries that point past `last_offset`: the log lacks what they speak of.
+    pub(crate) fn forget_times_after(&self, last_offset: i64) {
+        let mut state = self.state_mut();
+        let largest = state.indexes.as_mut().and_then(|indexes| {
+            indexes.times.truncate_where(|entry| self.offset(entry.relative_offset) <= last_offset);
+            indexes.times.last()
+        });
+        state.largest = largest.map(|entry| self.timestamped(entry));
+    }
+
+    /// Takes the indexed prefix for what precedes the batches that are indexed next.
+    pub(crate) fn begin_indexing_at(&self, first_timestamp_ms: Option<i64>, bytes_since_entry: u64) {
+        let mut state = self.state_mut();
+        state.first_timestamp_ms = first_timestamp_ms;
+        state.bytes_since_entry = bytes_since_entry;
+    }
+
+    /// Empties the indexes, in memory; the files follow with the next [`Self::persist_indexes`].
+    pub(crate) fn clear_indexes(&self) {
+        *self.state_mut() = State { indexes: Some(Indexes::default()), ..State::default() };
+    }
+
+    /// Makes the indexes anew from the log, in memory: one walk over the headers.
+    pub(crate) fn reindex(&self, interval_bytes: u64) -> Result<(), LogError> {
+        self.clear_indexes();
+        let mut headers = self.headers(0)?;
+        let mut state = self.state_mut();
+        while let Some((position, header)) = headers.next()? {
+            self.index_one(&mut state, position, &header, interval_bytes);
+        }
+        Ok(())
+    }
+
+    /// The same for an index file that turned out to be unusable.
+    fn rebuild_indexes(&self, reason: &str) -> Result<(), LogError> {
+        tracing::warn!(segment = %self.path(LOG).display(), reason, "rebuilding the indexes");
+        self.reindex(LogConfig::default().index_interval_bytes)
+    }
+
+    /// Whether an index has reached `limit_bytes`, one entry less for the last timestamp.
+    pub(crate) fn index_is_full(&self, limit_bytes: u64) -> bool {
+        let state = self.state();
+        state.indexes.as_ref().is_some_and(|indexes| {
+            indexes.offsets.size_bytes() + OffsetEntry::BYTES as u64 > limit_bytes
+                || indexes.times.size_bytes() + 2 * TimeEntry::BYTES as u64 > limit_bytes
+        })
+    }
+
+    /// Whether `offset` can be expressed relative to the base.
+    pub(crate) fn can_hold(&self, offset: i64) -> bool {
+        offset.checked_sub(self.base_offset).is_some_and(|relative| (0..=i64::from(i32::MAX)).contains(&relative))
+    }
+
+    /// Adds the last time entry, which makes the largest timestamp known without reading the log.
+    pub(crate) fn finish_time_index(&self) {
+        let mut state = self.state_mut();
+        let largest = state.largest;
+        if let Some(indexes) = &mut state.indexes {
+            self.index_time(indexes, largest);
+        }
+    }
+
+    /// Appends to the index files the entries that they lack. In the page cache on return: indexes are derived.
+    pub(crate) async fn persist_indexes(&self, disk: &Disk) -> Result<(), LogError> {
+        let (offsets, times) = match &self.state().indexes {
+            Some(indexes) => (indexes.offsets.unpersisted(), indexes.times.unpersisted()),
+            None => return Ok(()),
+        };
+        let offsets_end = persist(disk, &self.path(INDEX), offsets).await?;
+        let times_end = persist(disk, &self.path(TIME_INDEX), times).await?;
+        if let Some(indexes) = &mut self.state_mut().indexes {
+            indexes.offsets.mark_persisted(offsets_end);
+            indexes.times.mark_persisted(times_end);
+        }
+        Ok(())
+    }
+
+    /// Drops the indexes of a segment that has just been closed from memory; they are mapped when they are needed.
+    pub(crate) fn unload_indexes(&self) {
+        self.state_mut().indexes = None;
+    }
+
+    /// The indexes, mapped first if they are not there.
+    fn indexes(&self) -> Result<IndexGuard<'_>, LogError> {
+        loop {
+            let state = self.state();
+            if state.indexes.is_some() {
+                return Ok(IndexGuard(state));
+            }
+            drop(state);
+            self.load_indexes()?;
+        }
+    }
+
+    fn load_indexes(&self) -> Result<(), LogError> {
+        let offsets = map::<OffsetEntry>(&self.path(INDEX))?;
+        let times = map::<TimeEntry>(&self.path(TIME_INDEX))?;
+        let (Some(offsets), Some(times)) = (offsets, times) else {
+            return self.rebuild_indexes("an index is missing or has a wrong size");
+        };
+        if offsets.last().is_some_and(|entry| u64::from(entry.position) >= self.size_bytes()) {
+            return self.rebuild_indexes("the offset index points past the segment");
+        }
+        if times.len() == 0 && self.size_bytes() > 0 {
+            return self.rebuild_indexes("the time index is empty");
+        }
+        let largest = times.last().map(|entry| self.timestamped(entry));
+        let mut state = self.state_mut();
+        if state.indexes.is_none() {
+            state.indexes = Some(Indexes { offsets, times });
+            state.largest = largest;
+        }
+        Ok(())
+    }
+
+    fn timestamped(&self, entry: TimeEntry) -> Timestamped {
+        Timestamped { timestamp_ms: entry.timestamp, last_offset: self.offset(entry.relative_offset) }
+    }
+
+    fn relative(&self, offset: i64) -> Result<u32, std::num::TryFromIntError> {
+        u32::try_from(offset.saturating_sub(self.base_offset))
+    }
+
+    fn offset(&self, relative: u32) -> i64 {
+        self.base_offset.saturating_add(i64::from(relative))
+    }
+
+    fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Indexes that are there for as long as the guard is.
+struct IndexGuard<'a>(RwLockReadGuard<'a, State>);
+
+impl std::ops::Deref for IndexGuard<'_> {
+    type Target = Indexes;
+
+    fn deref(&self) -> &Indexes {
+        static NONE: OnceLock<Indexes> = OnceLock::new();
+        self.0.indexes.as_ref().unwrap_or_else(|| NONE.get_or_init(Indexes::default))
+    }
+}
+
+/// Replaces a derived file: readers see the old or the new one, whole. Not synced: after a power cut it may be anything, which
+/// its reader notices.
+pub(crate) async fn write_derived(disk: &Disk, path: &Path, content: Vec<u8>) -> Result<(), LogError> {
+    let temporary = with_suffix(path, "tmp");
+    let file = disk.open_file(&temporary, Mode::Create).context("create", &temporary)?;
+    if !file.is_empty().context("stat", &temporary)? {
+        disk.truncate(&file, 0).context("truncate", &temporary)?;
+    }
+    disk.write_all_at(&file, vec![Bytes::from(content)], 0).await.context("write", &temporary)?;
+    disk.rename(&temporary, path).context("rename", &temporary)
+}
+
+/// The file's bytes; none without a file.
+pub(crate) fn read_or_empty(path: &Path) -> Result<Vec<u8>, LogError> {
+    match std::fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        bytes => bytes.context("read", path),
+    }
+}
+
+/// Writes an index's new entries at the end of those that the file has; returns where they end.
+async fn persist(disk: &Disk, path: &Path, (position, entries): (u64, Vec<u8>)) -> Result<u64, LogError> {
+    let end = position + entries.len() as u64;
+    if entries.is_empty() && position > 0 {
+        return Ok(end);
+    }
+    let file = disk.open_file(path, Mode::Create).context("create", path)?;
+    if file.len().context("stat", path)? > position {
+        disk.truncate(&file, position).context("truncate", path)?;
+    }
+    if !entries.is_empty() {
+        disk.write_all_at(&file, vec![Bytes::from(entries)], position).await.context("write", path)?;
+    }
+    Ok(end)
+}
+
+fn map<E: Entry>(path: &Path) -> Result<Option<SparseIndex<E>>, LogError> {
+    match Disk::syscall().open_file(path, Mode::Read) {
+        Ok(file) => Ok(SparseIndex::mapped(Map::of(&file).context("map", path)?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(LogError::io("open", path, error)),
+    }
+}
