@@ -36,7 +36,8 @@ pub(crate) struct Consume {
     /// Stop when all that was there at the start has been shown
     #[arg(long)]
     exit_at_end: bool,
-    /// How to show a record: %t topic, %p partition, %o offset, %T timestamp (ms), %D date, %k key, %v value, %h headers, \n, \t
+    /// How to show a record: %t topic, %p partition, %o offset, %T timestamp (ms), %D date, %k key, %v value, %h
+    /// headers, \n, \t
     #[arg(long, default_value = r"%v\n", value_parser = Format::parse)]
     format: Format,
     /// Show each record as a line of JSON

@@ -37,7 +37,8 @@ struct Json<'a> {
 }
 
 impl Format {
-    /// Reads a format: `%t` topic, `%p` partition, `%o` offset, `%T` timestamp in ms, `%D` the same as a date, `%k` key, `%v` value,
+    /// Reads a format: `%t` topic, `%p` partition, `%o` offset, `%T` timestamp in ms, `%D` the same as a date, `%k`
+    /// key, `%v` value,
     /// `%h` headers, `%%` a per cent sign; and the escapes of [`unescaped`].
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let text = unescaped(text)?;

@@ -141,8 +141,8 @@ async fn first(pending: &mut VecDeque<Delivery>) -> Result<(), Failure> {
     }
 }
 
-/// The lines of the standard input, without their ends, as many at a time as are there. A thread reads: a terminal has no
-/// readiness that a runtime could wait for everywhere.
+/// The lines of the standard input, without their ends, as many at a time as are there. A thread reads: a terminal has
+/// no readiness that a runtime could wait for everywhere.
 fn lines() -> mpsc::Receiver<Result<Vec<Vec<u8>>, Failure>> {
     const AT_ONCE: usize = 1000;
     let (sender, receiver) = mpsc::channel(4);

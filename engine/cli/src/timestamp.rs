@@ -1,7 +1,7 @@
 //! Points in time as users write and read them: RFC 3339, or milliseconds since the epoch.
 
-/// Reads `2026-11-21T02:11:54.123Z`, with another offset such as `+01:00`, without a time (midnight) or without an offset (UTC); or
-/// milliseconds since the epoch.
+/// Reads `2026-11-21T02:11:54.123Z`, with another offset such as `+01:00`, without a time (midnight) or without an
+/// offset (UTC); or milliseconds since the epoch.
 pub(crate) fn parse(text: &str) -> Result<i64, String> {
     let wrong = || format!("'{text}' is no time: write 2026-11-21T02:11:54Z, 2026-11-21, or milliseconds since 1970");
     if let Ok(ms) = text.parse::<i64>() {
@@ -54,7 +54,8 @@ fn parse_clock(clock: &str) -> Option<i64> {
     valid.then_some(((hour * 60 + minute) * 60 + second) * 1000 + ms)
 }
 
-/// Days since 1970-01-01 of a date in the Gregorian calendar: years counted from March, so that the leap day comes last.
+/// Days since 1970-01-01 of a date in the Gregorian calendar: years counted from March, so that the leap day comes
+/// last.
 fn days_from_civil(year: i64, month: i64, day: i64) -> Option<i64> {
     if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
         return None;

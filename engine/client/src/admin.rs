@@ -14,8 +14,8 @@ use std::future::Future;
 
 use crate::{Client, ClientError};
 
-/// Looks after a cluster. Every call retries what may succeed later, for `default.api.timeout.ms` in all, and fails with the broker's
-/// own error otherwise. Cheap to clone.
+/// Looks after a cluster. Every call retries what may succeed later, for `default.api.timeout.ms` in all, and fails
+/// with the broker's own error otherwise. Cheap to clone.
 #[derive(Clone)]
 pub struct Admin {
     client: Client,

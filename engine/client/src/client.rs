@@ -16,7 +16,8 @@ use crate::connection::Connection;
 use crate::topology::{Topic, Topology};
 use crate::{Address, ClientError, ClientOptions};
 
-/// A view of one cluster. Cheap to clone; all clones share connections and metadata. Needs a tokio runtime, of any kind.
+/// A view of one cluster. Cheap to clone; all clones share connections and metadata. Needs a tokio runtime, of any
+/// kind.
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 
@@ -32,8 +33,8 @@ struct Inner {
 /// The connection to one address; locked while it is being opened.
 type Slot = Arc<tokio::sync::Mutex<Option<Connection>>>;
 
-/// Which of a client's connections to a broker. Answers come in the order of the requests, so what is answered late, as a Fetch or a
-/// JoinGroup, holds up what follows it: each producer and consumer has connections of its own for such.
+/// Which of a client's connections to a broker. Answers come in the order of the requests, so what is answered late, as
+/// a Fetch or a JoinGroup, holds up what follows it: each producer and consumer has connections of its own for such.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Lane(u64);
 
@@ -110,8 +111,8 @@ impl Client {
         Ok(merged)
     }
 
-    /// A topic with a leader for at least one partition; asked for until `timeout` when it is unknown, since one that was just
-    /// created takes a moment to be known everywhere.
+    /// A topic with a leader for at least one partition; asked for until `timeout` when it is unknown, since one that
+    /// was just created takes a moment to be known everywhere.
     ///
     /// # Errors
     /// [`ErrorCode::UnknownTopicOrPartition`] among others, when it stays so.

@@ -1,4 +1,5 @@
-//! One connection to a broker: requests go out without waiting for the answers to those before, answers come in their order.
+//! One connection to a broker: requests go out without waiting for the answers to those before, answers come in their
+//! order.
 
 use std::collections::{HashMap, VecDeque};
 use std::marker::PhantomData;
@@ -152,7 +153,8 @@ impl Connection {
         self.call_version(request, version, Duration::ZERO).await
     }
 
-    /// The same in a given version; `extra` is how long the broker itself was asked to wait, which is added to the request timeout.
+    /// The same in a given version; `extra` is how long the broker itself was asked to wait, which is added to the
+    /// request timeout.
     pub(crate) async fn call_version<'q, R: Request<'q>>(
         &self,
         request: &R,
@@ -162,8 +164,8 @@ impl Connection {
         self.send(request, version, Vec::new())?.reply(extra).await
     }
 
-    /// Queues a request, with the bytes for its gaps, and gives what its answer will come from. Calls are sent in the order
-    /// in which they were made.
+    /// Queues a request, with the bytes for its gaps, and gives what its answer will come from. Calls are sent in the
+    /// order in which they were made.
     pub(crate) fn send<'q, R: Request<'q>>(
         &self,
         request: &R,
@@ -245,7 +247,8 @@ pub(crate) struct Pending<R> {
 }
 
 impl<'q, R: Request<'q>> Pending<R> {
-    /// The answer. When it does not come in time the connection is given up: what follows on it would only wait behind it.
+    /// The answer. When it does not come in time the connection is given up: what follows on it would only wait behind
+    /// it.
     pub(crate) async fn reply(self, extra: Duration) -> Result<Reply<R>, ClientError> {
         let after = self.connection.shared.request_timeout + extra;
         match tokio::time::timeout(after, self.reply).await {
@@ -397,7 +400,8 @@ impl Frames {
     }
 }
 
-/// Asks for the broker's versions in our newest version of ApiVersions, and again in version 0 if that is too new for it.
+/// Asks for the broker's versions in our newest version of ApiVersions, and again in version 0 if that is too new for
+/// it.
 async fn negotiate(
     read: &mut Frames,
     write: &mut OwnedWriteHalf,

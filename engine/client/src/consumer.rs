@@ -90,7 +90,8 @@ impl Consumer {
         })
     }
 
-    /// Reads these topics as a member of its group: the next polls join it. Replaces what was subscribed or assigned before.
+    /// Reads these topics as a member of its group: the next polls join it. Replaces what was subscribed or assigned
+    /// before.
     ///
     /// # Errors
     /// [`ClientError::State`] without a `group.id`.
@@ -123,7 +124,8 @@ impl Consumer {
         Ok(())
     }
 
-    /// Goes on reading at the beginning, the end, or the first record of a time; when there is no such record, at the end.
+    /// Goes on reading at the beginning, the end, or the first record of a time; when there is no such record, at the
+    /// end.
     ///
     /// # Errors
     /// [`ClientError::State`] when the partition is not assigned.
@@ -156,11 +158,13 @@ impl Consumer {
         Some((state.end? - state.position.as_ref()?.offset).max(0))
     }
 
-    /// The next records: at once if some are there, otherwise after at most `timeout`, and then perhaps none. With a group, joins and
-    /// rebalances within (which may take longer than `timeout`); with `auto_commit`, commits what earlier polls returned.
+    /// The next records: at once if some are there, otherwise after at most `timeout`, and then perhaps none. With a
+    /// group, joins and rebalances within (which may take longer than `timeout`); with `auto_commit`, commits what
+    /// earlier polls returned.
     ///
     /// # Errors
-    /// What only the application can decide: [`ClientError::NoOffset`], [`ClientError::Records`], a group that refuses it, a topic that may not be read.
+    /// What only the application can decide: [`ClientError::NoOffset`], [`ClientError::Records`], a group that refuses
+    /// it, a topic that may not be read.
     pub async fn poll(&mut self, timeout: Duration) -> Result<Records, ClientError> {
         let deadline = Instant::now() + timeout;
         if self.subscribed.is_empty() && self.assigned.is_empty() {
@@ -205,8 +209,9 @@ impl Consumer {
     /// Commits the positions: what the polls up to this one returned.
     ///
     /// # Errors
-    /// [`ClientError::State`] without a group; [`ErrorCode::IllegalGeneration`], [`ErrorCode::UnknownMemberId`] and [`ErrorCode::RebalanceInProgress`] after a
-    /// rebalance: others read these partitions now, and may read the same records.
+    /// [`ClientError::State`] without a group; [`ErrorCode::IllegalGeneration`], [`ErrorCode::UnknownMemberId`] and
+    /// [`ErrorCode::RebalanceInProgress`] after a rebalance: others read these partitions now, and may read the same
+    /// records.
     pub async fn commit(&mut self) -> Result<(), ClientError> {
         self.commit_offsets(self.positions()).await
     }
@@ -481,7 +486,8 @@ impl Consumer {
         Ok(())
     }
 
-    /// Up to `max.poll.records` of what has arrived. An error comes alone: records before it were returned by the poll before.
+    /// Up to `max.poll.records` of what has arrived. An error comes alone: records before it were returned by the poll
+    /// before.
     fn take_buffered(&mut self) -> Result<Records, ClientError> {
         let mut records = Records::default();
         let mut room = self.options.max_poll_records;

@@ -86,7 +86,8 @@ pub enum ClientError {
         /// What is wrong.
         cause: DecodeError,
     },
-    /// A record batch that cannot be read. Consuming stops there: skipping it is for the application to decide, by a seek.
+    /// A record batch that cannot be read. Consuming stops there: skipping it is for the application to decide, by a
+    /// seek.
     #[error("{partition} at offset {offset}: {cause}; seek past it to go on")]
     Records {
         /// The partition.
@@ -179,7 +180,8 @@ impl ClientError {
         }
     }
 
-    /// Whether what the client believed about leaders or coordinators may be wrong: it should ask again before it retries.
+    /// Whether what the client believed about leaders or coordinators may be wrong: it should ask again before it
+    /// retries.
     pub(crate) fn calls_for_metadata(&self) -> bool {
         use ErrorCode as E;
         match self {

@@ -12,8 +12,8 @@
 //! # }
 //! ```
 //!
-//! Everything runs on the current tokio runtime, which may be single-threaded; handles can be sent between threads. Settings have
-//! Kafka's meanings and defaults; their documentation names them.
+//! Everything runs on the current tokio runtime, which may be single-threaded; handles can be sent between threads.
+//! Settings have Kafka's meanings and defaults; their documentation names them.
 #![forbid(unsafe_code)]
 
 mod address;

@@ -20,7 +20,8 @@ use crate::{Client, ClientError, Isolation, TopicPartition};
 pub enum OffsetSpec {
     /// The first that can be read.
     Earliest,
-    /// The one that the next record gets; with [`Isolation::ReadCommitted`] that of the first record still in a transaction.
+    /// The one that the next record gets; with [`Isolation::ReadCommitted`] that of the first record still in a
+    /// transaction.
     Latest,
     /// Of the first record with this timestamp, in ms since the epoch, or a later one.
     Timestamp(i64),

@@ -5,8 +5,8 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 /// How a record without an explicit partition finds its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Partitioner {
-    /// Records with a key go by its [`murmur2`] hash, to the same partition as from a Java producer. Records without one
-    /// stay with a random partition for a batch's worth of bytes, then move on (KIP-794).
+    /// Records with a key go by its [`murmur2`] hash, to the same partition as from a Java producer. Records without
+    /// one stay with a random partition for a batch's worth of bytes, then move on (KIP-794).
     #[default]
     KeyHash,
     /// Each record goes to the partition after the last one's, whatever its key.
@@ -22,8 +22,8 @@ pub(crate) struct TopicPartitioner {
 }
 
 impl TopicPartitioner {
-    /// Index into the topic's `partitions` (at least one) for a record of `bytes`; `sticky_bytes` is how much one partition
-    /// gets of records without a key before the next is chosen.
+    /// Index into the topic's `partitions` (at least one) for a record of `bytes`; `sticky_bytes` is how much one
+    /// partition gets of records without a key before the next is chosen.
     pub(crate) fn partition(
         &mut self,
         kind: Partitioner,

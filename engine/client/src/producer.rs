@@ -1,4 +1,5 @@
-//! Writes records: batches them by partition, sends the batches to the partitions' leaders, retries, and tells their fate.
+//! Writes records: batches them by partition, sends the batches to the partitions' leaders, retries, and tells their
+//! fate.
 
 mod accumulator;
 mod delivery;
@@ -34,11 +35,11 @@ pub struct ProducerRecord<'a> {
     pub timestamp_ms: Option<i64>,
 }
 
-/// Writes records. Cheap to clone; clones share batches and order. When the last is dropped what was sent still goes out, but
-/// only [`close`](Self::close) and [`flush`](Self::flush) wait for it.
+/// Writes records. Cheap to clone; clones share batches and order. When the last is dropped what was sent still goes
+/// out, but only [`close`](Self::close) and [`flush`](Self::flush) wait for it.
 ///
-/// Records of one partition are written in the order of the [`send`](Self::send) calls. With idempotence that holds over retries, and
-/// none is written twice.
+/// Records of one partition are written in the order of the [`send`](Self::send) calls. With idempotence that holds
+/// over retries, and none is written twice.
 #[derive(Clone)]
 pub struct Producer {
     shared: Arc<Shared>,
@@ -74,11 +75,12 @@ impl Producer {
         Ok(Self { _closes_when_last: Arc::new(CloseOnDrop(Arc::clone(&shared))), shared })
     }
 
-    /// Puts a record into its batch. Waits, for at most `max.block.ms`, while the topic is unknown or `buffer.memory` is full;
-    /// the returned future tells when the record is written. One call after another keeps the order.
+    /// Puts a record into its batch. Waits, for at most `max.block.ms`, while the topic is unknown or `buffer.memory`
+    /// is full; the returned future tells when the record is written. One call after another keeps the order.
     ///
     /// # Errors
-    /// [`ClientError::RecordTooLarge`], [`ClientError::NoSuchPartition`], [`ClientError::Timeout`], or what the broker says of the topic.
+    /// [`ClientError::RecordTooLarge`], [`ClientError::NoSuchPartition`], [`ClientError::Timeout`], or what the broker
+    /// says of the topic.
     pub async fn send(&self, record: ProducerRecord<'_>) -> Result<Delivery, ClientError> {
         let Shared { client, options, accumulator, memory, wake } = &*self.shared;
         let bytes = record.max_bytes();
@@ -100,7 +102,8 @@ impl Producer {
         Ok(appended.delivery)
     }
 
-    /// Sends everything without lingering, and waits until each batch that existed when this was called is written or given up.
+    /// Sends everything without lingering, and waits until each batch that existed when this was called is written or
+    /// given up.
     ///
     /// # Errors
     /// The first failure among them; the others are told by their own futures.

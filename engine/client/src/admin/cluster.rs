@@ -75,7 +75,8 @@ impl Admin {
     /// The log directories of all brokers.
     ///
     /// # Errors
-    /// [`KafkaStorageError`](ringlog_protocol::ErrorCode::KafkaStorageError) of a directory that has failed, and others.
+    /// [`KafkaStorageError`](ringlog_protocol::ErrorCode::KafkaStorageError) of a directory that has failed, and
+    /// others.
     pub async fn log_dirs(&self) -> Result<Vec<LogDir>, ClientError> {
         let topology = self.retry(|| self.client.refresh(Some(&[]), false)).await?;
         let calls = topology.brokers.keys().map(|&broker| self.retry(move || self.log_dirs_of(broker)));

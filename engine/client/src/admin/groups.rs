@@ -86,7 +86,8 @@ impl Admin {
     /// A group and its members.
     ///
     /// # Errors
-    /// [`ErrorCode::GroupIdNotFound`] when there is no such group (older brokers show one that is `Dead`; so does this).
+    /// [`ErrorCode::GroupIdNotFound`] when there is no such group (older brokers show one that is `Dead`; so does
+    /// this).
     pub async fn group(&self, group: &str) -> Result<GroupDescription, ClientError> {
         self.retry(|| async {
             let request = DescribeGroupsRequest { groups: vec![group.into()], ..Default::default() };

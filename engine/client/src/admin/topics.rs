@@ -36,7 +36,8 @@ impl Admin {
     /// Creates a topic. On return it can be used. With `validate_only` nothing is created, only checked.
     ///
     /// # Errors
-    /// [`ErrorCode::TopicAlreadyExists`], [`ErrorCode::InvalidTopicException`], [`ErrorCode::InvalidConfig`] and others.
+    /// [`ErrorCode::TopicAlreadyExists`], [`ErrorCode::InvalidTopicException`], [`ErrorCode::InvalidConfig`] and
+    /// others.
     pub async fn create_topic(&self, topic: &NewTopic, validate_only: bool) -> Result<(), ClientError> {
         self.retry(|| async {
             let request = CreateTopicsRequest {
@@ -130,9 +131,7 @@ impl Admin {
         &self,
         asked: &BTreeMap<TopicPartition, OffsetSpec>,
     ) -> Result<BTreeMap<TopicPartition, FoundOffset>, ClientError> {
-        for name in by_topic(asked).into_keys() {
-            self.topic(name).await?;
-        }
+        self.all_exist(by_topic(asked).into_keys().collect()).await?;
         self.retry(|| async {
             let found = offsets::list(&self.client, asked, Isolation::ReadUncommitted).await;
             found.into_iter().map(|(partition, found)| Ok((partition, found?))).collect()
@@ -140,17 +139,17 @@ impl Admin {
         .await
     }
 
-    /// Deletes the records before these offsets (−1: all that there are), and gives the partitions' first offsets from then on.
+    /// Deletes the records before these offsets (−1: all that there are), and gives the partitions' first offsets from
+    /// then on.
     ///
     /// # Errors
-    /// [`ErrorCode::OffsetOutOfRange`] for an offset behind the end; [`ErrorCode::PolicyViolation`] on a compacted topic.
+    /// [`ErrorCode::OffsetOutOfRange`] for an offset behind the end; [`ErrorCode::PolicyViolation`] on a compacted
+    /// topic.
     pub async fn delete_records(
         &self,
         before: &BTreeMap<TopicPartition, i64>,
     ) -> Result<BTreeMap<TopicPartition, i64>, ClientError> {
-        for name in by_topic(before).into_keys() {
-            self.topic(name).await?;
-        }
+        self.all_exist(by_topic(before).into_keys().collect()).await?;
         let by_leader = || async {
             let mut leaders = BTreeMap::<i32, Vec<(&TopicPartition, i64)>>::new();
             for (partition, &offset) in before {
@@ -161,6 +160,13 @@ impl Admin {
             Ok(try_join_all(calls).await?.into_iter().flatten().collect())
         };
         self.retry(by_leader).await
+    }
+
+    /// Fails at once for a topic that is not there, where a look-up would wait for it to appear.
+    async fn all_exist(&self, names: Vec<&str>) -> Result<(), ClientError> {
+        let names = names.as_slice();
+        let topology = self.retry(|| self.client.refresh(Some(names), false)).await?;
+        names.iter().try_for_each(|name| topology.topic(name).map(drop))
     }
 
     async fn delete_records_at(
@@ -187,8 +193,8 @@ impl Admin {
     }
 }
 
-/// To a reader an unknown topic may be one that is not known yet; who changes a topic names one that exists, so trying again
-/// only delays the bad news.
+/// To a reader an unknown topic may be one that is not known yet; who changes a topic names one that exists, so trying
+/// again only delays the bad news.
 fn final_if_unknown(outcome: Result<(), ClientError>) -> Result<Result<(), ClientError>, ClientError> {
     match outcome {
         Err(error) if error.code() == Some(ErrorCode::UnknownTopicOrPartition) => Ok(Err(error)),

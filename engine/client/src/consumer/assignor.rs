@@ -1,8 +1,8 @@
 //! Who reads what: the assignment strategies that a group's leader computes.
 //!
-//! All of them are functions of the members and the topics' partition counts alone, so every client that may lead the group
-//! comes to the same result. Members are ordered by `group.instance.id` first, so that a static member that returns under
-//! another member id keeps its place.
+//! All of them are functions of the members and the topics' partition counts alone, so every client that may lead the
+//! group comes to the same result. Members are ordered by `group.instance.id` first, so that a static member that
+//! returns under another member id keeps its place.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -36,8 +36,8 @@ pub enum Assignor {
     Range,
     /// All partitions of all topics dealt out in turn.
     RoundRobin,
-    /// As even as can be, while every member keeps what it has; what moves is given up in one rebalance and taken in the
-    /// next, so nobody stops reading what stays (KIP-429).
+    /// As even as can be, while every member keeps what it has; what moves is given up in one rebalance and taken in
+    /// the next, so nobody stops reading what stays (KIP-429).
     CooperativeSticky,
 }
 

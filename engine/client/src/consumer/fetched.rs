@@ -141,8 +141,8 @@ impl Fetched {
         !self.rest.is_empty()
     }
 
-    /// The next records, at most `limit` of them (and their number), or `None` when there are no more complete batches. `next` has moved on, also
-    /// over what is left out: control records, and those of aborted transactions.
+    /// The next records, at most `limit` of them (and their number), or `None` when there are no more complete batches.
+    /// `next` has moved on, also over what is left out: control records, and those of aborted transactions.
     pub(super) fn take(&mut self, limit: usize) -> Result<Option<(Chunk, usize)>, ClientError> {
         loop {
             let batch = match Batch::parse(&self.rest) {

@@ -1,5 +1,5 @@
-//! Fetches from the leaders: one request to each broker at a time, as a task of its own, so that the next records are on their way
-//! while the application deals with the last.
+//! Fetches from the leaders: one request to each broker at a time, as a task of its own, so that the next records are
+//! on their way while the application deals with the last.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;

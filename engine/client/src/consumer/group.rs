@@ -130,7 +130,8 @@ impl Membership {
         }
     }
 
-    /// Joins or rejoins, and gives what this member is assigned. `owned` is what it reads now (nothing if not cooperative).
+    /// Joins or rejoins, and gives what this member is assigned. `owned` is what it reads now (nothing if not
+    /// cooperative).
     pub(super) async fn join(
         &mut self,
         topics: &[String],

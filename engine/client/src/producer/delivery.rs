@@ -13,13 +13,15 @@ use crate::client::lock;
 pub struct RecordMetadata {
     /// The partition that it went to.
     pub partition: i32,
-    /// Its offset; −1 with `acks` 0, and for a retry that the broker recognised without telling the offset of the first.
+    /// Its offset; −1 with `acks` 0, and for a retry that the broker recognised without telling the offset of the
+    /// first.
     pub offset: i64,
     /// The record's timestamp, or the time of its append on a topic with `message.timestamp.type=LogAppendTime`; in ms.
     pub timestamp_ms: i64,
 }
 
-/// Resolves when the record's batch was acknowledged or given up. Dropping it changes nothing: the record is sent all the same.
+/// Resolves when the record's batch was acknowledged or given up. Dropping it changes nothing: the record is sent all
+/// the same.
 #[derive(Debug)]
 #[must_use = "a record is known to be written only when this says so"]
 pub struct Delivery {

@@ -1,9 +1,9 @@
 //! The batches of one partition on their way out: order, sequence numbers, retries.
 //!
-//! With idempotence a broker takes a batch only if its sequence number follows the one before. So a batch keeps its number over
-//! retries, and after a failure nothing more is sent until all that was under way has come back; then what failed goes out again
-//! in order. When a numbered batch is given up, or the broker has lost track, the numbers would have a gap: the partition's
-//! epoch is raised and what is left is numbered from zero (KIP-360).
+//! With idempotence a broker takes a batch only if its sequence number follows the one before. So a batch keeps its
+//! number over retries, and after a failure nothing more is sent until all that was under way has come back; then what
+//! failed goes out again in order. When a numbered batch is given up, or the broker has lost track, the numbers would
+//! have a gap: the partition's epoch is raised and what is left is numbered from zero (KIP-360).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -180,7 +180,8 @@ impl PartitionQueue {
         self.waiting.front().or(self.open.as_ref()).map_or(0, |batch| batch.contents.len_bytes())
     }
 
-    /// The next batch to send, numbered if `numbered`. It comes back by [`written`](Self::written) or [`failed`](Self::failed).
+    /// The next batch to send, numbered if `numbered`. It comes back by [`written`](Self::written) or
+    /// [`failed`](Self::failed).
     pub(super) fn take(&mut self, numbered: bool) -> Option<Batch> {
         if self.waiting.is_empty() {
             self.complete_open();

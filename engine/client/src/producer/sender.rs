@@ -11,7 +11,7 @@ use futures_util::stream::FuturesUnordered;
 use ringlog_protocol::init_producer_id::InitProducerIdRequest;
 use ringlog_protocol::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use ringlog_protocol::{ApiKey, ErrorCode, Records};
-use ringlog_record::{BatchHeader, HEADER_BYTES, RecordError, crc32c};
+use ringlog_record::{BatchHeader, RecordError, patch};
 use tokio::time::Instant;
 
 use super::Shared;
@@ -426,24 +426,12 @@ fn build(batch: &mut Batch, producer_id: Option<i64>) -> Result<Bytes, RecordErr
             if (header.producer_id, header.producer_epoch, header.base_sequence) == (id, epoch, sequence) {
                 bytes
             } else {
-                let header = BatchHeader { producer_id: id, producer_epoch: epoch, base_sequence: sequence, ..header };
-                renumbered(&bytes, header)
+                let mut renumbered = BytesMut::from(bytes);
+                patch::producer(&mut renumbered, id, epoch, sequence)?;
+                renumbered.freeze()
             }
         }
     };
     batch.contents = Contents::Built(bytes.clone());
     Ok(bytes)
-}
-
-/// The batch under another header, whose fields the CRC covers.
-fn renumbered(batch: &[u8], mut header: BatchHeader) -> Bytes {
-    const CRC_COVERS_FROM: usize = 21;
-    let mut bytes = BytesMut::from(batch);
-    for _ in 0..2 {
-        if let Some(place) = bytes.first_chunk_mut::<HEADER_BYTES>() {
-            *place = header.to_bytes();
-        }
-        header.crc = bytes.get(CRC_COVERS_FROM..).map(crc32c).unwrap_or_default();
-    }
-    bytes.freeze()
 }

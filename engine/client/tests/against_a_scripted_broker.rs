@@ -1,0 +1,11 @@
+//! The client against a broker that does what each test says, over loopback.
+#![allow(clippy::unwrap_used, reason = "a test fails by it, its helpers too")]
+
+#[path = "scripted/broker.rs"]
+mod broker;
+#[path = "scripted/connection.rs"]
+mod connection;
+#[path = "scripted/consumer.rs"]
+mod consumer;
+#[path = "scripted/producer.rs"]
+mod producer;
