@@ -1,2 +1,25 @@
-//! The broker: shards, connections, one handler per API, metrics.
+//! The broker: shards, connections, one handler per API.
+//!
+//! [`Server`] starts and stops one. Responses leave in request order; nothing is answered to acks=0; what a connection or the
+//! broker as a whole may hold is bounded.
 #![forbid(unsafe_code)]
+
+mod acceptor;
+mod broker;
+mod budget;
+mod config;
+mod connection;
+mod dispatch;
+mod drain;
+mod errors;
+mod handlers;
+mod inbox;
+mod limits;
+mod outbox;
+mod reply;
+mod server;
+mod shard;
+mod topics;
+
+pub use config::BrokerConfig;
+pub use server::{Server, ServerError};

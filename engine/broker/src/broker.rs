@@ -1,0 +1,31 @@
+//! What all shards share.
+
+use std::net::SocketAddr;
+
+use crate::budget::Budget;
+use crate::config::BrokerConfig;
+use crate::connection::Peer;
+use crate::drain::Drain;
+use crate::limits::Limits;
+use crate::topics::Topics;
+
+/// One broker's state, seen from every thread.
+pub(crate) struct Broker {
+    pub(crate) config: BrokerConfig,
+    pub(crate) cluster_id: String,
+    pub(crate) node_id: i32,
+    /// The address that is listened on, its port known.
+    pub(crate) address: SocketAddr,
+    pub(crate) topics: Topics,
+    pub(crate) budget: Budget,
+    pub(crate) limits: Limits,
+    pub(crate) drain: Drain,
+}
+
+impl Broker {
+    /// Where this client is told to connect. On a wildcard listener that is the address by which it came.
+    pub(crate) fn advertised(&self, peer: Peer) -> (String, u16) {
+        let ip = if self.address.ip().is_unspecified() { peer.local.ip() } else { self.address.ip() };
+        (ip.to_string(), self.address.port())
+    }
+}

@@ -1,0 +1,186 @@
+//! One client's connection: frames in, requests in flight, responses out in request order.
+//!
+//! Like Kafka, a connection works on one request at a time; unlike Kafka, Produce requests behind a Produce request are
+//! taken up at once. Their batches are queued on the partitions in request order, so nothing is reordered, and one
+//! write carries all of them.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::future::{FutureExt, LocalBoxFuture, ready};
+use futures_util::stream::{FuturesOrdered, StreamExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep};
+use tracing::{debug, warn};
+
+use crate::budget::Held;
+use crate::dispatch::{self, Handling, RequestError};
+use crate::inbox::Inbox;
+use crate::limits::Admission;
+use crate::outbox::Outbox;
+use crate::reply::Reply;
+use crate::shard::Shard;
+
+/// Produce requests of one connection that may be in flight; more wait in the socket. Kafka's producers send five.
+const IN_FLIGHT: usize = 64;
+
+/// What a handler may know of the connection that a request came by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+    /// Our end: what a client on a wildcard listener is told to come back to.
+    pub(crate) local: SocketAddr,
+}
+
+/// Why a connection ended, where that is worth a line.
+#[derive(Debug, thiserror::Error)]
+enum Closed {
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    #[error("{0}")]
+    Frame(#[from] crate::inbox::FrameError),
+    #[error("{0}")]
+    Request(#[from] RequestError),
+    #[error("half a frame arrived and {0:?} passed without a further byte")]
+    Stalled(Duration),
+    #[error("the response was not taken for {0:?}")]
+    NotReading(Duration),
+    #[error("idle for {0:?} (connections.max.idle.ms)")]
+    Idle(Duration),
+}
+
+/// Serves one connection until its peer leaves, misbehaves, or the broker drains.
+pub(crate) async fn serve(shard: Rc<Shard>, stream: TcpStream, peer: Peer, admission: Admission) {
+    let _admission = admission;
+    let address = peer.address;
+    let frame_limit = shard.broker.config.socket_request_max_bytes;
+    let first_check = shard.broker.limits.half_frame.min(shard.broker.config.connections_max_idle);
+    let connection = Connection {
+        inbox: Inbox::new(frame_limit),
+        in_flight: FuturesOrdered::new(),
+        produce_only: true,
+        ended: false,
+        outbox: Outbox::default(),
+        last_progress: Instant::now(),
+        timer: Box::pin(tokio::time::sleep(first_check)),
+        held: shard.broker.budget.hold(0),
+        shard,
+        stream,
+        peer,
+    };
+    match connection.run().await {
+        Ok(()) => debug!(%address, "connection closed by its peer"),
+        Err(Closed::Io(error)) => debug!(%address, %error, "connection lost"),
+        Err(Closed::Idle(limit)) => debug!(%address, ?limit, "idle connection closed"),
+        Err(reason) => warn!(%address, %reason, "connection refused further service"),
+    }
+}
+
+struct Connection {
+    shard: Rc<Shard>,
+    stream: TcpStream,
+    peer: Peer,
+    inbox: Inbox,
+    in_flight: FuturesOrdered<LocalBoxFuture<'static, Result<Reply, RequestError>>>,
+    /// Everything in flight is a Produce request: another one may start beside it.
+    produce_only: bool,
+    /// The peer has sent its last byte; what it asked for is still answered.
+    ended: bool,
+    outbox: Outbox,
+    last_progress: Instant,
+    timer: Pin<Box<Sleep>>,
+    /// The inbox's share of the broker's budget.
+    held: Held,
+}
+
+impl Connection {
+    async fn run(mut self) -> Result<(), Closed> {
+        let drain = self.shard.broker.drain.clone();
+        loop {
+            self.start_requests()?;
+            self.collect_replies()?;
+            if !self.outbox.is_empty() {
+                self.write_replies().await?;
+                continue;
+            }
+            if self.in_flight.is_empty() && (self.ended || drain.is_draining()) {
+                return Ok(());
+            }
+            self.inbox.release_when_empty();
+            self.held.resize(self.inbox.len());
+            let wants_bytes = !self.ended && !self.inbox.has_frame() && self.shard.broker.budget.has_room();
+            tokio::select! {
+                biased;
+                Some(reply) = self.in_flight.next(), if !self.in_flight.is_empty() => self.outbox.push(reply?),
+                read = self.inbox.fill(&self.stream), if wants_bytes => {
+                    self.ended = read? == 0;
+                    self.last_progress = Instant::now();
+                }
+                () = self.shard.broker.budget.room(), if !self.ended && !self.shard.broker.budget.has_room() => {}
+                () = drain.started(), if self.in_flight.is_empty() => {}
+                () = self.timer.as_mut() => self.check_deadlines()?,
+            }
+        }
+    }
+
+    /// Starts every whole request that may run beside those in flight.
+    fn start_requests(&mut self) -> Result<(), Closed> {
+        while self.in_flight.len() < IN_FLIGHT {
+            if !self.in_flight.is_empty() && !self.produce_only {
+                return Ok(());
+            }
+            let Some(is_produce) = self.inbox.next_is_produce() else { break };
+            if !self.in_flight.is_empty() && !is_produce {
+                return Ok(());
+            }
+            let Some(frame) = self.inbox.next_frame()? else { break };
+            self.last_progress = Instant::now();
+            self.produce_only = is_produce;
+            match dispatch::start(&self.shard, self.peer, frame)? {
+                Handling::Done(reply) if self.in_flight.is_empty() => self.outbox.push(reply),
+                Handling::Done(reply) => self.in_flight.push_back(ready(Ok(reply)).boxed_local()),
+                Handling::Later(future) => self.in_flight.push_back(future),
+            }
+        }
+        // A bad length is found even when no whole frame has come.
+        if self.in_flight.is_empty() && !self.inbox.has_frame() {
+            self.inbox.check_length()?;
+        }
+        Ok(())
+    }
+
+    /// Takes what is finished already, so that one write answers a whole wake-up.
+    fn collect_replies(&mut self) -> Result<(), Closed> {
+        while !self.in_flight.is_empty() {
+            let Some(Some(reply)) = self.in_flight.next().now_or_never() else { break };
+            self.outbox.push(reply?);
+        }
+        Ok(())
+    }
+
+    async fn write_replies(&mut self) -> Result<(), Closed> {
+        let limit = self.shard.broker.limits.response_stall;
+        let flush = self.outbox.flush(&self.stream, &self.shard.disk);
+        tokio::time::timeout(limit, flush).await.map_err(|_| Closed::NotReading(limit))??;
+        self.last_progress = Instant::now();
+        Ok(())
+    }
+
+    /// The timer is armed once and looks at what has happened since, instead of being reset by every request.
+    fn check_deadlines(&mut self) -> Result<(), Closed> {
+        let idle_limit = self.shard.broker.config.connections_max_idle;
+        let stall_limit = self.shard.broker.limits.half_frame;
+        let quiet = self.last_progress.elapsed();
+        if self.inbox.is_mid_frame() && self.in_flight.is_empty() && quiet >= stall_limit {
+            return Err(Closed::Stalled(stall_limit));
+        }
+        if self.in_flight.is_empty() && quiet >= idle_limit {
+            return Err(Closed::Idle(idle_limit));
+        }
+        let next = Instant::now() + stall_limit.min(idle_limit).max(Duration::from_millis(100));
+        self.timer.as_mut().reset(next);
+        Ok(())
+    }
+}

@@ -1,0 +1,25 @@
+//! From the crates' errors to Kafka's error codes.
+
+use ringlog_log::LogError;
+use ringlog_protocol::ErrorCode;
+use ringlog_record::RecordError;
+
+/// What a client is told of a log's refusal.
+pub(crate) fn code_of(error: &LogError) -> ErrorCode {
+    match error {
+        LogError::OffsetOutOfRange { .. } => ErrorCode::OffsetOutOfRange,
+        LogError::OutOfOrderSequence { .. } => ErrorCode::OutOfOrderSequenceNumber,
+        LogError::FencedProducer { .. } => ErrorCode::InvalidProducerEpoch,
+        LogError::InvalidTransactionState { .. } => ErrorCode::InvalidTxnState,
+        LogError::FencedCoordinator { .. } => ErrorCode::TransactionCoordinatorFenced,
+        LogError::Record(error) => code_of_record(error),
+        LogError::Closed => ErrorCode::NotLeaderOrFollower,
+        // Whatever else goes wrong is a matter of the disk: retriable, and the operator finds it in the log.
+        _ => ErrorCode::KafkaStorageError,
+    }
+}
+
+/// What a client is told of a batch that is not taken.
+pub(crate) fn code_of_record(error: &RecordError) -> ErrorCode {
+    ErrorCode::from_code(error.kafka_code())
+}

@@ -1,0 +1,97 @@
+//! Metadata: the broker, the topics, who leads what. Creates a topic that is asked for and missing, where that is allowed.
+
+use std::rc::Rc;
+
+use ringlog_protocol::metadata::{
+    MetadataRequest, MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
+use ringlog_protocol::{ErrorCode, Str};
+
+use crate::connection::Peer;
+use crate::shard::Shard;
+use crate::topics::{Topic, TopicError};
+
+/// The one leader epoch of a broker without replicas.
+const LEADER_EPOCH: i32 = 0;
+
+pub(crate) async fn serve(
+    shard: &Rc<Shard>,
+    peer: Peer,
+    version: i16,
+    request: &MetadataRequest<'_>,
+) -> MetadataResponse<'static> {
+    let broker = &shard.broker;
+    let may_create = broker.config.auto_create_topics_enable && (version < 4 || request.allow_auto_topic_creation);
+    let mut topics = Vec::new();
+    match &request.topics {
+        // Version 0 has no null: there an empty list asks for all.
+        Some(asked) if version > 0 || !asked.is_empty() => {
+            for topic in asked {
+                let Some(name) = &topic.name else {
+                    let found = broker.topics.by_id(topic.topic_id);
+                    topics.push(found.map_or_else(
+                        || MetadataResponseTopic {
+                            error_code: ErrorCode::UnknownTopicId as i16,
+                            name: None,
+                            topic_id: topic.topic_id,
+                            ..Default::default()
+                        },
+                        |topic| describe(&topic, broker.node_id),
+                    ));
+                    continue;
+                };
+                let found = match broker.topics.get(name) {
+                    Some(topic) => Ok(topic),
+                    None if may_create => broker.topics.create(&shard.disk, name, broker.config.num_partitions).await,
+                    None => Err(TopicError::Unknown { name: name.to_string() }),
+                };
+                topics.push(match found {
+                    Ok(topic) => describe(&topic, broker.node_id),
+                    Err(error) => refuse(name, &error),
+                });
+            }
+        }
+        _ => topics.extend(broker.topics.all().iter().map(|topic| describe(topic, broker.node_id))),
+    }
+    let (host, port) = broker.advertised(peer);
+    MetadataResponse {
+        brokers: vec![MetadataResponseBroker {
+            node_id: broker.node_id,
+            host: Str::Owned(host),
+            port: i32::from(port),
+            ..Default::default()
+        }],
+        cluster_id: Some(Str::Owned(broker.cluster_id.clone())),
+        controller_id: broker.node_id,
+        topics,
+        ..Default::default()
+    }
+}
+
+fn describe(topic: &Topic, node_id: i32) -> MetadataResponseTopic<'static> {
+    let partitions = (0..topic.partitions.len())
+        .map(|index| MetadataResponsePartition {
+            partition_index: index as i32,
+            leader_id: node_id,
+            leader_epoch: LEADER_EPOCH,
+            replica_nodes: vec![node_id],
+            isr_nodes: vec![node_id],
+            ..Default::default()
+        })
+        .collect();
+    MetadataResponseTopic {
+        name: Some(Str::Owned(topic.name.to_string())),
+        topic_id: topic.id,
+        partitions,
+        ..Default::default()
+    }
+}
+
+fn refuse(name: &str, error: &TopicError) -> MetadataResponseTopic<'static> {
+    tracing::debug!(topic = name, %error, "topic not found or not created");
+    MetadataResponseTopic {
+        error_code: error.code() as i16,
+        name: Some(Str::Owned(name.to_owned())),
+        ..Default::default()
+    }
+}

@@ -1,0 +1,152 @@
+//! The topics of this broker: names and ids, and each partition's open log.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::Read;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use ringlog_io::Disk;
+use ringlog_log::{Log, LogConfig, LogDir, LogError, TopicPartition, partition_metadata};
+use ringlog_metadata::{InvalidTopicName, check_topic_name};
+use ringlog_protocol::{ErrorCode, Uuid};
+
+/// A topic with its open partitions.
+#[derive(Debug)]
+pub(crate) struct Topic {
+    pub(crate) name: Arc<str>,
+    pub(crate) id: Uuid,
+    pub(crate) partitions: Vec<Arc<Log>>,
+}
+
+impl Topic {
+    /// The log of a partition, by its number on the wire.
+    pub(crate) fn log(&self, partition: i32) -> Option<&Arc<Log>> {
+        self.partitions.get(usize::try_from(partition).ok()?)
+    }
+}
+
+/// Why a topic is not there, or can't be made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TopicError {
+    #[error("topic {name:?} does not exist: create it")]
+    Unknown { name: String },
+    #[error(transparent)]
+    Name(#[from] InvalidTopicName),
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error("the kernel gives no random bytes for an id: {0}")]
+    Random(#[from] std::io::Error),
+}
+
+impl TopicError {
+    pub(crate) fn code(&self) -> ErrorCode {
+        match self {
+            TopicError::Unknown { .. } => ErrorCode::UnknownTopicOrPartition,
+            TopicError::Name(_) => ErrorCode::InvalidTopicException,
+            TopicError::Log(error) => crate::errors::code_of(error),
+            TopicError::Random(_) => ErrorCode::UnknownServerError,
+        }
+    }
+}
+
+/// Every topic; readers take a snapshot, a change replaces it.
+pub(crate) struct Topics {
+    dir: LogDir,
+    known: RwLock<Arc<Known>>,
+    /// One change at a time.
+    changing: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default, Clone)]
+struct Known {
+    by_name: BTreeMap<Arc<str>, Arc<Topic>>,
+    by_id: HashMap<Uuid, Arc<Topic>>,
+}
+
+impl Topics {
+    /// Opens every partition that has a directory in `dir`, repairing what a crash left.
+    pub(crate) async fn open(disk: &Disk, dir: LogDir) -> Result<Topics, TopicError> {
+        let mut partitions: BTreeMap<Arc<str>, i32> = BTreeMap::new();
+        for found in dir.partitions()? {
+            let count = partitions.entry(found.topic).or_default();
+            *count = (*count).max(found.partition + 1);
+        }
+        let topics = Topics { dir, known: RwLock::default(), changing: tokio::sync::Mutex::default() };
+        for (name, count) in partitions {
+            let first = topics.dir.partition_path(&TopicPartition::new(name.clone(), 0));
+            let id = partition_metadata::read(&first)?.map_or_else(fresh_id, |id| Ok(Uuid(id)))?;
+            topics.open_topic(disk, name, id, count).await?;
+        }
+        Ok(topics)
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<Arc<Topic>> {
+        self.known().by_name.get(name).cloned()
+    }
+
+    pub(crate) fn by_id(&self, id: Uuid) -> Option<Arc<Topic>> {
+        self.known().by_id.get(&id).cloned()
+    }
+
+    /// Every topic, by name.
+    pub(crate) fn all(&self) -> Vec<Arc<Topic>> {
+        self.known().by_name.values().cloned().collect()
+    }
+
+    /// The topic of that name, made with `partitions` partitions if it is missing. It is usable on return.
+    pub(crate) async fn create(&self, disk: &Disk, name: &str, partitions: i32) -> Result<Arc<Topic>, TopicError> {
+        check_topic_name(name)?;
+        let _changing = self.changing.lock().await;
+        if let Some(topic) = self.get(name) {
+            return Ok(topic);
+        }
+        let topic = self.open_topic(disk, name.into(), fresh_id()?, partitions).await?;
+        tracing::info!(topic = name, partitions, id = %topic.id, "topic created");
+        Ok(topic)
+    }
+
+    /// Closes every log and marks the directory clean: the next start has nothing to repair.
+    pub(crate) async fn close(&self, disk: &Disk) -> Result<(), LogError> {
+        let logs: Vec<Arc<Log>> = self.all().iter().flat_map(|topic| topic.partitions.clone()).collect();
+        for log in &logs {
+            log.close(disk).await?;
+        }
+        self.dir.write_checkpoints(disk, logs.iter())?;
+        self.dir.mark_clean(disk)
+    }
+
+    async fn open_topic(&self, disk: &Disk, name: Arc<str>, id: Uuid, count: i32) -> Result<Arc<Topic>, TopicError> {
+        let mut partitions = Vec::new();
+        for partition in 0..count {
+            let partition = TopicPartition::new(name.clone(), partition);
+            let path = self.dir.partition_path(&partition);
+            let recovery = self.dir.recovery_for(&partition);
+            let (log, _report) = Log::open(disk, &path, partition, LogConfig::default(), &recovery).await?;
+            if partition_metadata::read(&path)?.is_none() {
+                partition_metadata::write(disk, &path, id.0).await?;
+            }
+            partitions.push(log);
+        }
+        let topic = Arc::new(Topic { name: name.clone(), id, partitions });
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let changed = Arc::make_mut(&mut known);
+        changed.by_name.insert(name, topic.clone());
+        changed.by_id.insert(id, topic.clone());
+        Ok(topic)
+    }
+
+    fn known(&self) -> Arc<Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// A random id that reads well on a command line: one that does not begin with a dash.
+pub(crate) fn fresh_id() -> Result<Uuid, std::io::Error> {
+    let mut source = std::fs::File::open("/dev/urandom")?;
+    loop {
+        let mut id = Uuid::default();
+        source.read_exact(&mut id.0)?;
+        if !id.to_string().starts_with('-') {
+            return Ok(id);
+        }
+    }
+}
