@@ -10,6 +10,7 @@ mod failure;
 mod format;
 mod groups;
 mod produce;
+mod serve;
 mod table;
 mod timestamp;
 mod topics;
@@ -30,6 +31,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run a broker
+    Serve(serve::Serve),
     /// Create, list, describe, alter and delete topics
     Topics(topics::Topics),
     /// Write a record for each line of the standard input
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<(), Failure> {
     match command {
+        Command::Serve(serve) => serve.run(),
         Command::Dump(dump) => dump.run(),
         Command::Topics(topics) => on_runtime(topics.run()),
         Command::Produce(produce) => on_runtime(produce.run()),
