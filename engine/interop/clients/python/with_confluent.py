@@ -1,0 +1,98 @@
+"""confluent-kafka-python against the broker whose address is the first argument: one line per check, status 1 at the first failure."""
+
+import sys
+
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic, OffsetSpec, ResourceType
+
+from course import CODECS, PARTITIONS, check, records, unique, wait_until, walk_through_a_group
+
+bootstrap = sys.argv[1]
+topic, group, clock = unique("confluent"), unique("group"), unique("clock")
+partitions = [TopicPartition(topic, p) for p in range(PARTITIONS)]
+
+admin = AdminClient({"bootstrap.servers": bootstrap})
+for name, count in ((topic, PARTITIONS - 2), (clock, 1)):
+    admin.create_topics([NewTopic(name, count, 1, config={"retention.ms": "-1"})])[name].result(20)
+admin.create_partitions([NewPartitions(topic, PARTITIONS)])[topic].result(20)
+wait_until("a created topic has the partitions that were added", lambda: len(admin.list_topics(topic, 10).topics[topic].partitions) == PARTITIONS)
+resource = ConfigResource(ResourceType.TOPIC, topic)
+check("its configuration is described", admin.describe_configs([resource])[resource].result(20)["retention.ms"].value, "-1")
+
+
+def produce(settings, messages):
+    failures, offsets = [], []
+    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 20, **settings})
+    for message in messages:
+        producer.produce(on_delivery=lambda e, m: failures.append(e) if e else offsets.append(m.offset()), **message)
+    check("every record is acknowledged", (producer.flush(20), failures, len(offsets)), (0, [], len(messages)))
+
+
+for codec in CODECS:
+    print(f"ok: producing with {codec}")
+    produce(
+        {"compression.type": codec, "enable.idempotence": True},
+        [dict(topic=topic, key=k, value=v, headers={"codec": codec.encode()}) for k, v in records(codec)])
+
+
+def consumer(settings={}):
+    return Consumer({
+        "bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False, "auto.offset.reset": "earliest",
+        "heartbeat.interval.ms": 300, "session.timeout.ms": 10000, **settings})
+
+
+def open_member(name):
+    c = consumer({"client.id": name, "partition.assignment.strategy": "cooperative-sticky"})
+    c.subscribe([topic])
+    return c
+
+
+def step(member):
+    got = member.consumer.consume(100, timeout=0.1)
+    member.assigned = frozenset(p.partition for p in member.consumer.assignment())
+    for m in got:
+        if m.error():
+            sys.exit(f"FAILED: a member was given {m.error()}")
+        if m.headers() != [("codec", m.key().split(b"-")[0])]:
+            sys.exit(f"FAILED: headers of {m.key()}: {m.headers()}")
+        member.seen[m.key()] = m.value()
+    if got:
+        member.consumer.commit(asynchronous=False)
+
+
+walk_through_a_group(open_member, step)
+
+
+def lag():
+    request = ConsumerGroupTopicPartitions(group, partitions)
+    committed = admin.list_consumer_group_offsets([request])[group].result(20).topic_partitions
+    ends = admin.list_offsets({p: OffsetSpec.latest() for p in partitions})
+    return sum(ends[p].result(20).offset - c.offset for p, c in zip(partitions, committed))
+
+
+check("the group committed all it saw: no lag", lag(), 0)
+produce({}, [dict(topic=topic, value=b"later", partition=p) for p in range(PARTITIONS)])
+check("the group lags by what came later", lag(), PARTITIONS)
+
+alone, resumed = open_member("again"), []
+wait_until("the group resumes", lambda: resumed.extend(m.value() for m in alone.consume(100, timeout=0.2)) or len(resumed) >= PARTITIONS)
+check("exactly where it had committed", resumed, [b"later"] * PARTITIONS)
+described = admin.describe_consumer_groups([group])[group].result(20)
+check("the group is stable with one member", (described.state.name, len(described.members)), ("STABLE", 1))
+alone.commit(asynchronous=False)
+alone.close()
+
+produce({}, [dict(topic=clock, value=b"tick", partition=0, timestamp=1_000_000 + 100 * i) for i in range(10)])
+reader = consumer()
+check("a timestamp finds the first record not before it", reader.offsets_for_times([TopicPartition(clock, 0, 1_000_350)], 10)[0].offset, 4)
+check("a timestamp after the last record finds the end", reader.offsets_for_times([TopicPartition(clock, 0, 2_000_000)], 10)[0].offset, -1)
+check("low and high watermark", reader.get_watermark_offsets(TopicPartition(clock, 0), 10), (0, 10))
+reader.close()
+
+at = TopicPartition(clock, 0, 4)
+check("records before an offset are deleted", admin.delete_records([at])[at].result(20).low_watermark, 4)
+admin.delete_consumer_groups([group])[group].result(20)
+check("a deleted group is not listed", group in [g.group_id for g in admin.list_consumer_groups().result(20).valid], False)
+for deleted in admin.delete_topics([topic, clock]).values():
+    deleted.result(20)
+wait_until("deleted topics are gone", lambda: not {topic, clock} & set(admin.list_topics(timeout=10).topics))
