@@ -108,8 +108,6 @@ tool() {
         producer-perf-test) class=org.apache.kafka.tools.ProducerPerformance ;;
         consumer-perf-test) class=org.apache.kafka.tools.ConsumerPerformance ;;
         dump-log) class=org.apache.kafka.tools.DumpLogSegments ;;
-        delete-records) class=org.apache.kafka.tools.DeleteRecordsCommand ;;
-        log-dirs) class=org.apache.kafka.tools.LogDirsCommand ;;
         *) echo "kafka: no tool named $name" >&2; usage ;;
     esac
     install

@@ -1,0 +1,265 @@
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.AlterConfigOp;
+import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.admin.NewPartitions;
+import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.admin.OffsetSpec;
+import org.apache.kafka.clients.admin.RecordsToDelete;
+import org.apache.kafka.clients.consumer.CommitFailedException;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.CooperativeStickyAssignor;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.GroupState;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.errors.RebalanceInProgressException;
+import org.apache.kafka.common.errors.TopicExistsException;
+import org.apache.kafka.common.serialization.StringDeserializer;
+import org.apache.kafka.common.serialization.StringSerializer;
+
+/** The Java client against the broker whose address is the first argument: one line per check, status 1 at the first failure. */
+public final class Course {
+    static final int PARTITIONS = 6;
+    static final int PER_CODEC = 60;
+    static final List<String> CODECS = List.of("none", "gzip", "snappy", "lz4", "zstd");
+
+    static String bootstrap;
+    static final String topic = unique("topic");
+    static final String clock = unique("clock");
+    static final String group = unique("group");
+    static final List<TopicPartition> partitions =
+            IntStream.range(0, PARTITIONS).mapToObj(p -> new TopicPartition(topic, p)).toList();
+
+    /** What the members of the group have been given, by key; `later` counts what came without a key. */
+    static final Map<String, String> seen = new ConcurrentHashMap<>();
+    static final AtomicInteger later = new AtomicInteger();
+
+    public static void main(String[] args) {
+        bootstrap = args[0];
+        try (Admin admin = Admin.create(Map.of("bootstrap.servers", bootstrap))) {
+            topics(admin);
+            Map<String, String> expected = produce();
+            groupOfThree(expected);
+            resume(admin);
+            timestamps(admin);
+            deletions(admin);
+        } catch (Throwable failure) {
+            System.err.println("FAILED: " + failure);
+            failure.printStackTrace();
+            Runtime.getRuntime().halt(1);
+        }
+        Runtime.getRuntime().halt(0);
+    }
+
+    static void topics(Admin admin) throws Exception {
+        NewTopic described = new NewTopic(topic, PARTITIONS - 2, (short) 1).configs(Map.of("retention.ms", "-1"));
+        admin.createTopics(List.of(described, new NewTopic(clock, 1, (short) 1))).all().get();
+        check("the id of a created topic is not zero", admin.describeTopics(List.of(clock)).allTopicNames().get().get(clock).topicId().toString().equals("AAAAAAAAAAAAAAAAAAAAAA"), false);
+        try {
+            admin.createTopics(List.of(new NewTopic(clock, 1, (short) 1))).all().get();
+            throw new AssertionError("a topic was created twice");
+        } catch (java.util.concurrent.ExecutionException e) {
+            check("a second topic of that name is refused", e.getCause().getClass(), TopicExistsException.class);
+        }
+        admin.createPartitions(Map.of(topic, NewPartitions.increaseTo(PARTITIONS))).all().get();
+        waitUntil("a created topic has the partitions that were added",
+                () -> admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions().size() == PARTITIONS);
+        ConfigResource resource = new ConfigResource(ConfigResource.Type.TOPIC, topic);
+        admin.incrementalAlterConfigs(Map.of(resource, List.of(
+                new AlterConfigOp(new ConfigEntry("max.message.bytes", "2000000"), AlterConfigOp.OpType.SET)))).all().get();
+        waitUntil("its configuration is altered and described", () -> {
+            var config = admin.describeConfigs(List.of(resource)).all().get().get(resource);
+            return config.get("retention.ms").value().equals("-1") && config.get("max.message.bytes").value().equals("2000000");
+        });
+        check("the cluster has one node", admin.describeCluster().nodes().get().size(), 1);
+    }
+
+    /** Idempotent, as Java producers are; gives what was produced. */
+    static Map<String, String> produce() throws Exception {
+        Map<String, String> expected = new HashMap<>();
+        for (String codec : CODECS) {
+            try (var producer = producer(Map.of("compression.type", codec, "linger.ms", "20"))) {
+                List<Future<RecordMetadata>> acks = new ArrayList<>();
+                for (int i = 0; i < PER_CODEC; i++) {
+                    var record = new ProducerRecord<>(topic, codec + "-" + i, (codec + " record " + i + " ").repeat(8));
+                    record.headers().add("codec", codec.getBytes());
+                    expected.put(record.key(), record.value());
+                    acks.add(producer.send(record));
+                }
+                for (var ack : acks) ack.get();
+                System.out.println("ok: " + codec + ": every record is acknowledged");
+            }
+        }
+        return expected;
+    }
+
+    static void groupOfThree(Map<String, String> expected) throws Exception {
+        Member first = new Member("first"), second = new Member("second");
+        waitUntil("two members share six partitions", () -> share(first, second));
+        Member third = new Member("third");
+        waitUntil("a third joins and each has two", () -> share(first, second, third));
+        second.leave();
+        waitUntil("one leaves and the others have three each", () -> share(first, third));
+        waitUntil("the group has seen every record", () -> seen.size() == expected.size());
+        check("keys and values came back as they were produced, whatever the codec", Map.copyOf(seen), expected);
+        first.leave();
+        third.leave();
+    }
+
+    static void resume(Admin admin) throws Exception {
+        check("the group committed all it saw: no lag", lag(admin), 0L);
+        try (var producer = producer(Map.of())) {
+            for (TopicPartition p : partitions) producer.send(new ProducerRecord<>(topic, p.partition(), null, "later")).get();
+        }
+        check("the group lags by what came later", lag(admin), (long) PARTITIONS);
+        Member again = new Member("again");
+        waitUntil("the group resumes", () -> later.get() >= PARTITIONS);
+        var described = admin.describeConsumerGroups(List.of(group)).all().get().get(group);
+        check("the group is stable with one member", List.of(described.groupState(), described.members().size()), List.of(GroupState.STABLE, 1));
+        again.leave();
+        check("exactly where it had committed", later.get(), PARTITIONS);
+    }
+
+    static void timestamps(Admin admin) throws Exception {
+        try (var producer = producer(Map.of("linger.ms", "50"))) {
+            for (long i = 0; i < 10; i++) producer.send(new ProducerRecord<>(clock, 0, 1_000_000 + 100 * i, null, "tick"));
+        }
+        TopicPartition at = new TopicPartition(clock, 0);
+        try (var consumer = consumer("alone")) {
+            var found = consumer.offsetsForTimes(Map.of(at, 1_000_350L)).get(at);
+            check("a timestamp finds the first record not before it", List.of(found.offset(), found.timestamp()), List.of(4L, 1_000_400L));
+            check("a timestamp after the last record finds none", consumer.offsetsForTimes(Map.of(at, 2_000_000L)).get(at), null);
+        }
+        var newest = admin.listOffsets(Map.of(at, OffsetSpec.maxTimestamp())).all().get().get(at);
+        check("the record of the newest timestamp is found", List.of(newest.offset(), newest.timestamp()), List.of(9L, 1_000_900L));
+    }
+
+    static void deletions(Admin admin) throws Exception {
+        TopicPartition at = new TopicPartition(clock, 0);
+        long low = admin.deleteRecords(Map.of(at, RecordsToDelete.beforeOffset(4))).lowWatermarks().get(at).get().lowWatermark();
+        check("records before an offset are deleted", low, 4L);
+        check("the log directory holds the topic", admin.describeLogDirs(List.of(admin.describeCluster().controller().get().id())).allDescriptions().get()
+                .values().stream().flatMap(dirs -> dirs.values().stream()).anyMatch(d -> d.replicaInfos().containsKey(at)), true);
+        check("the partition's producer is described", admin.describeProducers(List.of(at)).all().get().get(at).activeProducers().size(), 1);
+        admin.deleteConsumerGroupOffsets(group, Set.of(partitions.get(0))).all().get();
+        check("a deleted offset is gone", admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata().get().containsKey(partitions.get(0)), false);
+        admin.deleteConsumerGroups(List.of(group)).all().get();
+        check("a deleted group is not listed", admin.listGroups().all().get().stream().anyMatch(g -> g.groupId().equals(group)), false);
+        admin.deleteTopics(List.of(topic, clock)).all().get();
+        waitUntil("deleted topics are gone", () -> {
+            Set<String> names = admin.listTopics().names().get();
+            return !names.contains(topic) && !names.contains(clock);
+        });
+    }
+
+    /** One member of the group on a thread of its own. */
+    static final class Member extends Thread {
+        volatile Set<Integer> assigned = Set.of();
+        volatile boolean leaving;
+
+        Member(String name) {
+            super(name);
+            start();
+        }
+
+        @Override
+        public void run() {
+            try (var consumer = consumer(getName())) {
+                consumer.subscribe(List.of(topic));
+                while (!leaving) {
+                    var records = consumer.poll(Duration.ofMillis(100));
+                    assigned = consumer.assignment().stream().map(TopicPartition::partition).collect(Collectors.toSet());
+                    records.forEach(Course::take);
+                    try {
+                        consumer.commitSync();
+                    } catch (RebalanceInProgressException | CommitFailedException again) {
+                        // What was seen is committed by the next call, or read again by the next owner.
+                    }
+                }
+            } catch (Throwable failure) {
+                System.err.println("FAILED: member " + getName() + ": " + failure);
+                Runtime.getRuntime().halt(1);
+            }
+        }
+
+        void leave() throws InterruptedException {
+            leaving = true;
+            join();
+        }
+    }
+
+    static void take(ConsumerRecord<String, String> record) {
+        if (record.key() == null) {
+            later.incrementAndGet();
+            return;
+        }
+        String codec = new String(record.headers().lastHeader("codec").value());
+        if (!record.key().startsWith(codec + "-")) throw new AssertionError("header of " + record.key() + " is " + codec);
+        seen.put(record.key(), record.value());
+    }
+
+    static boolean share(Member... members) {
+        Set<Integer> held = new HashSet<>();
+        for (Member m : members) {
+            if (m.assigned.size() != PARTITIONS / members.length) return false;
+            held.addAll(m.assigned);
+        }
+        return held.size() == PARTITIONS;
+    }
+
+    static long lag(Admin admin) throws Exception {
+        var committed = admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata().get();
+        var ends = admin.listOffsets(partitions.stream().collect(Collectors.toMap(p -> p, p -> OffsetSpec.latest()))).all().get();
+        return partitions.stream().mapToLong(p -> ends.get(p).offset() - committed.get(p).offset()).sum();
+    }
+
+    static KafkaProducer<String, String> producer(Map<String, Object> settings) {
+        Map<String, Object> all = new HashMap<>(settings);
+        all.put("bootstrap.servers", bootstrap);
+        return new KafkaProducer<>(all, new StringSerializer(), new StringSerializer());
+    }
+
+    static KafkaConsumer<String, String> consumer(String name) {
+        return new KafkaConsumer<>(Map.of(
+                "bootstrap.servers", bootstrap, "group.id", group, "client.id", name, "enable.auto.commit", "false",
+                "auto.offset.reset", "earliest", "heartbeat.interval.ms", "300", "session.timeout.ms", "10000",
+                "partition.assignment.strategy", CooperativeStickyAssignor.class.getName()),
+                new StringDeserializer(), new StringDeserializer());
+    }
+
+    static String unique(String what) {
+        return "interop-java-" + what + "-" + ProcessHandle.current().pid() + "-" + System.nanoTime() % 1_000_000_000L;
+    }
+
+    static void check(String what, Object got, Object wanted) {
+        if (!Objects.equals(got, wanted)) throw new AssertionError(what + ": got " + got + ", wanted " + wanted);
+        System.out.println("ok: " + what);
+    }
+
+    static void waitUntil(String what, Callable<Boolean> condition) throws Exception {
+        long end = System.nanoTime() + 40_000_000_000L;
+        while (!condition.call()) {
+            if (System.nanoTime() > end) throw new AssertionError(what + ": not within 40 s");
+            Thread.sleep(50);
+        }
+        System.out.println("ok: " + what);
+    }
+}
