@@ -35,7 +35,7 @@ def open_member(name):
 
 
 def step(member):
-    got = member.consumer.poll(timeout_ms=100)
+    got = member.consumer.poll(timeout_ms=500)
     member.assigned = frozenset(p.partition for p in member.consumer.assignment())
     for r in (r for rs in got.values() for r in rs):
         check_header(r)
