@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use ringlog_metadata::ProducerIds;
+
 use crate::budget::Budget;
 use crate::config::BrokerConfig;
 use crate::connection::Peer;
@@ -17,6 +19,7 @@ pub(crate) struct Broker {
     /// The address that is listened on, its port known.
     pub(crate) address: SocketAddr,
     pub(crate) topics: Topics,
+    pub(crate) producer_ids: ProducerIds,
     pub(crate) budget: Budget,
     pub(crate) limits: Limits,
     pub(crate) drain: Drain,

@@ -4,12 +4,13 @@ use bytes::BytesMut;
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use ringlog_protocol::{
     ApiKey, DecodeError, EncodeError, Message, Reader, Request, RequestHeader, api_versions::ApiVersionsRequest,
-    encode_response, list_offsets::ListOffsetsRequest, metadata::MetadataRequest,
+    create_topics::CreateTopicsRequest, encode_response, init_producer_id::InitProducerIdRequest,
+    list_offsets::ListOffsetsRequest, metadata::MetadataRequest,
 };
 use std::rc::Rc;
 
 use crate::connection::Peer;
-use crate::handlers::{api_versions, fetch, list_offsets, metadata, produce};
+use crate::handlers::{api_versions, create_topics, fetch, init_producer_id, list_offsets, metadata, produce};
 use crate::reply::Reply;
 use crate::shard::Shard;
 
@@ -21,6 +22,8 @@ pub(crate) const SERVED: &[(ApiKey, i16, i16)] = &[
     (ApiKey::ListOffsets, 1, 7),
     (ApiKey::Metadata, 0, 12),
     (ApiKey::ApiVersions, 0, 4),
+    (ApiKey::CreateTopics, 2, 7),
+    (ApiKey::InitProducerId, 0, 4),
 ];
 
 /// How a request goes on.
@@ -105,6 +108,18 @@ pub(crate) fn start(shard: &Rc<Shard>, peer: Peer, frame: BytesMut) -> Result<Ha
                 let response = metadata::serve(&shard, incoming.peer, incoming.version, &request).await;
                 incoming.answer(&response)
             }))
+        }
+        ApiKey::CreateTopics => {
+            let shard = shard.clone();
+            Ok(later(async move {
+                let request: CreateTopicsRequest<'_> = incoming.decode()?;
+                let response = create_topics::serve(&shard, &request).await;
+                incoming.answer(&response)
+            }))
+        }
+        ApiKey::InitProducerId => {
+            let request: InitProducerIdRequest<'_> = incoming.decode()?;
+            Ok(Handling::Done(incoming.answer(&init_producer_id::serve(shard, &request))?))
         }
         ApiKey::ListOffsets => {
             let request: ListOffsetsRequest<'_> = incoming.decode()?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ringlog_io::{Choice, DirLock, Disk};
 use ringlog_log::{LogDir, LogError};
-use ringlog_metadata::{MetaError, MetaProperties};
+use ringlog_metadata::{MetaError, MetaProperties, ProducerIds};
 use tokio::net::TcpListener;
 use tokio::task::LocalSet;
 use tracing::{info, warn};
@@ -122,6 +122,7 @@ impl Server {
             node_id: config.node_id,
             address,
             topics,
+            producer_ids: ProducerIds::open(&config.log_dir)?,
             budget: Budget::new(config.memory_inflight_max_bytes),
             limits,
             drain,

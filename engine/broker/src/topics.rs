@@ -9,6 +9,9 @@ use ringlog_log::{Log, LogConfig, LogDir, LogError, TopicPartition, partition_me
 use ringlog_metadata::{InvalidTopicName, check_topic_name};
 use ringlog_protocol::{ErrorCode, Uuid};
 
+/// Most partitions of one topic: each holds descriptors and memory from its creation on.
+pub(crate) const MAX_PARTITIONS: i32 = 10_000;
+
 /// A topic with its open partitions.
 #[derive(Debug)]
 pub(crate) struct Topic {
@@ -29,6 +32,8 @@ impl Topic {
 pub(crate) enum TopicError {
     #[error("topic {name:?} does not exist: create it")]
     Unknown { name: String },
+    #[error("topic {name:?} exists: choose another name")]
+    Exists { name: String },
     #[error(transparent)]
     Name(#[from] InvalidTopicName),
     #[error(transparent)]
@@ -41,6 +46,7 @@ impl TopicError {
     pub(crate) fn code(&self) -> ErrorCode {
         match self {
             TopicError::Unknown { .. } => ErrorCode::UnknownTopicOrPartition,
+            TopicError::Exists { .. } => ErrorCode::TopicAlreadyExists,
             TopicError::Name(_) => ErrorCode::InvalidTopicException,
             TopicError::Log(error) => crate::errors::code_of(error),
             TopicError::Random(_) => ErrorCode::UnknownServerError,
@@ -92,16 +98,37 @@ impl Topics {
         self.known().by_name.values().cloned().collect()
     }
 
-    /// The topic of that name, made with `partitions` partitions if it is missing. It is usable on return.
+    /// Makes a topic. It is usable on return.
     pub(crate) async fn create(&self, disk: &Disk, name: &str, partitions: i32) -> Result<Arc<Topic>, TopicError> {
-        check_topic_name(name)?;
         let _changing = self.changing.lock().await;
-        if let Some(topic) = self.get(name) {
-            return Ok(topic);
-        }
+        self.check_new(name)?;
         let topic = self.open_topic(disk, name.into(), fresh_id()?, partitions).await?;
         tracing::info!(topic = name, partitions, id = %topic.id, "topic created");
         Ok(topic)
+    }
+
+    /// The topic of that name, made if it is missing.
+    pub(crate) async fn get_or_create(
+        &self,
+        disk: &Disk,
+        name: &str,
+        partitions: i32,
+    ) -> Result<Arc<Topic>, TopicError> {
+        match self.create(disk, name, partitions).await {
+            Err(TopicError::Exists { .. }) => {
+                self.get(name).ok_or_else(|| TopicError::Unknown { name: name.to_owned() })
+            }
+            made => made,
+        }
+    }
+
+    /// Whether a topic of that name could be made.
+    pub(crate) fn check_new(&self, name: &str) -> Result<(), TopicError> {
+        check_topic_name(name)?;
+        match self.get(name) {
+            Some(_) => Err(TopicError::Exists { name: name.to_owned() }),
+            None => Ok(()),
+        }
     }
 
     /// Closes every log and marks the directory clean: the next start has nothing to repair.

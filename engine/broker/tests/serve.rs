@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use ringlog_broker::{BrokerConfig, Server, ServerError};
 use ringlog_client::{
-    Acks, Client, ClientError, ClientOptions, Compression, Consumer, ConsumerOptions, OffsetSpec, Producer,
-    ProducerOptions, ProducerRecord, TopicPartition,
+    Client, ClientError, ClientOptions, Compression, Consumer, ConsumerOptions, OffsetSpec, Producer, ProducerOptions,
+    ProducerRecord, TopicPartition,
 };
 use ringlog_io::Wanted;
 use tokio::sync::oneshot;
@@ -63,8 +63,7 @@ async fn client(address: SocketAddr) -> Client {
 }
 
 async fn produce(address: SocketAddr, topic: &str, values: &[String], compression: Compression) {
-    // InitProducerId is not served: the producer says that it does without.
-    let options = ProducerOptions { idempotence: false, acks: Acks::All, compression, ..Default::default() };
+    let options = ProducerOptions { compression, ..Default::default() };
     let producer = Producer::new(client(address).await, options).unwrap();
     for value in values {
         let record = ProducerRecord { topic, value: Some(value.as_bytes()), ..Default::default() };

@@ -42,7 +42,9 @@ pub(crate) async fn serve(
                 };
                 let found = match broker.topics.get(name) {
                     Some(topic) => Ok(topic),
-                    None if may_create => broker.topics.create(&shard.disk, name, broker.config.num_partitions).await,
+                    None if may_create => {
+                        broker.topics.get_or_create(&shard.disk, name, broker.config.num_partitions).await
+                    }
                     None => Err(TopicError::Unknown { name: name.to_string() }),
                 };
                 topics.push(match found {
