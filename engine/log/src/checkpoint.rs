@@ -17,6 +17,8 @@ pub enum OffsetCheckpoint {
     LogStart,
     /// High watermarks.
     Replication,
+    /// Everything below has been compacted.
+    Cleaner,
 }
 
 impl OffsetCheckpoint {
@@ -27,6 +29,7 @@ impl OffsetCheckpoint {
             Self::RecoveryPoint => "recovery-point-offset-checkpoint",
             Self::LogStart => "log-start-offset-checkpoint",
             Self::Replication => "replication-offset-checkpoint",
+            Self::Cleaner => "cleaner-offset-checkpoint",
         }
     }
 

@@ -11,11 +11,14 @@
 //! | read, wait for more | [`Log::read`], [`Waiter`] |
 //! | look up by time | [`Log::offset_for_timestamp`] |
 //! | delete old records | [`Log::apply_retention`], [`Log::delete_records_before`] |
+//! | keep the newest record of each key | [`Log::compact`] |
 //! | cut the end off | [`Log::truncate_to`] |
 #![forbid(unsafe_code)]
 
 mod appender;
+mod batch_chunks;
 mod checkpoint;
+mod compaction;
 mod config;
 mod error;
 mod header_walk;
@@ -42,6 +45,7 @@ mod waiter;
 
 pub use appender::{AppendBatch, Appended, Appending};
 pub use checkpoint::OffsetCheckpoint;
+pub use compaction::Compacted;
 pub use config::{Durability, LogConfig, TopicPartition};
 pub use error::LogError;
 pub use log::Log;

@@ -4,7 +4,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock,
-        atomic::{AtomicBool, AtomicI32, Ordering},
+        atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering},
     },
 };
 
@@ -44,6 +44,9 @@ pub struct Log {
     pub(crate) leader_epoch: AtomicI32,
     pub(crate) waiters: Waiters,
     pub(crate) doomed: Mutex<Vec<Doomed>>,
+    /// Held by the one compaction that may run.
+    pub(crate) cleaner: tokio::sync::Mutex<()>,
+    pub(crate) cleaned_to: AtomicI64,
     fenced: OnceLock<Arc<str>>,
     /// Whether the data directory's entry for this log is on the device.
     name_is_durable: AtomicBool,
@@ -57,6 +60,7 @@ pub(crate) struct Recovered {
     pub(crate) producers: Producers,
     pub(crate) epochs: LeaderEpochs,
     pub(crate) writer: Writer,
+    pub(crate) cleaned_to: i64,
 }
 
 impl Log {
@@ -76,6 +80,8 @@ impl Log {
             epochs_changed: AtomicBool::new(false),
             waiters: Waiters::default(),
             doomed: Mutex::default(),
+            cleaner: tokio::sync::Mutex::default(),
+            cleaned_to: AtomicI64::new(found.cleaned_to),
             fenced: OnceLock::new(),
             name_is_durable: AtomicBool::new(false),
         }

@@ -36,6 +36,7 @@ pub struct LogDir {
     shutdown: Shutdown,
     recovery_points: BTreeMap<TopicPartition, i64>,
     log_starts: BTreeMap<TopicPartition, i64>,
+    cleaned: BTreeMap<TopicPartition, i64>,
 }
 
 impl LogDir {
@@ -59,6 +60,7 @@ impl LogDir {
         let opened = Self {
             recovery_points: OffsetCheckpoint::RecoveryPoint.read(&path)?,
             log_starts: OffsetCheckpoint::LogStart.read(&path)?,
+            cleaned: OffsetCheckpoint::Cleaner.read(&path)?,
             shutdown,
             path,
         };
@@ -111,6 +113,7 @@ impl LogDir {
             shutdown: self.shutdown,
             recovery_point: self.recovery_points.get(name).copied(),
             log_start: self.log_starts.get(name).copied(),
+            cleaned_to: self.cleaned.get(name).copied(),
         }
     }
 
@@ -127,6 +130,9 @@ impl LogDir {
         let offsets = |of: fn(&Log) -> i64| logs.clone().map(|log| (log.name().clone(), of(log))).collect();
         OffsetCheckpoint::RecoveryPoint.write(disk, &self.path, &offsets(Log::recovery_point))?;
         OffsetCheckpoint::LogStart.write(disk, &self.path, &offsets(Log::log_start_offset))?;
+        let mut cleaned: BTreeMap<_, _> = offsets(Log::cleaned_to);
+        cleaned.retain(|_, cleaned_to| *cleaned_to > 0);
+        OffsetCheckpoint::Cleaner.write(disk, &self.path, &cleaned)?;
         OffsetCheckpoint::Replication.write(disk, &self.path, &offsets(Log::high_watermark))
     }
 

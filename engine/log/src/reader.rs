@@ -82,12 +82,11 @@ impl Log {
         min_one_batch: bool,
         visible: Visible,
     ) -> Result<ReadSlice, LogError> {
-        let offsets = lock(&self.offsets).clone();
+        let (segments, offsets) = self.view();
         let (start, end) = (offsets.log_start(), offsets.log_end().offset);
         if offset < start || offset > end {
             return Err(LogError::OffsetOutOfRange { offset, start, end });
         }
-        let segments = self.segments();
         let limit = self.visible_end(&segments, &offsets, visible)?;
         let Some(range) = find_range(&segments, &offsets, offset, limit, max_bytes, min_one_batch)? else {
             return Ok(slice(&offsets, segments.active().file()?, 0, 0));
@@ -105,8 +104,7 @@ impl Log {
         query: TimestampQuery,
         visible: Visible,
     ) -> Result<Option<TimestampedOffset>, LogError> {
-        let offsets = lock(&self.offsets).clone();
-        let segments = self.segments();
+        let (segments, offsets) = self.view();
         let limit = self.visible_end(&segments, &offsets, visible)?;
         let timestamp_ms = match query {
             TimestampQuery::AtOrAfter(timestamp_ms) => timestamp_ms,
@@ -138,6 +136,18 @@ impl Log {
             }
         }
         Ok(None)
+    }
+
+    /// Segments and offsets that belong together: no truncation or compaction lies between them.
+    fn view(&self) -> (Arc<Segments>, Offsets) {
+        let mut segments = self.segments();
+        loop {
+            let offsets = lock(&self.offsets).clone();
+            let before = std::mem::replace(&mut segments, self.segments());
+            if Arc::ptr_eq(&before, &segments) {
+                return (segments, offsets);
+            }
+        }
     }
 
     /// The place of the batch that holds `offset`, or of the next one.
@@ -198,8 +208,12 @@ fn find_range<'a>(
             std::cmp::Ordering::Equal => limit.position.min(segment.size_bytes()),
             std::cmp::Ordering::Greater => return Ok(None),
         };
-        let known =
-            offsets.recent(offset).filter(|place| place.segment == segment.base_offset() && place.position < end);
+        // Only the active segment keeps its places: compaction rewrites the others.
+        let known = offsets.recent(offset).filter(|place| {
+            place.segment == segments.active().base_offset()
+                && Arc::ptr_eq(segment, segments.active())
+                && place.position < end
+        });
         let (position, first_bytes) = match known {
             // The whole rest fits: no need to know how long the first batch is.
             Some(place) if end - place.position <= max_bytes as u64 => (place.position, 0),

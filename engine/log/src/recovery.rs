@@ -54,6 +54,8 @@ pub struct Recovery {
     pub recovery_point: Option<i64>,
     /// From the checkpoint.
     pub log_start: Option<i64>,
+    /// From the checkpoint: everything below was compacted.
+    pub cleaned_to: Option<i64>,
 }
 
 /// One thing that recovery met and did.
@@ -257,7 +259,8 @@ impl Opening<'_> {
         offsets.appended(log_end, producers.first_open_transaction());
         let size_bytes = active.size_bytes();
         let writer = Writer { indexed_bytes: size_bytes, snapshot_bytes: size_bytes, snapshot };
-        Ok(Recovered { segments, offsets, producers, epochs, writer })
+        let cleaned_to = self.recovery.cleaned_to.unwrap_or(0).min(end_offset);
+        Ok(Recovered { segments, offsets, producers, epochs, writer, cleaned_to })
     }
 
     /// The directory's files, once what a crash left half-done is finished or removed.
@@ -280,9 +283,9 @@ impl Opening<'_> {
         let mut good: Vec<Arc<Segment>> = Vec::new();
         if self.recovery.shutdown == Shutdown::HostDied {
             let recovery_point = self.recovery.recovery_point.unwrap_or(0);
-            let bases = closed.iter().chain([last]);
-            let nexts = closed.iter().skip(1).chain([last]).map(|(base, _)| *base).chain([i64::MAX]);
-            for (&(base, size), next_base) in bases.zip(nexts) {
+            let all = || closed.iter().chain([last]);
+            let next_bases = all().map(|(base, _)| *base).skip(1).chain([i64::MAX]);
+            for (&(base, size), next_base) in all().zip(next_bases) {
                 if next_base <= recovery_point {
                     good.push(Arc::new(Segment::closed(self.dir, base, size)));
                     continue;

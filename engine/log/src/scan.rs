@@ -9,6 +9,8 @@ use crate::{LogError, error::IoContext};
 const CHUNK_BYTES: usize = 1 << 20;
 /// What a device writes as a whole: write-back that a power cut interrupted leaves runs of these as zeros.
 const SECTOR_BYTES: usize = 512;
+/// A batch may well have fewer zeros than this at a sector's edge.
+const LEAST_HOLE_BYTES: usize = 8;
 
 /// Batches of a file from a position on, each checked against its CRC and against the offset that may come next.
 #[derive(Debug)]
@@ -105,11 +107,11 @@ impl<'a> Scan<'a> {
     fn classify(&mut self, reason: String) -> Result<Tail, LogError> {
         let start = self.position;
         let next_good = self.find_good_batch(start + 1)?;
-        let (sector, all) = self.zeros(start, next_good.unwrap_or(self.end))?;
+        let (hole, all) = self.zeros(start, next_good.unwrap_or(self.end))?;
         Ok(match next_good {
             None if all => Tail::Zeros,
             None => Tail::Torn { reason },
-            Some(next_good) if sector => Tail::Holes { next_good },
+            Some(next_good) if hole => Tail::Holes { next_good },
             Some(next_good) => Tail::Corrupt { next_good, reason },
         })
     }
@@ -143,23 +145,24 @@ impl<'a> Scan<'a> {
         })
     }
 
-    /// Whether the range contains a whole sector of zeros, and whether it is zeros altogether.
+    /// Whether a sector's part of the range is all zeros, as where write-back did not get to; and whether the whole range is.
     fn zeros(&self, mut position: u64, end: u64) -> Result<(bool, bool), LogError> {
-        let (mut run, mut sector, mut all) = (0, false, true);
+        let (mut hole, mut all) = (false, true);
         let mut piece = vec![0; CHUNK_BYTES];
-        while position < end && (all || !sector) {
-            let read = self.file.read_at(&mut piece, position).context("read", self.file.path())?;
-            let length = read.min(usize::try_from(end - position).unwrap_or(usize::MAX));
-            for &byte in piece.get(..length).unwrap_or_default() {
-                run = if byte == 0 { run + 1 } else { 0 };
-                sector |= run >= SECTOR_BYTES;
-                all &= byte == 0;
-            }
-            if length == 0 {
-                break;
+        while position < end && (all || !hole) {
+            let to_sector = CHUNK_BYTES as u64 - position % SECTOR_BYTES as u64;
+            let length = usize::try_from(to_sector.min(end - position)).unwrap_or(CHUNK_BYTES);
+            let bytes = piece.get_mut(..length).unwrap_or_default();
+            self.file.read_exact_at(bytes, position).context("read", self.file.path())?;
+            let first = SECTOR_BYTES - position as usize % SECTOR_BYTES;
+            let (head, rest) = bytes.split_at(first.min(length));
+            for part in std::iter::once(head).chain(rest.chunks(SECTOR_BYTES)) {
+                let is_zero = part.iter().all(|&byte| byte == 0);
+                hole |= is_zero && part.len() >= LEAST_HOLE_BYTES;
+                all &= is_zero;
             }
             position += length as u64;
         }
-        Ok((sector, all))
+        Ok((hole, all))
     }
 }

@@ -55,6 +55,13 @@ impl Segments {
         self.closed.extract_if(.., |segment| which(segment)).collect()
     }
 
+    /// Puts `new` in the place of the closed segments that it was made from.
+    pub(crate) fn replace(&mut self, which: impl Fn(&Arc<Segment>) -> bool, new: Arc<Segment>) {
+        let place = self.closed.iter().position(&which).unwrap_or(self.closed.len());
+        self.closed.retain(|segment| !which(segment));
+        self.closed.insert(place, new);
+    }
+
     pub(crate) fn size_bytes(&self) -> u64 {
         self.iter().map(|segment| segment.size_bytes()).sum()
     }

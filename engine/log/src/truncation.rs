@@ -49,6 +49,7 @@ impl Log {
         *lock(&self.producers) = producers;
         self.note_files([remaining.active().clone()], true);
         self.change_segments(|segments| *segments = remaining);
+        self.cleaned_to.fetch_min(end.offset, Ordering::Relaxed);
         lock(&self.epochs).truncate_to(end.offset);
         self.epochs_changed.store(false, Ordering::Relaxed);
         self.write_epochs(disk).await?;
