@@ -7,4 +7,5 @@ export CARGO_TERM_COLOR=never
 scripts/check-layers.sh
 cargo fmt --all --check
 cargo clippy --workspace --all-targets --quiet -- --deny warnings
+cargo build --release --quiet
 cargo test --workspace
