@@ -74,8 +74,11 @@ pub(crate) fn settle(
         complete_swap(disk, dir, listing, base, cases)?;
     }
     for path in listing.leftovers.iter().chain(listing.orphans.iter().map(|(_, path)| path)) {
-        disk.remove_file(path).context("remove", path)?;
-        cases.push(RecoveryCase::LeftoverRemoved { path: path.clone() });
+        // A swap may have taken it along.
+        if path.exists() {
+            disk.remove_file(path).context("remove", path)?;
+            cases.push(RecoveryCase::LeftoverRemoved { path: path.clone() });
+        }
     }
     Ok(())
 }

@@ -14,7 +14,8 @@
 //! | a bad batch, then a good one | refused: [`LogError::Corrupt`] | – |
 //! | recovery point beyond the end | the end is the recovery point | `RecoveryPointBeyondEnd` |
 //! | log start beyond the end | an empty segment is made there | `LogStartBeyondEnd` |
-//! | an index is missing, short, or wrong | made anew from the log | `IndexRebuilt` |
+//! | an index of the active segment is missing, short, or wrong | made anew from the log | `IndexRebuilt` |
+//! | an index of a closed segment is | made anew from the log when it is first used | – |
 //! | no usable snapshot | producers made anew from the headers | `ProducersRebuilt` |
 //! | no usable epoch checkpoint | epochs made anew from the headers | `EpochsRebuilt` |
 //! | `.deleted`, `.cleaned`, `.tmp` | removed | `LeftoverRemoved` |
@@ -31,7 +32,7 @@ use ringlog_record::{Batch, BatchHeader, control};
 
 use crate::{
     Durability, Log, LogConfig, LogError, Shutdown, TopicPartition,
-    appender::Writer,
+    appender::{INDEX_FLUSH_BYTES, Writer},
     error::IoContext,
     leader_epochs::LeaderEpochs,
     leftovers::{self, Listing},
@@ -224,6 +225,13 @@ struct Opening<'a> {
     is_new: bool,
 }
 
+/// What follows a segment that is scanned.
+#[derive(Clone, Copy)]
+enum Behind {
+    Nothing,
+    Segments,
+}
+
 /// The log up to here is good; what follows is gone.
 struct Cut {
     next_offset: i64,
@@ -295,7 +303,7 @@ impl Opening<'_> {
                 segment.persist_indexes(self.disk).await?;
                 let segment = Arc::new(segment);
                 if cut.is_cut || next_base == i64::MAX {
-                    self.remove_segments_after(base, &listing_after(closed, last, base))?;
+                    self.remove_segments(&all().filter(|(other, _)| *other > base).copied().collect::<Vec<_>>())?;
                     return Ok((Segments::new(good, segment), cut.next_offset));
                 }
                 good.push(segment);
@@ -313,14 +321,20 @@ impl Opening<'_> {
     /// The active segment of a process that ended: complete but for its last write.
     fn recover_active(&mut self, active: &Segment, epochs: &mut Option<LeaderEpochs>) -> Result<i64, LogError> {
         let size_bytes = active.size_bytes();
+        let had_entries = active.has_index_entries();
         let indexed = active.last_true_entry()?;
         let (mut position, mut next_offset, mut since_entry) = (0, active.base_offset(), 0);
         if let Some((start, header)) = indexed {
             since_entry = header.size_bytes() as u64;
             (position, next_offset) = (start + since_entry, header.next_offset());
             active.forget_times_after(header.last_offset());
-        } else {
+        }
+        if position == 0 || !active.last_time_is_true()? {
+            if had_entries || size_bytes > INDEX_FLUSH_BYTES {
+                self.cases.push(RecoveryCase::IndexRebuilt { path: active.path(LOG) });
+            }
             active.clear_indexes();
+            (position, next_offset, since_entry) = (0, active.base_offset(), 0);
         }
         let first = if position > 0 { active.headers(0)?.next()? } else { None };
         active.begin_indexing_at(first.map(|(_, header)| header.max_timestamp), since_entry);
@@ -330,7 +344,8 @@ impl Opening<'_> {
             return Ok(end);
         }
         let file = active.file()?;
-        let cut = self.scan(active, Scan::new(file, position, size_bytes, next_offset), next_offset, epochs, false)?;
+        let scan = Scan::new(file, position, size_bytes, next_offset);
+        let cut = self.scan(active, scan, next_offset, epochs, Behind::Nothing)?;
         Ok(cut.next_offset)
     }
 
@@ -384,7 +399,8 @@ impl Opening<'_> {
         }
         let file = segment.file()?;
         let scan = Scan::new(file, position, segment.size_bytes(), next_offset);
-        let mut cut = self.scan(segment, scan, next_offset, epochs, true)?;
+        let behind = if next_base == i64::MAX { Behind::Nothing } else { Behind::Segments };
+        let mut cut = self.scan(segment, scan, next_offset, epochs, behind)?;
         if !cut.is_cut && next_base != i64::MAX && cut.next_offset < next_base && !self.config.cleanup_compact {
             let (path, position) = (segment.path(LOG), segment.size_bytes());
             self.cases.push(RecoveryCase::LostWriteBack { path, position, bytes: 0 });
@@ -400,7 +416,7 @@ impl Opening<'_> {
         mut scan: Scan<'_>,
         mut next_offset: i64,
         epochs: &mut Option<LeaderEpochs>,
-        host_died: bool,
+        behind: Behind,
     ) -> Result<Cut, LogError> {
         let path = segment.path(LOG);
         let start = scan.position();
@@ -419,20 +435,24 @@ impl Opening<'_> {
             self.cases.push(RecoveryCase::Scanned { path: path.clone(), bytes: position - start });
         }
         let bytes = size_bytes - position;
-        let is_clean = self.recovery.shutdown == Shutdown::Clean;
-        let case = match tail {
-            Tail::Clean => return Ok(Cut { next_offset, is_cut: false }),
-            Tail::Zeros => RecoveryCase::ZeroTail { path, position, bytes },
-            Tail::Holes { .. } if host_died => RecoveryCase::LostWriteBack { path, position, bytes },
-            Tail::Torn { reason } if !is_clean => RecoveryCase::TornTail { path, position, bytes, reason },
-            Tail::Torn { reason } => return Err(LogError::Corrupt { path, position, reason }),
-            Tail::Holes { next_good } => {
-                let reason = format!("zeros, and a good batch follows at {next_good}");
-                return Err(LogError::Corrupt { path, position, reason });
+        let shutdown = self.recovery.shutdown;
+        let corrupt = |reason: String| LogError::Corrupt { path: path.clone(), position, reason };
+        let case = match (tail, behind) {
+            (Tail::Clean, _) => return Ok(Cut { next_offset, is_cut: false }),
+            (Tail::Zeros, Behind::Nothing) => RecoveryCase::ZeroTail { path, position, bytes },
+            (Tail::Zeros | Tail::Holes { .. }, _) if shutdown == Shutdown::HostDied => {
+                RecoveryCase::LostWriteBack { path, position, bytes }
             }
-            Tail::Corrupt { next_good, reason } => {
-                let reason = format!("{reason}; a good batch follows at {next_good}");
-                return Err(LogError::Corrupt { path, position, reason });
+            (Tail::Torn { reason }, Behind::Nothing) if shutdown != Shutdown::Clean => {
+                RecoveryCase::TornTail { path, position, bytes, reason }
+            }
+            (Tail::Torn { reason }, _) => return Err(corrupt(reason)),
+            (Tail::Zeros, Behind::Segments) => return Err(corrupt("zeros, and later segments follow".into())),
+            (Tail::Holes { next_good }, _) => {
+                return Err(corrupt(format!("zeros, and a good batch follows at {next_good}")));
+            }
+            (Tail::Corrupt { next_good, reason }, _) => {
+                return Err(corrupt(format!("{reason}; a good batch follows at {next_good}")));
             }
         };
         self.disk.truncate(segment.file()?, position).context("truncate", &segment.path(LOG))?;
@@ -441,7 +461,7 @@ impl Opening<'_> {
         Ok(Cut { next_offset, is_cut: true })
     }
 
-    fn remove_segments_after(&mut self, base: i64, gone: &[(i64, u64)]) -> Result<(), LogError> {
+    fn remove_segments(&mut self, gone: &[(i64, u64)]) -> Result<(), LogError> {
         for &(base_offset, bytes) in gone.iter().rev() {
             for suffix in [LOG, INDEX, TIME_INDEX, TXN_INDEX] {
                 let path = segment::file_path(self.dir, base_offset, suffix);
@@ -449,8 +469,8 @@ impl Opening<'_> {
                     self.disk.remove_file(&path).context("remove", &path)?;
                 }
             }
-            let (path, position) = (segment::file_path(self.dir, base, LOG), 0);
-            self.cases.push(RecoveryCase::LostWriteBack { path, position, bytes });
+            let path = segment::file_path(self.dir, base_offset, LOG);
+            self.cases.push(RecoveryCase::LostWriteBack { path, position: 0, bytes });
         }
         Ok(())
     }
@@ -510,10 +530,6 @@ impl Opening<'_> {
         }
         Ok(epochs)
     }
-}
-
-fn listing_after(closed: &[(i64, u64)], last: &(i64, u64), base: i64) -> Vec<(i64, u64)> {
-    closed.iter().chain([last]).filter(|(other, _)| *other > base).copied().collect()
 }
 
 fn note_epoch(epochs: &mut Option<LeaderEpochs>, header: &BatchHeader) {

@@ -49,6 +49,14 @@ struct Indexes {
     times: TimeIndex,
 }
 
+/// What looking an offset up in a segment gives.
+enum Lookup {
+    Batch(u64, BatchHeader),
+    /// The segment ends before the offset.
+    End,
+    WrongIndex,
+}
+
 /// A timestamp and the last offset of the batch that has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Timestamped {
@@ -151,28 +159,53 @@ impl Segment {
 
     /// The first batch that ends at or after `offset`: where it begins and its header. `None` when the segment ends before.
     pub(crate) fn find(&self, offset: i64) -> Result<Option<(u64, BatchHeader)>, LogError> {
-        let relative =
-            u32::try_from(offset - self.base_offset).unwrap_or(if offset < self.base_offset { 0 } else { u32::MAX });
-        let entry = self.indexes()?.offsets.at_or_before(relative);
+        let found = self.find_by(&self.indexes()?.offsets, offset)?;
+        match found {
+            Lookup::Batch(position, header) => Ok(Some((position, header))),
+            Lookup::End => Ok(None),
+            Lookup::WrongIndex => {
+                self.rebuild_indexes("an entry does not point to a batch")?;
+                self.find(offset)
+            }
+        }
+    }
+
+    fn find_by(&self, index: &OffsetIndex, offset: i64) -> Result<Lookup, LogError> {
+        let relative = offset.saturating_sub(self.base_offset).clamp(0, i64::from(u32::MAX)) as u32;
+        let entry = index.at_or_before(relative);
         let mut headers = self.headers(entry.map_or(0, |entry| u64::from(entry.position)))?;
         if let Some(entry) = entry {
-            let indexed = headers.next().ok().flatten();
-            let is_right =
-                |&(_, header): &(u64, BatchHeader)| header.last_offset() == self.offset(entry.relative_offset);
-            let Some((position, header)) = indexed.filter(is_right) else {
-                self.rebuild_indexes("an entry does not point to a batch")?;
-                return self.find(offset);
-            };
-            if header.last_offset() >= offset {
-                return Ok(Some((position, header)));
+            match headers.next() {
+                Ok(Some((position, header))) if header.last_offset() == self.offset(entry.relative_offset) => {
+                    if header.last_offset() >= offset {
+                        return Ok(Lookup::Batch(position, header));
+                    }
+                }
+                Ok(_) | Err(LogError::Corrupt { .. }) => return Ok(Lookup::WrongIndex),
+                Err(error) => return Err(error),
             }
         }
         while let Some((position, header)) = headers.next()? {
             if header.last_offset() >= offset {
-                return Ok(Some((position, header)));
+                return Ok(Lookup::Batch(position, header));
             }
         }
-        Ok(None)
+        Ok(Lookup::End)
+    }
+
+    /// Whether the last entry of the time index, which the largest timestamp is taken from, agrees with the log.
+    pub(crate) fn last_time_is_true(&self) -> Result<bool, LogError> {
+        let indexes = self.indexes()?;
+        self.time_is_true(&indexes.offsets, indexes.times.last())
+    }
+
+    fn time_is_true(&self, offsets: &OffsetIndex, entry: Option<TimeEntry>) -> Result<bool, LogError> {
+        let Some(entry) = entry else { return Ok(true) };
+        let offset = self.offset(entry.relative_offset);
+        Ok(match self.find_by(offsets, offset)? {
+            Lookup::Batch(_, header) => header.base_offset <= offset && header.max_timestamp == entry.timestamp,
+            Lookup::End | Lookup::WrongIndex => false,
+        })
     }
 
     /// Where to begin the search for timestamps of `timestamp_ms` or later: all batches before are older.
@@ -232,6 +265,11 @@ impl Segment {
         {
             indexes.times.push(TimeEntry { timestamp: largest.timestamp_ms, relative_offset });
         }
+    }
+
+    /// Whether the offset index, in memory or mapped, has an entry.
+    pub(crate) fn has_index_entries(&self) -> bool {
+        self.state().indexes.as_ref().is_some_and(|indexes| indexes.offsets.len() > 0)
     }
 
     /// The last index entry that points to a batch with the right offset, after dropping those that do not: position and
@@ -355,8 +393,13 @@ impl Segment {
         let (Some(offsets), Some(times)) = (offsets, times) else {
             return self.rebuild_indexes("an index is missing or has a wrong size");
         };
-        if offsets.last().is_some_and(|entry| u64::from(entry.position) >= self.size_bytes()) {
-            return self.rebuild_indexes("the offset index points past the segment");
+        if let Some(last) = offsets.last()
+            && !matches!(self.find_by(&offsets, self.offset(last.relative_offset))?, Lookup::Batch(..))
+        {
+            return self.rebuild_indexes("the offset index does not point to a batch");
+        }
+        if !self.time_is_true(&offsets, times.last())? {
+            return self.rebuild_indexes("the time index contradicts the log");
         }
         if times.len() == 0 && self.size_bytes() > 0 {
             return self.rebuild_indexes("the time index is empty");
