@@ -180,14 +180,14 @@ impl Log {
     async fn write_round(self: &Arc<Self>, disk: &Disk, writer: &mut Writer, pending: &mut VecDeque<Pending>) {
         let config = self.config();
         if let Some(first) = pending.front()
-            && self.must_roll(&config, &first.batch, 0, self.log_end_offset())
+            && must_roll(self.segments().active(), &config, &first.batch, 0, self.log_end_offset())
             && let Err(error) = self.roll(disk, writer).await
         {
             return refuse(pending, &error);
         }
         let active = self.segments().active().clone();
         let start = lock(&self.offsets).log_end();
-        let mut round = self.assign_offsets(&config, start, pending);
+        let mut round = self.assign_offsets(&config, &active, start, pending);
         if let Err(error) = self.write(disk, &active, start.position, &mut round).await {
             let mut producers = lock(&self.producers);
             round.undo.into_iter().rev().for_each(|undo| producers.restore(undo));
@@ -209,7 +209,13 @@ impl Log {
     }
 
     /// Checks the batches against the producers' state and gives them offsets, up to one that needs a new segment.
-    fn assign_offsets(&self, config: &LogConfig, start: Boundary, pending: &mut VecDeque<Pending>) -> Round {
+    fn assign_offsets(
+        &self,
+        config: &LogConfig,
+        active: &Segment,
+        start: Boundary,
+        pending: &mut VecDeque<Pending>,
+    ) -> Round {
         let mut round = Round::default();
         let mut producers = lock(&self.producers);
         let mut next_offset = start.offset;
@@ -217,7 +223,7 @@ impl Log {
         let log_start_offset = self.log_start_offset();
         while let Some(Pending { mut batch, waiting }) = pending.pop_front() {
             let full = round.bytes as usize + batch.bytes.len() > WRITE_BYTES || round.buffers.len() == WRITE_BUFFERS;
-            if !round.buffers.is_empty() && (full || self.must_roll(config, &batch, round.bytes, next_offset)) {
+            if !round.buffers.is_empty() && (full || must_roll(active, config, &batch, round.bytes, next_offset)) {
                 pending.push_front(Pending { batch, waiting });
                 break;
             }
@@ -336,25 +342,6 @@ impl Log {
         }
     }
 
-    /// Whether `batch`, appended after `round_bytes` more at `next_offset`, belongs into a new segment.
-    fn must_roll(&self, config: &LogConfig, batch: &AppendBatch, round_bytes: u64, next_offset: i64) -> bool {
-        let active = self.segments().active().clone();
-        let size = active.size_bytes() + round_bytes;
-        if size == 0 {
-            return false;
-        }
-        let by_log = config.message_timestamp_type == TimestampType::LogAppendTime;
-        let timestamp_ms = if by_log { batch.now_ms } else { batch.header.max_timestamp };
-        let age_ms = active
-            .first_timestamp_ms()
-            .filter(|&first| first >= 0)
-            .map_or(0, |first| timestamp_ms.saturating_sub(first));
-        size + batch.bytes.len() as u64 > config.segment_bytes
-            || age_ms > config.segment_ms
-            || active.index_is_full(config.segment_index_bytes)
-            || !active.can_hold(next_offset.saturating_add(i64::from(batch.header.last_offset_delta)))
-    }
-
     /// Closes the active segment and begins one at the log end.
     pub(crate) async fn roll(self: &Arc<Self>, disk: &Disk, writer: &mut Writer) -> Result<(), LogError> {
         let old = self.segments().active().clone();
@@ -370,6 +357,22 @@ impl Log {
         self.sync_behind(disk);
         Ok(())
     }
+}
+
+/// Whether `batch`, appended after `round_bytes` more at `next_offset`, belongs into a new segment.
+fn must_roll(active: &Segment, config: &LogConfig, batch: &AppendBatch, round_bytes: u64, next_offset: i64) -> bool {
+    let size = active.size_bytes() + round_bytes;
+    if size == 0 {
+        return false;
+    }
+    let by_log = config.message_timestamp_type == TimestampType::LogAppendTime;
+    let timestamp_ms = if by_log { batch.now_ms } else { batch.header.max_timestamp };
+    let age_ms =
+        active.first_timestamp_ms().filter(|&first| first >= 0).map_or(0, |first| timestamp_ms.saturating_sub(first));
+    size + batch.bytes.len() as u64 > config.segment_bytes
+        || age_ms > config.segment_ms
+        || active.index_is_full(config.segment_index_bytes)
+        || !active.can_hold(next_offset.saturating_add(i64::from(batch.header.last_offset_delta)))
 }
 
 /// Writes what is queued until the queue is empty.

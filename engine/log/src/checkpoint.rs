@@ -22,6 +22,9 @@ pub enum OffsetCheckpoint {
 }
 
 impl OffsetCheckpoint {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::RecoveryPoint, Self::LogStart, Self::Replication, Self::Cleaner];
+
     /// The file's name in the data directory.
     #[must_use]
     pub fn file_name(self) -> &'static str {

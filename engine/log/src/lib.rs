@@ -29,6 +29,7 @@ mod log_dir;
 mod offset_index;
 mod offsets;
 pub mod partition_metadata;
+mod producer_replay;
 mod producer_state;
 mod reader;
 mod recovery;

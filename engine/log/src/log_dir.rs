@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
+    time::SystemTime,
 };
 
 use ringlog_io::{Disk, HostEpoch};
@@ -106,14 +107,17 @@ impl LogDir {
         self.path.join(name.to_string())
     }
 
-    /// What recovery of this partition may trust.
+    /// What recovery of this partition may trust. One without a directory is new, whatever the checkpoints say of an older
+    /// one of that name.
     #[must_use]
     pub fn recovery_for(&self, name: &TopicPartition) -> Recovery {
+        let is_there = self.partition_path(name).exists();
+        let row = |offsets: &BTreeMap<TopicPartition, i64>| offsets.get(name).copied().filter(|_| is_there);
         Recovery {
             shutdown: self.shutdown,
-            recovery_point: self.recovery_points.get(name).copied(),
-            log_start: self.log_starts.get(name).copied(),
-            cleaned_to: self.cleaned.get(name).copied(),
+            recovery_point: row(&self.recovery_points),
+            log_start: row(&self.log_starts),
+            cleaned_to: row(&self.cleaned),
         }
     }
 
@@ -145,16 +149,32 @@ impl LogDir {
         disk.write_atomic(&mark, CLEAN_MARK_CONTENT).context("write", &mark)
     }
 
-    /// Deletes a partition: renames its directory so that no half of it is ever seen, then removes it. The log must be
-    /// [closed](Log::close) or dropped; readers that hold its files may go on.
+    /// Deletes partitions: takes them out of the checkpoints, which would else speak of them to later ones of the same name,
+    /// renames their directories so that no half of one is ever seen, then removes these. The logs must be
+    /// [closed](Log::close) or dropped; readers that hold their files may go on. Durable on return; blocks for the syncs.
     ///
     /// # Errors
-    /// [`LogError::Io`]; what is left is removed at the next start.
-    pub fn delete(&self, disk: &Disk, name: &TopicPartition) -> Result<(), LogError> {
-        let (path, doomed) = (self.partition_path(name), self.path.join(format!("{name}.{:032x}{DELETED_SUFFIX}", 0)));
-        disk.rename(&path, &doomed).context("rename", &path)?;
+    /// [`LogError::Io`], [`LogError::DiskFull`]; directories that were renamed are removed at the next start.
+    pub fn delete(&self, disk: &Disk, names: &[TopicPartition]) -> Result<(), LogError> {
+        for kind in OffsetCheckpoint::ALL {
+            let mut offsets = kind.read(&self.path)?;
+            let before = offsets.len();
+            offsets.retain(|name, _| !names.contains(name));
+            if offsets.len() != before {
+                kind.write(disk, &self.path, &offsets)?;
+            }
+        }
+        let id = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();
+        let doomed = |name: &TopicPartition| self.path.join(format!("{name}.{id:032x}{DELETED_SUFFIX}"));
+        for name in names {
+            let path = self.partition_path(name);
+            disk.rename(&path, doomed(name)).context("rename", &path)?;
+        }
         disk.sync_dir(&self.path).context("sync", &self.path)?;
-        disk.remove_dir_all(&doomed).context("remove", &doomed)
+        for path in names.iter().map(doomed) {
+            disk.remove_dir_all(&path).context("remove", &path)?;
+        }
+        Ok(())
     }
 
     fn directories(&self) -> Result<Vec<String>, LogError> {
@@ -198,7 +218,25 @@ mod tests {
         assert_eq!(opened.partitions().unwrap(), [TopicPartition::new("a-b", 0), TopicPartition::new("topic", 1)]);
         assert!(!dir.path().join("topic-2.0000-delete").exists());
         assert!(dir.path().join("lost+found").exists());
-        opened.delete(&Disk::syscall(), &TopicPartition::new("topic", 1)).unwrap();
-        assert_eq!(opened.partitions().unwrap(), [TopicPartition::new("a-b", 0)]);
+    }
+
+    #[test]
+    fn a_partition_that_comes_after_a_deleted_one_of_its_name_inherits_nothing() {
+        let (dir, disk) = (tempfile::tempdir().unwrap(), Disk::syscall());
+        let (doomed, other) = (TopicPartition::new("topic", 1), TopicPartition::new("topic", 2));
+        let offsets = BTreeMap::from([(doomed.clone(), 99), (other.clone(), 5)]);
+        OffsetCheckpoint::ALL.iter().for_each(|kind| kind.write(&disk, dir.path(), &offsets).unwrap());
+        for name in [&doomed, &other] {
+            std::fs::create_dir(dir.path().join(name.to_string())).unwrap();
+        }
+        let opened = LogDir::open(&disk, dir.path()).unwrap();
+        assert_eq!(opened.recovery_for(&doomed).log_start, Some(99));
+        opened.delete(&disk, std::slice::from_ref(&doomed)).unwrap();
+        assert_eq!(opened.partitions().unwrap(), std::slice::from_ref(&other));
+        assert_eq!(opened.recovery_for(&doomed).log_start, None, "in this process");
+        std::fs::create_dir(dir.path().join(doomed.to_string())).unwrap();
+        let opened = LogDir::open(&disk, dir.path()).unwrap();
+        assert_eq!(opened.recovery_for(&doomed).log_start, None, "in the next");
+        assert_eq!(opened.recovery_for(&other).cleaned_to, Some(5));
     }
 }

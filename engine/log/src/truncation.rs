@@ -11,7 +11,7 @@ use crate::{
     leftovers::{CLEANED, Listing},
     log::lock,
     offsets::Boundary,
-    recovery::producers_at,
+    producer_replay::producers_at,
     segment::{LOG, Segment, with_suffix},
     segments::Segments,
 };
