@@ -1,30 +1,74 @@
 //! From a frame to its handler, and from what the handler says to a reply.
 
-use bytes::BytesMut;
-use futures_util::future::{FutureExt, LocalBoxFuture};
-use ringlog_protocol::{
-    ApiKey, DecodeError, EncodeError, Message, Reader, Request, RequestHeader, api_versions::ApiVersionsRequest,
-    create_topics::CreateTopicsRequest, encode_response, init_producer_id::InitProducerIdRequest,
-    list_offsets::ListOffsetsRequest, metadata::MetadataRequest,
-};
 use std::rc::Rc;
 
+use bytes::BytesMut;
+use futures_util::future::{FutureExt, LocalBoxFuture};
+use ringlog_protocol::{ApiKey, DecodeError, EncodeError, Message, Reader, Request, RequestHeader, encode_response};
+
+use crate::broker::Broker;
 use crate::connection::Peer;
-use crate::handlers::{api_versions, create_topics, fetch, init_producer_id, list_offsets, metadata, produce};
+use crate::handlers::{
+    api_versions, create_partitions, create_topics, delete_records, delete_topics, describe_cluster, describe_log_dirs,
+    describe_producers, describe_topic_partitions, fetch, init_producer_id, list_offsets, metadata,
+    offset_for_leader_epoch, produce,
+};
 use crate::reply::Reply;
 use crate::shard::Shard;
 
-/// What the broker serves, and advertises: every version of every row is used by a real client in a test.
-pub(crate) const SERVED: &[(ApiKey, i16, i16)] = &[
+/// Declares what is served: each API with its versions, the way it is answered, and its handler.
+macro_rules! served {
+    ($($api:ident $min:literal ..= $max:literal $way:ident $handler:ident;)*) => {
+        /// What the broker serves, and advertises: every version of every row is used by a real client in a test.
+        pub(crate) const SERVED: &[(ApiKey, i16, i16)] = &[$((ApiKey::$api, $min, $max)),*];
+
+        fn hand_over(incoming: Incoming) -> Result<Handling, RequestError> {
+            match incoming.api {
+                $(ApiKey::$api => served!(@ $way $handler incoming),)*
+                _ => Err(incoming.unserved()),
+            }
+        }
+    };
+    // Answered before the connection's next request is looked at.
+    (@ at_once $handler:ident $incoming:ident) => {{
+        let request = $incoming.decode()?;
+        Ok(Handling::Done($incoming.answer(&$handler::serve(&$incoming, &request))?))
+    }};
+    // Answered when the handler's future is done.
+    (@ in_time $handler:ident $incoming:ident) => {
+        Ok(Handling::Later(
+            async move {
+                let request = $incoming.decode()?;
+                let response = $handler::serve(&$incoming, &request).await;
+                $incoming.answer(&response)
+            }
+            .boxed_local(),
+        ))
+    };
+    // The handler takes the frame and makes the reply itself: records are never copied.
+    (@ by_itself $handler:ident $incoming:ident) => {
+        $handler::start($incoming)
+    };
+}
+
+served! {
     // librdkafka and others look for version 0 before they use any: advertised, refused when sent (KIP-896).
-    (ApiKey::Produce, 0, 12),
-    (ApiKey::Fetch, 4, 12),
-    (ApiKey::ListOffsets, 1, 7),
-    (ApiKey::Metadata, 0, 12),
-    (ApiKey::ApiVersions, 0, 4),
-    (ApiKey::CreateTopics, 2, 7),
-    (ApiKey::InitProducerId, 0, 4),
-];
+    Produce 0..=13 by_itself produce;
+    Fetch 4..=18 by_itself fetch;
+    ListOffsets 1..=11 at_once list_offsets;
+    Metadata 0..=13 in_time metadata;
+    ApiVersions 0..=4 at_once api_versions;
+    CreateTopics 2..=7 in_time create_topics;
+    DeleteTopics 1..=6 in_time delete_topics;
+    DeleteRecords 0..=2 at_once delete_records;
+    InitProducerId 0..=5 at_once init_producer_id;
+    OffsetForLeaderEpoch 2..=4 at_once offset_for_leader_epoch;
+    DescribeLogDirs 1..=5 at_once describe_log_dirs;
+    CreatePartitions 0..=3 in_time create_partitions;
+    DescribeCluster 0..=2 at_once describe_cluster;
+    DescribeProducers 0..=0 at_once describe_producers;
+    DescribeTopicPartitions 0..=0 at_once describe_topic_partitions;
+}
 
 /// How a request goes on.
 pub(crate) enum Handling {
@@ -47,8 +91,9 @@ pub(crate) enum RequestError {
     Encode(#[from] EncodeError),
 }
 
-/// A request whose header has been read.
+/// A request whose header has been read, at the shard that it came to.
 pub(crate) struct Incoming {
+    pub(crate) shard: Rc<Shard>,
     pub(crate) api: ApiKey,
     pub(crate) version: i16,
     pub(crate) correlation_id: i32,
@@ -59,13 +104,13 @@ pub(crate) struct Incoming {
 }
 
 impl Incoming {
-    fn parse(peer: Peer, mut frame: BytesMut) -> Result<Incoming, RequestError> {
+    fn parse(shard: Rc<Shard>, peer: Peer, mut frame: BytesMut) -> Result<Incoming, RequestError> {
         let mut reader = Reader::new(&frame);
         let header = RequestHeader::decode(&mut reader).map_err(RequestError::Header)?;
         let (api, version, correlation_id) = (header.api, header.version, header.correlation_id);
         let client_id = header.client_id.map(|id| id.into_owned()).unwrap_or_default();
         let body = frame.split_off(frame.len() - reader.remaining());
-        Ok(Incoming { api, version, correlation_id, client_id, peer, body })
+        Ok(Incoming { shard, api, version, correlation_id, client_id, peer, body })
     }
 
     /// The request's body as its type.
@@ -77,6 +122,15 @@ impl Incoming {
         RequestError::Body { api: self.api, version: self.version, client: self.client_id.clone(), cause }
     }
 
+    /// What all shards share.
+    pub(crate) fn broker(&self) -> &Broker {
+        &self.shard.broker
+    }
+
+    fn unserved(&self) -> RequestError {
+        RequestError::Unserved { api: self.api, version: self.version }
+    }
+
     /// A response that is wholly in memory.
     pub(crate) fn answer<'a, M: Message<'a>>(&self, response: &M) -> Result<Reply, RequestError> {
         Ok(Reply::bytes(encode_response(response, self.version, self.correlation_id)?.freeze()))
@@ -85,7 +139,7 @@ impl Incoming {
 
 /// Starts the request in `frame`: what orders it against its successors on this connection is done on return.
 pub(crate) fn start(shard: &Rc<Shard>, peer: Peer, frame: BytesMut) -> Result<Handling, RequestError> {
-    let incoming = Incoming::parse(peer, frame)?;
+    let incoming = Incoming::parse(shard.clone(), peer, frame)?;
     let (api, version) = (incoming.api, incoming.version);
     let served = SERVED.iter().any(|(key, min, max)| *key == api && (*min..=*max).contains(&version));
     match api {
@@ -94,41 +148,7 @@ pub(crate) fn start(shard: &Rc<Shard>, peer: Peer, frame: BytesMut) -> Result<Ha
             let response = api_versions::unsupported();
             Ok(Handling::Done(Reply::bytes(encode_response(&response, 0, incoming.correlation_id)?.freeze())))
         }
-        _ if !served || !api.versions().contains(&version) => Err(RequestError::Unserved { api, version }),
-        ApiKey::ApiVersions => {
-            let _request: ApiVersionsRequest<'_> = incoming.decode()?;
-            Ok(Handling::Done(incoming.answer(&api_versions::supported())?))
-        }
-        ApiKey::Produce => produce::start(shard, incoming),
-        ApiKey::Fetch => Ok(later(fetch::serve(shard.clone(), incoming))),
-        ApiKey::Metadata => {
-            let shard = shard.clone();
-            Ok(later(async move {
-                let request: MetadataRequest<'_> = incoming.decode()?;
-                let response = metadata::serve(&shard, incoming.peer, incoming.version, &request).await;
-                incoming.answer(&response)
-            }))
-        }
-        ApiKey::CreateTopics => {
-            let shard = shard.clone();
-            Ok(later(async move {
-                let request: CreateTopicsRequest<'_> = incoming.decode()?;
-                let response = create_topics::serve(&shard, &request).await;
-                incoming.answer(&response)
-            }))
-        }
-        ApiKey::InitProducerId => {
-            let request: InitProducerIdRequest<'_> = incoming.decode()?;
-            Ok(Handling::Done(incoming.answer(&init_producer_id::serve(shard, &request))?))
-        }
-        ApiKey::ListOffsets => {
-            let request: ListOffsetsRequest<'_> = incoming.decode()?;
-            Ok(Handling::Done(incoming.answer(&list_offsets::serve(shard, version, &request))?))
-        }
-        _ => Err(RequestError::Unserved { api, version }),
+        _ if !served || !api.versions().contains(&version) => Err(incoming.unserved()),
+        _ => hand_over(incoming),
     }
-}
-
-fn later(future: impl Future<Output = Result<Reply, RequestError>> + 'static) -> Handling {
-    Handling::Later(future.boxed_local())
 }

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod acceptor;
+mod authorized_operations;
 mod broker;
 mod budget;
 mod config;
@@ -14,6 +15,7 @@ mod drain;
 mod errors;
 mod handlers;
 mod inbox;
+mod leadership;
 mod limits;
 mod outbox;
 mod reply;

@@ -9,6 +9,15 @@ use ringlog_log::{Log, LogConfig, LogDir, LogError, TopicPartition, partition_me
 use ringlog_metadata::{InvalidTopicName, check_topic_name};
 use ringlog_protocol::{ErrorCode, Uuid};
 
+/// The topics that the broker keeps for itself.
+pub(crate) const OFFSETS_TOPIC: &str = "__consumer_offsets";
+const TRANSACTIONS_TOPIC: &str = "__transaction_state";
+
+/// Whether clients are told that the topic is the broker's own.
+pub(crate) fn is_internal(name: &str) -> bool {
+    matches!(name, OFFSETS_TOPIC | TRANSACTIONS_TOPIC)
+}
+
 /// Most partitions of one topic: each holds descriptors and memory from its creation on.
 pub(crate) const MAX_PARTITIONS: i32 = 10_000;
 
@@ -80,7 +89,7 @@ impl Topics {
         for (name, count) in partitions {
             let first = topics.dir.partition_path(&TopicPartition::new(name.clone(), 0));
             let id = partition_metadata::read(&first)?.map_or_else(fresh_id, |id| Ok(Uuid(id)))?;
-            topics.open_topic(disk, name, id, count).await?;
+            topics.open_topic(disk, name, id, count, Vec::new()).await?;
         }
         Ok(topics)
     }
@@ -93,6 +102,12 @@ impl Topics {
         self.known().by_id.get(&id).cloned()
     }
 
+    /// A partition's log, by its name on the wire.
+    pub(crate) fn log(&self, topic: &str, partition: i32) -> Result<Arc<Log>, ErrorCode> {
+        let log = self.get(topic).and_then(|topic| topic.log(partition).cloned());
+        log.ok_or(ErrorCode::UnknownTopicOrPartition)
+    }
+
     /// Every topic, by name.
     pub(crate) fn all(&self) -> Vec<Arc<Topic>> {
         self.known().by_name.values().cloned().collect()
@@ -102,7 +117,7 @@ impl Topics {
     pub(crate) async fn create(&self, disk: &Disk, name: &str, partitions: i32) -> Result<Arc<Topic>, TopicError> {
         let _changing = self.changing.lock().await;
         self.check_new(name)?;
-        let topic = self.open_topic(disk, name.into(), fresh_id()?, partitions).await?;
+        let topic = self.open_topic(disk, name.into(), fresh_id()?, partitions, Vec::new()).await?;
         tracing::info!(topic = name, partitions, id = %topic.id, "topic created");
         Ok(topic)
     }
@@ -131,9 +146,49 @@ impl Topics {
         }
     }
 
+    /// Removes a topic and its files; its name is free on return. Appends under way are refused, reads under way end.
+    pub(crate) async fn delete(&self, disk: &Disk, topic: &Topic) -> Result<(), TopicError> {
+        let _changing = self.changing.lock().await;
+        let Some(topic) = self.by_id(topic.id) else {
+            return Err(TopicError::Unknown { name: topic.name.to_string() });
+        };
+        self.change(|known| {
+            known.by_name.remove(&topic.name);
+            known.by_id.remove(&topic.id);
+        });
+        for log in &topic.partitions {
+            log.discard().await;
+        }
+        let names: Vec<TopicPartition> = topic.partitions.iter().map(|log| log.name().clone()).collect();
+        self.dir.delete(disk, &names)?;
+        tracing::info!(topic = %topic.name, id = %topic.id, "topic deleted");
+        Ok(())
+    }
+
+    /// Gives a topic more partitions, up to `total`. They are usable on return.
+    pub(crate) async fn add_partitions(&self, disk: &Disk, topic: &Topic, total: i32) -> Result<(), TopicError> {
+        let _changing = self.changing.lock().await;
+        let Some(topic) = self.by_id(topic.id) else {
+            return Err(TopicError::Unknown { name: topic.name.to_string() });
+        };
+        self.open_topic(disk, topic.name.clone(), topic.id, total, topic.partitions.clone()).await?;
+        tracing::info!(topic = %topic.name, total, "partitions added");
+        Ok(())
+    }
+
+    /// Writes down where every log begins, is compacted and synced to. Durable on return.
+    pub(crate) fn write_checkpoints(&self, disk: &Disk) -> Result<(), LogError> {
+        self.dir.write_checkpoints(disk, self.logs().iter())
+    }
+
+    /// The log of every partition.
+    pub(crate) fn logs(&self) -> Vec<Arc<Log>> {
+        self.all().iter().flat_map(|topic| topic.partitions.clone()).collect()
+    }
+
     /// Closes every log and marks the directory clean: the next start has nothing to repair.
     pub(crate) async fn close(&self, disk: &Disk) -> Result<(), LogError> {
-        let logs: Vec<Arc<Log>> = self.all().iter().flat_map(|topic| topic.partitions.clone()).collect();
+        let logs = self.logs();
         for log in &logs {
             log.close(disk).await?;
         }
@@ -141,9 +196,17 @@ impl Topics {
         self.dir.mark_clean(disk)
     }
 
-    async fn open_topic(&self, disk: &Disk, name: Arc<str>, id: Uuid, count: i32) -> Result<Arc<Topic>, TopicError> {
-        let mut partitions = Vec::new();
-        for partition in 0..count {
+    /// Opens, or makes, the partitions that are not `open` yet, and makes the topic known.
+    async fn open_topic(
+        &self,
+        disk: &Disk,
+        name: Arc<str>,
+        id: Uuid,
+        count: i32,
+        open: Vec<Arc<Log>>,
+    ) -> Result<Arc<Topic>, TopicError> {
+        let mut partitions = open;
+        for partition in partitions.len() as i32..count {
             let partition = TopicPartition::new(name.clone(), partition);
             let path = self.dir.partition_path(&partition);
             let recovery = self.dir.recovery_for(&partition);
@@ -154,11 +217,15 @@ impl Topics {
             partitions.push(log);
         }
         let topic = Arc::new(Topic { name: name.clone(), id, partitions });
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        let changed = Arc::make_mut(&mut known);
-        changed.by_name.insert(name, topic.clone());
-        changed.by_id.insert(id, topic.clone());
+        self.change(|known| {
+            known.by_name.insert(name, topic.clone());
+            known.by_id.insert(id, topic.clone());
+        });
         Ok(topic)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Known)) {
+        change(Arc::make_mut(&mut self.known.write().unwrap_or_else(PoisonError::into_inner)));
     }
 
     fn known(&self) -> Arc<Known> {

@@ -210,12 +210,7 @@ impl Log {
     /// # Errors
     /// [`LogError::Fenced`], [`LogError::Io`], [`LogError::DiskFull`]: then the data directory must not be marked clean.
     pub async fn close(self: &Arc<Self>, disk: &Disk) -> Result<(), LogError> {
-        self.close_queue();
-        while !self.queue_is_idle() {
-            // The drain task holds the writer while it works: waiting for it is waiting for a round.
-            drop(self.writer.lock().await);
-            tokio::task::yield_now().await;
-        }
+        self.discard().await;
         self.flush(disk).await?;
         let mut writer = self.writer.lock().await;
         let end = self.log_end_offset();
@@ -230,6 +225,18 @@ impl Log {
         }
         self.waiters.wake_all();
         Ok(())
+    }
+
+    /// Refuses further appends, waits for those under way and wakes whoever waits for more. What was appended is not made
+    /// durable: this is how the log of a partition ends that is about to be deleted.
+    pub async fn discard(&self) {
+        self.close_queue();
+        while !self.queue_is_idle() {
+            // The drain task holds the writer while it works: waiting for it is waiting for a round.
+            drop(self.writer.lock().await);
+            tokio::task::yield_now().await;
+        }
+        self.waiters.wake_all();
     }
 
     /// Takes no more appends; gives the error that says so.

@@ -1,12 +1,16 @@
 //! ApiVersions: what this broker serves.
 
 use ringlog_protocol::ErrorCode;
-use ringlog_protocol::api_versions::{ApiVersion, ApiVersionsResponse};
+use ringlog_protocol::api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsResponse};
 
-use crate::dispatch::SERVED;
+use crate::dispatch::{Incoming, SERVED};
+
+pub(crate) fn serve(_: &Incoming, _: &ApiVersionsRequest<'_>) -> ApiVersionsResponse<'static> {
+    supported()
+}
 
 /// The versions served of each API.
-pub(crate) fn supported() -> ApiVersionsResponse<'static> {
+fn supported() -> ApiVersionsResponse<'static> {
     let api_keys = SERVED
         .iter()
         .map(|(key, min_version, max_version)| ApiVersion {

@@ -1,31 +1,31 @@
 //! CreateTopics: answered once each topic is usable, or with the value that can't be and what is allowed.
 
-use std::rc::Rc;
-
 use ringlog_protocol::create_topics::{
     CreatableTopic, CreatableTopicResult, CreateTopicsRequest, CreateTopicsResponse,
 };
 use ringlog_protocol::{ErrorCode, Str, Uuid};
 
-use crate::shard::Shard;
+use crate::broker::Broker;
+use crate::dispatch::Incoming;
 use crate::topics::MAX_PARTITIONS;
 
 /// "As the broker is configured", for partitions and replicas alike (KIP-464).
 const DEFAULT: i32 = -1;
 
-pub(crate) async fn serve<'a>(shard: &Rc<Shard>, request: &CreateTopicsRequest<'a>) -> CreateTopicsResponse<'a> {
+pub(crate) async fn serve<'a>(incoming: &Incoming, request: &CreateTopicsRequest<'a>) -> CreateTopicsResponse<'a> {
+    let broker = incoming.broker();
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {
         let repeated = request.topics.iter().filter(|other| other.name == topic.name).count() > 1;
-        let outcome = match check(shard, topic) {
+        let outcome = match check(broker, topic) {
             _ if repeated => {
                 Err((ErrorCode::InvalidRequest, format!("{} stands more than once in the request", topic.name)))
             }
             Ok(partitions) if request.validate_only => {
-                shard.broker.topics.check_new(&topic.name).map(|()| (Uuid::default(), partitions)).map_err(explain)
+                broker.topics.check_new(&topic.name).map(|()| (Uuid::default(), partitions)).map_err(explain)
             }
             Ok(partitions) => {
-                let created = shard.broker.topics.create(&shard.disk, &topic.name, partitions).await;
+                let created = broker.topics.create(&incoming.shard.disk, &topic.name, partitions).await;
                 created.map(|topic| (topic.id, partitions)).map_err(explain)
             }
             Err(refusal) => Err(refusal),
@@ -42,8 +42,8 @@ fn explain(error: crate::topics::TopicError) -> Refusal {
 }
 
 /// How many partitions the topic gets, or why it can't be made as asked.
-fn check(shard: &Rc<Shard>, topic: &CreatableTopic<'_>) -> Result<i32, Refusal> {
-    let node_id = shard.broker.node_id;
+fn check(broker: &Broker, topic: &CreatableTopic<'_>) -> Result<i32, Refusal> {
+    let node_id = broker.node_id;
     if let Some(config) = topic.configs.first() {
         let reason =
             format!("{}: settings of single topics are not served; create the topic without them", config.name);
@@ -62,7 +62,7 @@ fn check(shard: &Rc<Shard>, topic: &CreatableTopic<'_>) -> Result<i32, Refusal> 
         return Err((ErrorCode::InvalidReplicationFactor, reason));
     }
     match topic.num_partitions {
-        DEFAULT => Ok(shard.broker.config.num_partitions),
+        DEFAULT => Ok(broker.config.num_partitions),
         partitions @ 1..=MAX_PARTITIONS => Ok(partitions),
         partitions => {
             let reason = format!("{partitions} partitions: 1 to {MAX_PARTITIONS} are allowed");

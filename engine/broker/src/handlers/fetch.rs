@@ -1,82 +1,117 @@
 //! Fetch: from offsets to ranges of segment files; waits for more where there is too little.
 
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::FutureExt;
 use ringlog_log::{Log, LogError, ReadSlice, Visible, Waiter};
-use ringlog_protocol::fetch::{FetchRequest, FetchResponse, FetchableTopicResponse, PartitionData};
+use ringlog_protocol::fetch::{
+    EpochEndOffset, FetchPartition, FetchRequest, FetchResponse, FetchTopic, FetchableTopicResponse, PartitionData,
+};
 use ringlog_protocol::{ErrorCode, Piece as WirePiece, Records, encode_response_pieces};
 use tokio::time::Instant;
 
-use crate::dispatch::{Incoming, RequestError};
+use crate::broker::Broker;
+use crate::dispatch::{Handling, Incoming, RequestError};
 use crate::errors::code_of;
+use crate::leadership::check_epoch;
 use crate::reply::{FileSlice, Piece, Reply};
-use crate::shard::Shard;
 
+/// Topics go by id from this version on (KIP-516).
+const IDS_FROM_VERSION: i16 = 13;
 const READ_COMMITTED: i8 = 1;
 
-/// What one partition has to give, in the order of the request.
+/// What the partitions asked for have to give, in the order of the request.
+#[derive(Default)]
 struct Gathered {
-    slices: Vec<Vec<Result<ReadSlice, ErrorCode>>>,
+    answers: Vec<Vec<Answer>>,
     bytes: usize,
-    /// A partition refused: the answer can't wait.
-    refused: bool,
+    /// A partition has something to say that can't wait: an error, or a log that went another way.
+    urgent: bool,
 }
 
-/// Reads every partition asked for, below the visible end; sleeps until min_bytes are there or max_wait_ms have passed.
-pub(crate) async fn serve(shard: Rc<Shard>, incoming: Incoming) -> Result<Reply, RequestError> {
+enum Answer {
+    Slice(ReadSlice),
+    Diverging(EpochEndOffset, ReadSlice),
+    Refused(ErrorCode),
+}
+
+/// Takes the request; answered when there is enough, or when it has waited as long as it wants to.
+pub(crate) fn start(incoming: Incoming) -> Result<Handling, RequestError> {
+    Ok(Handling::Later(serve(incoming).boxed_local()))
+}
+
+async fn serve(incoming: Incoming) -> Result<Reply, RequestError> {
     let request: FetchRequest<'_> = incoming.decode()?;
-    let logs: Vec<Vec<Option<Arc<Log>>>> = request
-        .topics
-        .iter()
-        .map(|topic| {
-            let known = shard.broker.topics.get(&topic.topic);
-            topic.partitions.iter().map(|p| known.as_ref().and_then(|topic| topic.log(p.partition).cloned())).collect()
-        })
-        .collect();
+    // Every answer opens no session: then the client names all of its partitions each time. It can't be in one either.
+    if request.session_epoch > 0 {
+        let error_code = ErrorCode::FetchSessionIdNotFound as i16;
+        return incoming.answer(&FetchResponse { error_code, ..Default::default() });
+    }
     let deadline = Instant::now() + Duration::from_millis(request.max_wait_ms.max(0) as u64);
     let enough = usize::try_from(request.min_bytes).unwrap_or(0);
     let waiter = Waiter::new();
     let gathered = loop {
-        // Registered before the read: what is appended in between wakes the waiter.
-        logs.iter().flatten().flatten().for_each(|log| log.register_waiter(&waiter));
-        let gathered = gather(&shard, &request, &logs);
-        if gathered.bytes >= enough
-            || gathered.refused
-            || tokio::time::timeout_at(deadline, waiter.woken()).await.is_err()
-        {
+        let gathered = gather(&incoming, &request, &waiter);
+        if gathered.bytes >= enough || gathered.urgent {
             break gathered;
+        }
+        tokio::select! {
+            () = waiter.woken() => {}
+            () = tokio::time::sleep_until(deadline) => break gathered,
+            () = incoming.broker().drain.started() => break gathered,
         }
     };
     reply(&incoming, &request, gathered)
 }
 
-fn gather(shard: &Shard, request: &FetchRequest<'_>, logs: &[Vec<Option<Arc<Log>>>]) -> Gathered {
+/// Reads every partition asked for, below the visible end. What is appended from then on wakes the waiter.
+fn gather(incoming: &Incoming, request: &FetchRequest<'_>, waiter: &Arc<Waiter>) -> Gathered {
     let visible = if request.isolation_level == READ_COMMITTED { Visible::LastStable } else { Visible::HighWatermark };
-    let total = usize::try_from(request.max_bytes).unwrap_or(0).min(shard.broker.config.fetch_max_bytes);
-    let mut gathered = Gathered { slices: Vec::with_capacity(logs.len()), bytes: 0, refused: false };
-    for (topic, logs) in request.topics.iter().zip(logs) {
-        let mut slices = Vec::with_capacity(logs.len());
-        for (asked, log) in topic.partitions.iter().zip(logs) {
-            let left = total.saturating_sub(gathered.bytes);
-            let limit = usize::try_from(asked.partition_max_bytes).unwrap_or(0).min(left);
+    let limit = usize::try_from(request.max_bytes).unwrap_or(0).min(incoming.broker().config.fetch_max_bytes);
+    let mut gathered = Gathered::default();
+    for topic in &request.topics {
+        let mut answers = Vec::with_capacity(topic.partitions.len());
+        for asked in &topic.partitions {
             // The first batch of a response comes whole, however large: else its consumer could never pass it.
-            let read = match log {
-                None => Err(ErrorCode::UnknownTopicOrPartition),
-                Some(log) => {
-                    log.read(asked.fetch_offset, limit, gathered.bytes == 0, visible).map_err(|error| explain(&error))
-                }
-            };
-            match &read {
-                Ok(slice) => gathered.bytes += slice.length,
-                Err(_) => gathered.refused = true,
+            let room = limit.saturating_sub(gathered.bytes);
+            let answer = find(incoming.broker(), topic, asked, incoming.version).and_then(|log| {
+                log.register_waiter(waiter);
+                read(&log, asked, room, gathered.bytes == 0, visible)
+            });
+            let answer = answer.unwrap_or_else(Answer::Refused);
+            match &answer {
+                Answer::Slice(slice) => gathered.bytes += slice.length,
+                Answer::Diverging(..) | Answer::Refused(_) => gathered.urgent = true,
             }
-            slices.push(read);
+            answers.push(answer);
         }
-        gathered.slices.push(slices);
+        gathered.answers.push(answers);
     }
     gathered
+}
+
+fn find(broker: &Broker, topic: &FetchTopic<'_>, asked: &FetchPartition, version: i16) -> Result<Arc<Log>, ErrorCode> {
+    let topic = if version < IDS_FROM_VERSION {
+        broker.topics.get(&topic.topic).ok_or(ErrorCode::UnknownTopicOrPartition)?
+    } else {
+        broker.topics.by_id(topic.topic_id).ok_or(ErrorCode::UnknownTopicId)?
+    };
+    let log = topic.log(asked.partition).ok_or(ErrorCode::UnknownTopicOrPartition)?;
+    check_epoch(log, asked.current_leader_epoch)?;
+    Ok(log.clone())
+}
+
+fn read(log: &Log, asked: &FetchPartition, room: usize, is_first: bool, visible: Visible) -> Result<Answer, ErrorCode> {
+    let limit = usize::try_from(asked.partition_max_bytes).unwrap_or(0).min(room);
+    if asked.last_fetched_epoch >= 0 {
+        let (epoch, end_offset) = log.end_offset_for_epoch(asked.last_fetched_epoch).unwrap_or((-1, -1));
+        if epoch < asked.last_fetched_epoch || end_offset < asked.fetch_offset {
+            let nothing = log.read(log.log_start_offset(), 0, false, visible).map_err(|error| explain(&error))?;
+            return Ok(Answer::Diverging(EpochEndOffset { epoch, end_offset }, nothing));
+        }
+    }
+    log.read(asked.fetch_offset, limit, is_first, visible).map(Answer::Slice).map_err(|error| explain(&error))
 }
 
 fn explain(error: &LogError) -> ErrorCode {
@@ -88,22 +123,15 @@ fn explain(error: &LogError) -> ErrorCode {
 
 fn reply(incoming: &Incoming, request: &FetchRequest<'_>, gathered: Gathered) -> Result<Reply, RequestError> {
     let mut files = Vec::new();
-    let responses = request
-        .topics
-        .iter()
-        .zip(gathered.slices)
-        .map(|(topic, slices)| FetchableTopicResponse {
-            topic: topic.topic.clone(),
-            topic_id: topic.topic_id,
-            partitions: topic
-                .partitions
-                .iter()
-                .zip(slices)
-                .map(|(asked, slice)| partition(asked.partition, slice, &mut files))
-                .collect(),
-        })
-        .collect();
-    let response = FetchResponse { responses, ..Default::default() };
+    let mut partitions = |topic: &FetchTopic<'_>, answers: Vec<Answer>| {
+        topic.partitions.iter().zip(answers).map(|(asked, answer)| partition(asked, answer, &mut files)).collect()
+    };
+    let responses = request.topics.iter().zip(gathered.answers).map(|(topic, answers)| FetchableTopicResponse {
+        topic: topic.topic.clone(),
+        topic_id: topic.topic_id,
+        partitions: partitions(topic, answers),
+    });
+    let response = FetchResponse { responses: responses.collect(), ..Default::default() };
     let mut files = files.into_iter();
     let pieces = encode_response_pieces(&response, incoming.version, incoming.correlation_id)?
         .into_iter()
@@ -115,27 +143,34 @@ fn reply(incoming: &Incoming, request: &FetchRequest<'_>, gathered: Gathered) ->
     Ok(Reply { pieces })
 }
 
-fn partition(index: i32, read: Result<ReadSlice, ErrorCode>, files: &mut Vec<FileSlice>) -> PartitionData<'static> {
-    match read {
-        Ok(slice) => {
+fn partition(asked: &FetchPartition, answer: Answer, files: &mut Vec<FileSlice>) -> PartitionData<'static> {
+    let partition_index = asked.partition;
+    let from_slice = |slice: &ReadSlice| PartitionData {
+        partition_index,
+        high_watermark: slice.high_watermark,
+        last_stable_offset: slice.last_stable_offset,
+        log_start_offset: slice.log_start_offset,
+        aborted_transactions: None,
+        records: Some(Records::Elsewhere(slice.length)),
+        ..Default::default()
+    };
+    match answer {
+        Answer::Slice(slice) => {
+            let data = from_slice(&slice);
             if slice.length > 0 {
                 files.push(FileSlice { file: slice.file, position: slice.position, length: slice.length });
             }
-            PartitionData {
-                partition_index: index,
-                high_watermark: slice.high_watermark,
-                last_stable_offset: slice.last_stable_offset,
-                log_start_offset: slice.log_start_offset,
-                aborted_transactions: None,
-                records: Some(Records::Elsewhere(slice.length)),
-                ..Default::default()
-            }
+            data
         }
-        Err(code) => PartitionData {
-            partition_index: index,
+        Answer::Diverging(diverging_epoch, slice) => {
+            PartitionData { diverging_epoch, records: Some(Records::Elsewhere(0)), ..from_slice(&slice) }
+        }
+        Answer::Refused(code) => PartitionData {
+            partition_index,
             error_code: code as i16,
             high_watermark: -1,
             aborted_transactions: None,
+            records: Some(Records::Elsewhere(0)),
             ..Default::default()
         },
     }

@@ -1,20 +1,18 @@
 //! InitProducerId: an id of its own for an idempotent producer.
 
-use std::rc::Rc;
-
 use ringlog_protocol::ErrorCode;
 use ringlog_protocol::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 
-use crate::shard::Shard;
+use crate::dispatch::Incoming;
 
-pub(crate) fn serve(shard: &Rc<Shard>, request: &InitProducerIdRequest<'_>) -> InitProducerIdResponse {
+pub(crate) fn serve(incoming: &Incoming, request: &InitProducerIdRequest<'_>) -> InitProducerIdResponse {
     let refuse =
         |code: ErrorCode| InitProducerIdResponse { error_code: code as i16, producer_epoch: -1, ..Default::default() };
     if let Some(id) = &request.transactional_id {
         tracing::warn!(transactional_id = %id, "refused: transactions are not served; unset transactional.id");
         return refuse(ErrorCode::InvalidRequest);
     }
-    match shard.broker.producer_ids.next(&shard.disk) {
+    match incoming.broker().producer_ids.next(&incoming.shard.disk) {
         Ok(producer_id) => InitProducerIdResponse { producer_id, ..Default::default() },
         Err(error) => {
             tracing::error!(%error, "no producer id can be set aside");

@@ -1,27 +1,22 @@
 //! Metadata: the broker, the topics, who leads what. Creates a topic that is asked for and missing, where that is allowed.
 
-use std::rc::Rc;
-
 use ringlog_protocol::metadata::{
     MetadataRequest, MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
 use ringlog_protocol::{ErrorCode, Str};
 
-use crate::connection::Peer;
-use crate::shard::Shard;
-use crate::topics::{Topic, TopicError};
+use crate::authorized_operations;
+use crate::dispatch::Incoming;
+use crate::leadership::leader_epoch;
+use crate::topics::{Topic, TopicError, is_internal};
 
-/// The one leader epoch of a broker without replicas.
-const LEADER_EPOCH: i32 = 0;
-
-pub(crate) async fn serve(
-    shard: &Rc<Shard>,
-    peer: Peer,
-    version: i16,
-    request: &MetadataRequest<'_>,
-) -> MetadataResponse<'static> {
-    let broker = &shard.broker;
+pub(crate) async fn serve(incoming: &Incoming, request: &MetadataRequest<'_>) -> MetadataResponse<'static> {
+    let (broker, version) = (incoming.broker(), incoming.version);
     let may_create = broker.config.auto_create_topics_enable && (version < 4 || request.allow_auto_topic_creation);
+    let describe = |topic: &Topic| MetadataResponseTopic {
+        topic_authorized_operations: authorized_operations::of_topic(request.include_topic_authorized_operations),
+        ..describe(topic, broker.node_id)
+    };
     let mut topics = Vec::new();
     match &request.topics {
         // Version 0 has no null: there an empty list asks for all.
@@ -36,26 +31,26 @@ pub(crate) async fn serve(
                             topic_id: topic.topic_id,
                             ..Default::default()
                         },
-                        |topic| describe(&topic, broker.node_id),
+                        |topic| describe(&topic),
                     ));
                     continue;
                 };
                 let found = match broker.topics.get(name) {
                     Some(topic) => Ok(topic),
                     None if may_create => {
-                        broker.topics.get_or_create(&shard.disk, name, broker.config.num_partitions).await
+                        broker.topics.get_or_create(&incoming.shard.disk, name, broker.config.num_partitions).await
                     }
                     None => Err(TopicError::Unknown { name: name.to_string() }),
                 };
                 topics.push(match found {
-                    Ok(topic) => describe(&topic, broker.node_id),
+                    Ok(topic) => describe(&topic),
                     Err(error) => refuse(name, &error),
                 });
             }
         }
-        _ => topics.extend(broker.topics.all().iter().map(|topic| describe(topic, broker.node_id))),
+        _ => topics.extend(broker.topics.all().iter().map(|topic| describe(topic))),
     }
-    let (host, port) = broker.advertised(peer);
+    let (host, port) = broker.advertised(incoming.peer);
     MetadataResponse {
         brokers: vec![MetadataResponseBroker {
             node_id: broker.node_id,
@@ -66,25 +61,25 @@ pub(crate) async fn serve(
         cluster_id: Some(Str::Owned(broker.cluster_id.clone())),
         controller_id: broker.node_id,
         topics,
+        cluster_authorized_operations: authorized_operations::of_cluster(request.include_cluster_authorized_operations),
         ..Default::default()
     }
 }
 
 fn describe(topic: &Topic, node_id: i32) -> MetadataResponseTopic<'static> {
-    let partitions = (0..topic.partitions.len())
-        .map(|index| MetadataResponsePartition {
-            partition_index: index as i32,
-            leader_id: node_id,
-            leader_epoch: LEADER_EPOCH,
-            replica_nodes: vec![node_id],
-            isr_nodes: vec![node_id],
-            ..Default::default()
-        })
-        .collect();
+    let partitions = topic.partitions.iter().map(|log| MetadataResponsePartition {
+        partition_index: log.name().partition,
+        leader_id: node_id,
+        leader_epoch: leader_epoch(log),
+        replica_nodes: vec![node_id],
+        isr_nodes: vec![node_id],
+        ..Default::default()
+    });
     MetadataResponseTopic {
         name: Some(Str::Owned(topic.name.to_string())),
         topic_id: topic.id,
-        partitions,
+        is_internal: is_internal(&topic.name),
+        partitions: partitions.collect(),
         ..Default::default()
     }
 }

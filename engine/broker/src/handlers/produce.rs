@@ -1,21 +1,22 @@
 //! Produce: batches from the frame's own buffer to the partitions' queues, answered when they have reached their durability.
 
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures_util::future::FutureExt;
 use ringlog_log::{AppendBatch, Appended, Appending, Log, LogError};
 use ringlog_protocol::produce::{self, PartitionProduceResponse, ProduceResponse, TopicProduceResponse, Walk};
-use ringlog_protocol::{ErrorCode, Str};
+use ringlog_protocol::{ErrorCode, Str, Uuid};
 use ringlog_record::validate::{self, Limits};
 
 use crate::budget::Held;
 use crate::dispatch::{Handling, Incoming, RequestError};
 use crate::errors::{code_of, code_of_record};
 use crate::reply::Reply;
-use crate::shard::Shard;
+use crate::topics::Topic;
 
+/// Topics go by id from this version on (KIP-516).
+const IDS_FROM_VERSION: i16 = 13;
 /// Produce before version 7 can't carry zstd (KIP-110).
 const ZSTD_FROM_VERSION: i16 = 7;
 
@@ -30,20 +31,21 @@ enum State {
     Refused(ErrorCode, String),
 }
 
-/// A topic's name and its partitions' outcomes, in the order of the request.
+/// A topic as the request names it, and its partitions' outcomes, in the order of the request.
 struct TopicOutcomes {
     name: String,
+    id: Uuid,
     partitions: Vec<Outcome>,
 }
 
 /// Queues every batch on its partition before it returns: the order of requests is the order in the log.
-pub(crate) fn start(shard: &Rc<Shard>, mut incoming: Incoming) -> Result<Handling, RequestError> {
-    let held = shard.broker.budget.hold(incoming.body.len());
+pub(crate) fn start(mut incoming: Incoming) -> Result<Handling, RequestError> {
+    let held = incoming.broker().budget.hold(incoming.body.len());
     let body = incoming.body.split();
     let walk = produce::walk(&body, incoming.version).map_err(|cause| incoming.malformed(cause))?;
     let acks = walk.acks;
     let plan = plan(walk);
-    let outcomes = queue(shard, &incoming, body, plan, acks);
+    let outcomes = queue(&incoming, body, plan, acks);
     if acks == 0 {
         // The batches keep their place in the budget until they are written; nobody is told how that went.
         tokio::task::spawn_local(settle(outcomes, held).map(drop));
@@ -56,65 +58,80 @@ pub(crate) fn start(shard: &Rc<Shard>, mut incoming: Incoming) -> Result<Handlin
     Ok(Handling::Later(answered.boxed_local()))
 }
 
-/// What a walk says once it no longer borrows the frame: names, and where each partition's records lie.
-type Plan = Vec<(String, Vec<(i32, Option<std::ops::Range<usize>>)>)>;
-
-fn plan(walk: Walk<'_>) -> Plan {
-    let partitions = |topic: Vec<produce::WalkPartition>| topic.into_iter().map(|p| (p.index, p.records)).collect();
-    walk.topics.into_iter().map(|topic| (topic.name.into_owned(), partitions(topic.partitions))).collect()
+/// What a walk says once it no longer borrows the frame: the topic, and where each partition's records lie.
+struct Planned {
+    name: String,
+    id: Uuid,
+    partitions: Vec<produce::WalkPartition>,
 }
 
-fn queue(
-    shard: &Rc<Shard>,
-    incoming: &Incoming,
-    mut body: bytes::BytesMut,
-    plan: Plan,
-    acks: i16,
-) -> Vec<TopicOutcomes> {
+fn plan(walk: Walk<'_>) -> Vec<Planned> {
+    let topic = |topic: produce::WalkTopic<'_>| Planned {
+        name: topic.name.into_owned(),
+        id: topic.topic_id,
+        partitions: topic.partitions,
+    };
+    walk.topics.into_iter().map(topic).collect()
+}
+
+fn queue(incoming: &Incoming, mut body: bytes::BytesMut, plan: Vec<Planned>, acks: i16) -> Vec<TopicOutcomes> {
     let now_ms = now_ms();
     let mut cut = 0;
     let mut outcomes = Vec::with_capacity(plan.len());
-    for (name, asked) in plan {
-        let topic = shard.broker.topics.get(&name);
+    for Planned { name, id, partitions: asked } in plan {
+        let topic = find(incoming, &name, id);
         let mut partitions = Vec::with_capacity(asked.len());
-        for (partition, range) in asked {
+        for produce::WalkPartition { index, records } in asked {
             // Ranges rise through the request: each batch is split off the front of what is left of the frame.
-            let records = range.map(|range| {
+            let records = records.map(|range| {
                 drop(body.split_to(range.start - cut));
                 cut = range.end;
                 body.split_to(range.len())
             });
-            let log = topic.as_ref().and_then(|topic| topic.log(partition));
-            let state = match (log, records) {
+            let state = match (&topic, records) {
                 _ if !matches!(acks, -1..=1) => State::Refused(
                     ErrorCode::InvalidRequiredAcks,
                     format!("acks={acks}: 0, 1 and -1 (all) are allowed"),
                 ),
-                (None, _) => State::Refused(
-                    ErrorCode::UnknownTopicOrPartition,
-                    format!("{name}-{partition} does not exist: create the topic or ask for fresh metadata"),
-                ),
-                (Some(_), None) => State::Refused(ErrorCode::InvalidRecord, "the request holds no batch".to_owned()),
-                (Some(log), Some(records)) => append(shard, incoming, log, records, now_ms),
+                (Err((code, reason)), _) => State::Refused(*code, reason.clone()),
+                (Ok(_), None) => State::Refused(ErrorCode::InvalidRecord, "the request holds no batch".to_owned()),
+                (Ok(topic), Some(records)) => match topic.log(index) {
+                    Some(log) => append(incoming, log, records, now_ms),
+                    None => State::Refused(
+                        ErrorCode::UnknownTopicOrPartition,
+                        format!("{}-{index} does not exist: ask for fresh metadata", topic.name),
+                    ),
+                },
             };
-            partitions.push(Outcome { partition, state });
+            partitions.push(Outcome { partition: index, state });
         }
-        outcomes.push(TopicOutcomes { name, partitions });
+        outcomes.push(TopicOutcomes { name, id, partitions });
     }
     outcomes
 }
 
-fn append(shard: &Rc<Shard>, incoming: &Incoming, log: &Arc<Log>, records: bytes::BytesMut, now_ms: i64) -> State {
+fn find(incoming: &Incoming, name: &str, id: Uuid) -> Result<Arc<Topic>, (ErrorCode, String)> {
+    let topics = &incoming.broker().topics;
+    if incoming.version < IDS_FROM_VERSION {
+        topics
+            .get(name)
+            .ok_or_else(|| (ErrorCode::UnknownTopicOrPartition, format!("topic {name:?} does not exist: create it")))
+    } else {
+        topics.by_id(id).ok_or_else(|| (ErrorCode::UnknownTopicId, format!("there is no topic with id {id}")))
+    }
+}
+
+fn append(incoming: &Incoming, log: &Arc<Log>, records: bytes::BytesMut, now_ms: i64) -> State {
     let config = log.config();
     let limits = Limits {
-        max_message_bytes: shard.broker.config.message_max_bytes,
+        max_message_bytes: incoming.broker().config.message_max_bytes,
         zstd_allowed: incoming.version >= ZSTD_FROM_VERSION,
         keys_required: config.cleanup_compact,
         ..Limits::default()
     };
     let checked = validate::producer_batch(&records, &limits).and_then(|_| AppendBatch::new(records, now_ms));
     match checked {
-        Ok(batch) => State::Queued(log.append(&shard.disk, batch)),
+        Ok(batch) => State::Queued(log.append(&incoming.shard.disk, batch)),
         Err(error) => State::Refused(code_of_record(&error), error.to_string()),
     }
 }
@@ -130,11 +147,7 @@ async fn settle(outcomes: Vec<TopicOutcomes>, held: Held) -> Vec<TopicProduceRes
                 State::Refused(code, message) => refuse(partition, code, message),
             });
         }
-        responses.push(TopicProduceResponse {
-            name: Str::Owned(topic.name),
-            partition_responses,
-            ..Default::default()
-        });
+        responses.push(TopicProduceResponse { name: Str::Owned(topic.name), topic_id: topic.id, partition_responses });
     }
     drop(held);
     responses

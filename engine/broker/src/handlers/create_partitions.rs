@@ -1,0 +1,67 @@
+//! CreatePartitions: more partitions for a topic that exists. They are usable when the answer leaves.
+
+use ringlog_protocol::create_partitions::{
+    CreatePartitionsRequest, CreatePartitionsResponse, CreatePartitionsTopic, CreatePartitionsTopicResult,
+};
+use ringlog_protocol::{ErrorCode, Str};
+
+use crate::dispatch::Incoming;
+use crate::topics::MAX_PARTITIONS;
+
+type Refusal = (ErrorCode, String);
+
+pub(crate) async fn serve<'a>(
+    incoming: &Incoming,
+    request: &CreatePartitionsRequest<'a>,
+) -> CreatePartitionsResponse<'a> {
+    let mut results = Vec::with_capacity(request.topics.len());
+    for topic in &request.topics {
+        let repeated = request.topics.iter().filter(|other| other.name == topic.name).count() > 1;
+        let outcome = if repeated {
+            Err((ErrorCode::InvalidRequest, format!("{} stands more than once in the request", topic.name)))
+        } else {
+            grow(incoming, topic, request.validate_only).await
+        };
+        let (error_code, error_message) = match outcome {
+            Ok(()) => (ErrorCode::None, None),
+            Err((code, reason)) => (code, Some(Str::Owned(reason))),
+        };
+        let error_code = error_code as i16;
+        results.push(CreatePartitionsTopicResult { name: topic.name.clone(), error_code, error_message });
+    }
+    CreatePartitionsResponse { results, ..Default::default() }
+}
+
+async fn grow(incoming: &Incoming, asked: &CreatePartitionsTopic<'_>, validate_only: bool) -> Result<(), Refusal> {
+    let broker = incoming.broker();
+    let topic = broker
+        .topics
+        .get(&asked.name)
+        .ok_or_else(|| (ErrorCode::UnknownTopicOrPartition, format!("topic {:?} does not exist", asked.name)))?;
+    let held = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
+    if asked.count <= held || asked.count > MAX_PARTITIONS {
+        let reason = format!(
+            "{} partitions: {} has {held}, and partitions are only added; {} to {MAX_PARTITIONS} are allowed",
+            asked.count,
+            asked.name,
+            held + 1
+        );
+        return Err((ErrorCode::InvalidPartitions, reason));
+    }
+    if let Some(assignments) = &asked.assignments {
+        let added = (asked.count - held) as usize;
+        if assignments.len() != added || assignments.iter().any(|replicas| replicas.broker_ids != [broker.node_id]) {
+            let reason = format!(
+                "{} replica lists for {added} added partitions: each must name broker {} alone",
+                assignments.len(),
+                broker.node_id
+            );
+            return Err((ErrorCode::InvalidReplicaAssignment, reason));
+        }
+    }
+    if validate_only {
+        return Ok(());
+    }
+    let grown = broker.topics.add_partitions(&incoming.shard.disk, &topic, asked.count).await;
+    grown.map_err(|error| (error.code(), error.to_string()))
+}

@@ -1,0 +1,74 @@
+//! DeleteTopics: by name, and by id from version 6 on. A topic's name is free again when the answer leaves.
+
+use std::sync::Arc;
+
+use ringlog_protocol::delete_topics::{
+    DeletableTopicResult, DeleteTopicState, DeleteTopicsRequest, DeleteTopicsResponse,
+};
+use ringlog_protocol::{ErrorCode, Str, Uuid};
+
+use crate::dispatch::Incoming;
+use crate::topics::Topic;
+
+/// Topics are listed with name or id from this version on.
+const IDS_FROM_VERSION: i16 = 6;
+
+type Refusal = (ErrorCode, Option<String>);
+
+pub(crate) async fn serve<'a>(incoming: &Incoming, request: &DeleteTopicsRequest<'a>) -> DeleteTopicsResponse<'a> {
+    let asked: Vec<DeleteTopicState<'a>> = if incoming.version < IDS_FROM_VERSION {
+        let by_name = |name: &Str<'a>| DeleteTopicState { name: Some(name.clone()), topic_id: Uuid::default() };
+        request.topic_names.iter().map(by_name).collect()
+    } else {
+        request.topics.clone()
+    };
+    let mut responses = Vec::with_capacity(asked.len());
+    for topic in &asked {
+        let repeated = asked.iter().filter(|other| *other == topic).count() > 1;
+        let outcome = match find(incoming, topic) {
+            _ if repeated => Err((ErrorCode::InvalidRequest, Some("the topic stands more than once".to_owned()))),
+            Ok(found) => delete(incoming, found).await,
+            Err(refusal) => Err(refusal),
+        };
+        responses.push(answer(topic, outcome));
+    }
+    DeleteTopicsResponse { responses, ..Default::default() }
+}
+
+fn find(incoming: &Incoming, asked: &DeleteTopicState<'_>) -> Result<Arc<Topic>, Refusal> {
+    let topics = &incoming.broker().topics;
+    match &asked.name {
+        Some(_) if asked.topic_id != Uuid::default() => {
+            Err((ErrorCode::InvalidRequest, Some("give the topic's name or its id, not both".to_owned())))
+        }
+        None if asked.topic_id == Uuid::default() => {
+            Err((ErrorCode::InvalidRequest, Some("give the topic's name or its id".to_owned())))
+        }
+        Some(name) => topics.get(name).ok_or((ErrorCode::UnknownTopicOrPartition, None)),
+        None => topics.by_id(asked.topic_id).ok_or((ErrorCode::UnknownTopicId, None)),
+    }
+}
+
+async fn delete(incoming: &Incoming, topic: Arc<Topic>) -> Result<Arc<Topic>, Refusal> {
+    let broker = incoming.broker();
+    match broker.topics.delete(&incoming.shard.disk, &topic).await {
+        Ok(()) => Ok(topic),
+        Err(error) => Err((error.code(), Some(error.to_string()))),
+    }
+}
+
+fn answer<'a>(asked: &DeleteTopicState<'a>, outcome: Result<Arc<Topic>, Refusal>) -> DeletableTopicResult<'a> {
+    match outcome {
+        Ok(topic) => DeletableTopicResult {
+            name: Some(Str::Owned(topic.name.to_string())),
+            topic_id: topic.id,
+            ..Default::default()
+        },
+        Err((code, reason)) => DeletableTopicResult {
+            name: asked.name.clone(),
+            topic_id: asked.topic_id,
+            error_code: code as i16,
+            error_message: Some(Str::Owned(reason.unwrap_or_else(|| code.message().to_owned()))),
+        },
+    }
+}
