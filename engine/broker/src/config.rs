@@ -31,6 +31,8 @@ pub struct BrokerConfig {
     pub fetch_max_bytes: usize,
     /// A connection without requests for this long is closed.
     pub connections_max_idle: Duration,
+    /// How often retention is applied (`log.retention.check.interval.ms`).
+    pub log_retention_check_interval: Duration,
     /// Open connections in all.
     pub max_connections: usize,
     /// Open connections from one address.
@@ -55,6 +57,7 @@ impl BrokerConfig {
             message_max_bytes: 1_048_588,
             fetch_max_bytes: 55 << 20,
             connections_max_idle: Duration::from_secs(600),
+            log_retention_check_interval: Duration::from_secs(300),
             max_connections: i32::MAX as usize,
             max_connections_per_ip: i32::MAX as usize,
             memory_inflight_max_bytes: 256 << 20,

@@ -8,6 +8,7 @@ mod acceptor;
 mod authorized_operations;
 mod broker;
 mod budget;
+mod clock;
 mod config;
 mod connection;
 mod dispatch;
@@ -22,6 +23,7 @@ mod reply;
 mod server;
 mod shard;
 mod topics;
+mod upkeep;
 
 pub use config::BrokerConfig;
 pub use server::{Server, ServerError};

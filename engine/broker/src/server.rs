@@ -19,6 +19,7 @@ use crate::drain::{Drain, DrainTrigger};
 use crate::limits::{Gate, Limits};
 use crate::shard::{self, ShardHandle};
 use crate::topics::{self, TopicError, Topics};
+use crate::upkeep;
 
 /// How long a stopping broker waits for requests that have begun.
 pub(crate) const DRAIN_LIMIT: Duration = Duration::from_secs(10);
@@ -66,6 +67,7 @@ pub struct Server {
     broker: Arc<Broker>,
     choice: Choice,
     shards: Vec<ShardHandle>,
+    upkeep: [std::thread::JoinHandle<()>; 2],
     listener: StdListener,
     gate: Gate,
     drain: DrainTrigger,
@@ -132,7 +134,8 @@ impl Server {
             .map(|index| shard::spawn(index, broker.clone(), choice.clone()))
             .collect::<Result<Vec<_>, _>>()
             .map_err(ServerError::Start)?;
-        Ok(Server { broker, choice, shards, listener, gate: Gate::default(), drain: trigger, _lock: lock })
+        let upkeep = upkeep::spawn(&broker, &choice).map_err(ServerError::Start)?;
+        Ok(Server { broker, choice, shards, upkeep, listener, gate: Gate::default(), drain: trigger, _lock: lock })
     }
 
     /// The address that clients connect to.
@@ -153,7 +156,7 @@ impl Server {
     /// # Errors
     /// [`ServerError::Log`] when a log could not be closed: the next start recovers.
     pub fn run(self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
-        let Server { broker, shards, listener, gate, drain: trigger, _lock, .. } = self;
+        let Server { broker, shards, upkeep, listener, gate, drain: trigger, _lock, .. } = self;
         on_local_runtime(async {
             let listener = TcpListener::from_std(listener).map_err(ServerError::Start)?;
             let arrivals = shards.iter().map(|shard| shard.arrivals.clone()).collect();
@@ -170,6 +173,11 @@ impl Server {
             drop(arrivals);
             if thread.join().is_err() {
                 warn!("a shard panicked: please report this");
+            }
+        }
+        for thread in upkeep {
+            if thread.join().is_err() {
+                warn!("upkeep panicked: please report this");
             }
         }
         on_local_runtime(async { broker.topics.close(&Disk::syscall()).await })??;

@@ -1,7 +1,6 @@
 //! Produce: batches from the frame's own buffer to the partitions' queues, answered when they have reached their durability.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures_util::future::FutureExt;
 use ringlog_log::{AppendBatch, Appended, Appending, Log, LogError};
@@ -10,6 +9,7 @@ use ringlog_protocol::{ErrorCode, Str, Uuid};
 use ringlog_record::validate::{self, Limits};
 
 use crate::budget::Held;
+use crate::clock::now_ms;
 use crate::dispatch::{Handling, Incoming, RequestError};
 use crate::errors::{code_of, code_of_record};
 use crate::reply::Reply;
@@ -174,8 +174,4 @@ fn refuse(partition: i32, code: ErrorCode, message: String) -> PartitionProduceR
         error_message: Some(Str::Owned(message)),
         ..Default::default()
     }
-}
-
-fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }

@@ -1,0 +1,157 @@
+//! What has to be done from time to time, on two threads of its own: flushes that are due, retention, producers that are
+//! forgotten and checkpoints on one; compaction, which may take minutes, on the other.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use ringlog_io::{Choice, Disk};
+use ringlog_log::{Log, TopicPartition};
+use tokio::task::LocalSet;
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{error, info};
+
+use crate::broker::Broker;
+use crate::clock::now_ms;
+use crate::server::DRAIN_LIMIT;
+
+/// How often checkpoints are written: bounds what recovery scans, and how much of a log start that retention has moved may
+/// come back (`log.flush.offset.checkpoint.interval.ms`).
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+/// How often idle producers are looked for (`producer.id.expiration.check.interval.ms`).
+const EXPIRE_PRODUCERS_EVERY: Duration = Duration::from_secs(600);
+/// How often logs are looked at for compaction (`log.cleaner.backoff.ms`).
+const COMPACT_EVERY: Duration = Duration::from_secs(15);
+/// `flush.ms` is kept to within this much.
+const FLUSH_EVERY: Duration = Duration::from_millis(100);
+
+/// Starts both threads. They end when the broker drains.
+pub(crate) fn spawn(broker: &Arc<Broker>, choice: &Choice) -> std::io::Result<[JoinHandle<()>; 2]> {
+    let upkeep = |broker: Arc<Broker>, disk: Disk| async move {
+        tokio::join!(flush(&broker, &disk), retain(&broker, &disk), checkpoint(&broker, &disk), forget(&broker));
+    };
+    let cleaner = |broker: Arc<Broker>, disk: Disk| async move { compact(&broker, &disk).await };
+    Ok([on_thread("upkeep", broker, choice, upkeep)?, on_thread("cleaner", broker, choice, cleaner)?])
+}
+
+fn on_thread<W: Future<Output = ()>>(
+    name: &'static str,
+    broker: &Arc<Broker>,
+    choice: &Choice,
+    work: impl FnOnce(Arc<Broker>, Disk) -> W + Send + 'static,
+) -> std::io::Result<JoinHandle<()>> {
+    let (broker, choice) = (broker.clone(), choice.clone());
+    thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let begin = || tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let ended = begin().and_then(|runtime| {
+            LocalSet::new().block_on(&runtime, async {
+                let drain = broker.drain.clone();
+                let disk = Disk::open(&choice)?;
+                let over = async {
+                    drain.started().await;
+                    tokio::time::sleep(DRAIN_LIMIT).await;
+                };
+                tokio::select! {
+                    () = work(broker, disk) => {}
+                    () = over => info!(name, limit = ?DRAIN_LIMIT, "left unfinished: the broker stops"),
+                }
+                Ok(())
+            })
+        });
+        if let Err(error) = ended {
+            error!(name, %error, "the thread could not start: its work is not done");
+        }
+    })
+}
+
+/// Calls `work` every `period` until the broker drains.
+async fn every<W: Future<Output = ()>>(broker: &Broker, period: Duration, mut work: impl FnMut() -> W) {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks.tick().await;
+    loop {
+        tokio::select! {
+            biased;
+            () = broker.drain.started() => return,
+            _ = ticks.tick() => work().await,
+        }
+    }
+}
+
+async fn flush(broker: &Broker, disk: &Disk) {
+    every(broker, FLUSH_EVERY, async || {
+        let now_ms = now_ms();
+        broker.topics.logs().iter().for_each(|log| log.flush_if_due(disk, now_ms));
+    })
+    .await;
+}
+
+async fn retain(broker: &Broker, disk: &Disk) {
+    every(broker, broker.config.log_retention_check_interval, async || {
+        for log in broker.topics.logs() {
+            match log.apply_retention(disk, now_ms()).await {
+                Ok(removed) if removed.segments == 0 => {}
+                Ok(removed) => {
+                    info!(log = %log.name(), segments = removed.segments, bytes = removed.bytes, "old segments deleted");
+                }
+                Err(error) => error!(log = %log.name(), %error, "old segments could not be deleted"),
+            }
+        }
+    })
+    .await;
+}
+
+async fn checkpoint(broker: &Broker, disk: &Disk) {
+    every(broker, CHECKPOINT_EVERY, async || {
+        if let Err(error) = broker.topics.write_checkpoints(disk) {
+            error!(%error, "checkpoints could not be written");
+        }
+    })
+    .await;
+}
+
+async fn forget(broker: &Broker) {
+    every(broker, EXPIRE_PRODUCERS_EVERY, async || {
+        broker.topics.logs().iter().for_each(|log| log.expire_producers(now_ms()));
+    })
+    .await;
+}
+
+async fn compact(broker: &Broker, disk: &Disk) {
+    // A log that can't be compacted is left alone until the next start: the same pass would fail the same way.
+    let mut given_up: HashSet<TopicPartition> = HashSet::new();
+    let mut ticks = interval(COMPACT_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            () = broker.drain.started() => return,
+            _ = ticks.tick() => {}
+        }
+        for log in broker.topics.logs() {
+            if broker.drain.is_draining() {
+                return;
+            }
+            if !given_up.contains(log.name()) && !compact_one(&log, disk).await {
+                given_up.insert(log.name().clone());
+            }
+        }
+    }
+}
+
+/// Whether the log may be looked at again.
+async fn compact_one(log: &Arc<Log>, disk: &Disk) -> bool {
+    match log.compact(disk, now_ms()).await {
+        Ok(None) => true,
+        Ok(Some(pass)) => {
+            let (before, after) = (pass.bytes_before, pass.bytes_after);
+            info!(log = %log.name(), before, after, cleaned_to = pass.cleaned_to, "log compacted");
+            true
+        }
+        Err(error) => {
+            error!(log = %log.name(), %error, "the log could not be compacted: it is left as it is until the next start");
+            error.is_retriable()
+        }
+    }
+}
