@@ -19,6 +19,10 @@ pub(crate) fn of_topic(asked: bool) -> i32 {
     if asked { all } else { NOT_ASKED }
 }
 
+pub(crate) fn of_group(asked: bool) -> i32 {
+    if asked { READ | DELETE | DESCRIBE | DESCRIBE_CONFIGS | ALTER_CONFIGS } else { NOT_ASKED }
+}
+
 pub(crate) fn of_cluster(asked: bool) -> i32 {
     let all = CREATE | ALTER | DESCRIBE | CLUSTER_ACTION | DESCRIBE_CONFIGS | ALTER_CONFIGS | IDEMPOTENT_WRITE;
     if asked { all } else { NOT_ASKED }

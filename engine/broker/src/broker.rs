@@ -8,6 +8,7 @@ use crate::budget::Budget;
 use crate::config::BrokerConfig;
 use crate::connection::Peer;
 use crate::drain::Drain;
+use crate::groups::Groups;
 use crate::limits::Limits;
 use crate::topics::Topics;
 
@@ -19,6 +20,7 @@ pub(crate) struct Broker {
     /// The address that is listened on, its port known.
     pub(crate) address: SocketAddr,
     pub(crate) topics: Topics,
+    pub(crate) groups: Groups,
     pub(crate) producer_ids: ProducerIds,
     pub(crate) budget: Budget,
     pub(crate) limits: Limits,

@@ -9,9 +9,10 @@ use ringlog_protocol::{ApiKey, DecodeError, EncodeError, Message, Reader, Reques
 use crate::broker::Broker;
 use crate::connection::Peer;
 use crate::handlers::{
-    api_versions, create_partitions, create_topics, delete_records, delete_topics, describe_cluster, describe_log_dirs,
-    describe_producers, describe_topic_partitions, fetch, init_producer_id, list_offsets, metadata,
-    offset_for_leader_epoch, produce,
+    api_versions, create_partitions, create_topics, delete_groups, delete_records, delete_topics, describe_cluster,
+    describe_groups, describe_log_dirs, describe_producers, describe_topic_partitions, fetch, find_coordinator,
+    heartbeat, init_producer_id, join_group, leave_group, list_groups, list_offsets, metadata, offset_commit,
+    offset_delete, offset_fetch, offset_for_leader_epoch, produce, sync_group,
 };
 use crate::reply::Reply;
 use crate::shard::Shard;
@@ -57,6 +58,15 @@ served! {
     Fetch 4..=18 by_itself fetch;
     ListOffsets 1..=11 at_once list_offsets;
     Metadata 0..=13 in_time metadata;
+    OffsetCommit 2..=10 in_time offset_commit;
+    OffsetFetch 1..=10 at_once offset_fetch;
+    FindCoordinator 0..=6 in_time find_coordinator;
+    JoinGroup 0..=9 in_time join_group;
+    Heartbeat 0..=4 in_time heartbeat;
+    LeaveGroup 0..=5 in_time leave_group;
+    SyncGroup 0..=5 in_time sync_group;
+    DescribeGroups 0..=6 at_once describe_groups;
+    ListGroups 0..=5 at_once list_groups;
     ApiVersions 0..=4 at_once api_versions;
     CreateTopics 2..=7 in_time create_topics;
     DeleteTopics 1..=6 in_time delete_topics;
@@ -65,6 +75,8 @@ served! {
     OffsetForLeaderEpoch 2..=4 at_once offset_for_leader_epoch;
     DescribeLogDirs 1..=5 at_once describe_log_dirs;
     CreatePartitions 0..=3 in_time create_partitions;
+    DeleteGroups 0..=2 in_time delete_groups;
+    OffsetDelete 0..=0 in_time offset_delete;
     DescribeCluster 0..=2 at_once describe_cluster;
     DescribeProducers 0..=0 at_once describe_producers;
     DescribeTopicPartitions 0..=0 at_once describe_topic_partitions;

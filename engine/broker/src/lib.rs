@@ -14,6 +14,7 @@ mod connection;
 mod dispatch;
 mod drain;
 mod errors;
+mod groups;
 mod handlers;
 mod inbox;
 mod leadership;

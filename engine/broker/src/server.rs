@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use ringlog_coordinator::Settings as GroupSettings;
 use ringlog_io::{Choice, DirLock, Disk};
 use ringlog_log::{LogDir, LogError};
 use ringlog_metadata::{MetaError, MetaProperties, ProducerIds};
@@ -16,6 +17,7 @@ use crate::broker::Broker;
 use crate::budget::Budget;
 use crate::config::BrokerConfig;
 use crate::drain::{Drain, DrainTrigger};
+use crate::groups::Groups;
 use crate::limits::{Gate, Limits};
 use crate::shard::{self, ShardHandle};
 use crate::topics::{self, TopicError, Topics};
@@ -123,6 +125,7 @@ impl Server {
             cluster_id: identity.cluster_id,
             node_id: config.node_id,
             address,
+            groups: Groups::open(GroupSettings::default(), &topics)?,
             topics,
             producer_ids: ProducerIds::open(&config.log_dir)?,
             budget: Budget::new(config.memory_inflight_max_bytes),

@@ -210,7 +210,8 @@ impl Topics {
             let partition = TopicPartition::new(name.clone(), partition);
             let path = self.dir.partition_path(&partition);
             let recovery = self.dir.recovery_for(&partition);
-            let (log, _report) = Log::open(disk, &path, partition, LogConfig::default(), &recovery).await?;
+            let config = log_config(&name);
+            let (log, _report) = Log::open(disk, &path, partition, config, &recovery).await?;
             if partition_metadata::read(&path)?.is_none() {
                 partition_metadata::write(disk, &path, id.0).await?;
             }
@@ -231,6 +232,14 @@ impl Topics {
     fn known(&self) -> Arc<Known> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+fn log_config(topic: &str) -> LogConfig {
+    if topic == OFFSETS_TOPIC {
+        let segment_bytes = 100 << 20;
+        return LogConfig { cleanup_delete: false, cleanup_compact: true, segment_bytes, ..LogConfig::default() };
+    }
+    LogConfig::default()
 }
 
 /// A random id that reads well on a command line: one that does not begin with a dash.

@@ -1,5 +1,5 @@
 //! What has to be done from time to time, on two threads of its own: flushes that are due, retention, producers that are
-//! forgotten and checkpoints on one; compaction, which may take minutes, on the other.
+//! forgotten, checkpoints and the clock of groups on one; compaction, which may take minutes, on the other.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -23,13 +23,22 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 const EXPIRE_PRODUCERS_EVERY: Duration = Duration::from_secs(600);
 /// How often logs are looked at for compaction (`log.cleaner.backoff.ms`).
 const COMPACT_EVERY: Duration = Duration::from_secs(15);
+/// How often expired offsets are looked for (`offsets.retention.check.interval.ms`).
+const EXPIRE_OFFSETS_EVERY: Duration = Duration::from_secs(600);
 /// `flush.ms` is kept to within this much.
 const FLUSH_EVERY: Duration = Duration::from_millis(100);
 
 /// Starts both threads. They end when the broker drains.
 pub(crate) fn spawn(broker: &Arc<Broker>, choice: &Choice) -> std::io::Result<[JoinHandle<()>; 2]> {
     let upkeep = |broker: Arc<Broker>, disk: Disk| async move {
-        tokio::join!(flush(&broker, &disk), retain(&broker, &disk), checkpoint(&broker, &disk), forget(&broker));
+        tokio::join!(
+            flush(&broker, &disk),
+            retain(&broker, &disk),
+            checkpoint(&broker, &disk),
+            forget(&broker),
+            broker.groups.keep_time(&broker, &disk),
+            expire_offsets(&broker, &disk),
+        );
     };
     let cleaner = |broker: Arc<Broker>, disk: Disk| async move { compact(&broker, &disk).await };
     Ok([on_thread("upkeep", broker, choice, upkeep)?, on_thread("cleaner", broker, choice, cleaner)?])
@@ -116,6 +125,10 @@ async fn forget(broker: &Broker) {
         broker.topics.logs().iter().for_each(|log| log.expire_producers(now_ms()));
     })
     .await;
+}
+
+async fn expire_offsets(broker: &Arc<Broker>, disk: &Disk) {
+    every(broker, EXPIRE_OFFSETS_EVERY, async || broker.groups.expire_offsets(broker, disk)).await;
 }
 
 async fn compact(broker: &Broker, disk: &Disk) {

@@ -52,7 +52,10 @@ fn find(incoming: &Incoming, asked: &DeleteTopicState<'_>) -> Result<Arc<Topic>,
 async fn delete(incoming: &Incoming, topic: Arc<Topic>) -> Result<Arc<Topic>, Refusal> {
     let broker = incoming.broker();
     match broker.topics.delete(&incoming.shard.disk, &topic).await {
-        Ok(()) => Ok(topic),
+        Ok(()) => {
+            broker.groups.topic_deleted(&incoming.shard.broker, &incoming.shard.disk, &topic.name);
+            Ok(topic)
+        }
         Err(error) => Err((error.code(), Some(error.to_string()))),
     }
 }
