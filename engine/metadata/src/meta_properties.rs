@@ -26,6 +26,12 @@ pub enum MetaError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A sync has failed: what the file holds is not known.
+    #[error("{path} takes no changes since a sync of it failed; check the disk, then restart", path = path.display())]
+    Fenced {
+        /// The file.
+        path: PathBuf,
+    },
     /// The directory is another broker's.
     #[error("{path} belongs to node.id={found}, not {expected}: use that node.id or another directory", path = path.display())]
     OtherNode {
