@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 
 use ringlog_metadata::ProducerIds;
+use ringlog_settings::BrokerConfig;
 
 use crate::budget::Budget;
-use crate::config::BrokerConfig;
 use crate::connection::Peer;
 use crate::drain::Drain;
 use crate::groups::Groups;
@@ -28,8 +28,13 @@ pub(crate) struct Broker {
 }
 
 impl Broker {
-    /// Where this client is told to connect. On a wildcard listener that is the address by which it came.
+    /// Where this client is told to connect: as advertised.listeners says; else on a wildcard listener the address by which it
+    /// came.
     pub(crate) fn advertised(&self, peer: Peer) -> (String, u16) {
+        if let Some(advertised) = &self.config.advertised_listener {
+            let port = if advertised.port == 0 { self.address.port() } else { advertised.port };
+            return (advertised.host.clone(), port);
+        }
         let ip = if self.address.ip().is_unspecified() { peer.local.ip() } else { self.address.ip() };
         (ip.to_string(), self.address.port())
     }

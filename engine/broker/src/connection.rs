@@ -56,7 +56,8 @@ pub(crate) async fn serve(shard: Rc<Shard>, stream: TcpStream, peer: Peer, admis
     let _admission = admission;
     let address = peer.address;
     let frame_limit = shard.broker.config.socket_request_max_bytes;
-    let first_check = shard.broker.limits.half_frame.min(shard.broker.config.connections_max_idle);
+    let first_check =
+        shard.broker.limits.half_frame.min(shard.broker.config.connections_max_idle.unwrap_or(Duration::MAX));
     let connection = Connection {
         inbox: Inbox::new(frame_limit),
         in_flight: FuturesOrdered::new(),
@@ -176,10 +177,11 @@ impl Connection {
         if self.inbox.is_mid_frame() && self.in_flight.is_empty() && quiet >= stall_limit {
             return Err(Closed::Stalled(stall_limit));
         }
-        if self.in_flight.is_empty() && quiet >= idle_limit {
+        if let Some(idle_limit) = idle_limit.filter(|limit| self.in_flight.is_empty() && quiet >= *limit) {
             return Err(Closed::Idle(idle_limit));
         }
-        let next = Instant::now() + stall_limit.min(idle_limit).max(Duration::from_millis(100));
+        let soonest = stall_limit.min(idle_limit.unwrap_or(Duration::MAX));
+        let next = Instant::now() + soonest.max(Duration::from_millis(100));
         self.timer.as_mut().reset(next);
         Ok(())
     }

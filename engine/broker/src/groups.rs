@@ -16,7 +16,7 @@ use tracing::{error, warn};
 
 use crate::broker::Broker;
 use crate::clock::now_ms;
-use crate::topics::{OFFSETS_TOPIC, TopicError, Topics};
+use crate::topics::{OFFSETS_TOPIC, Topics};
 
 /// All groups of this broker. One lock: a call takes microseconds, and waiting happens outside of it.
 pub(crate) struct Groups {
@@ -61,7 +61,7 @@ impl Groups {
         disk: &Disk,
         call: impl FnOnce(&mut Coordinator, i64, Token) -> Vec<Action>,
     ) -> Option<Answer> {
-        if let Err(error) = broker.topics.offsets_topic(disk).await {
+        if let Err(error) = broker.topics.ensure_offsets_topic(disk).await {
             error!(%error, "{OFFSETS_TOPIC} can't be made: no group is served");
             return None;
         }
@@ -174,19 +174,6 @@ impl Groups {
         }
     }
 }
-
-impl Topics {
-    /// Makes `__consumer_offsets` if it is missing.
-    pub(crate) async fn offsets_topic(&self, disk: &Disk) -> Result<(), TopicError> {
-        if self.get(OFFSETS_TOPIC).is_none() {
-            self.get_or_create(disk, OFFSETS_TOPIC, OFFSETS_PARTITIONS).await?;
-        }
-        Ok(())
-    }
-}
-
-/// `offsets.topic.num.partitions`.
-const OFFSETS_PARTITIONS: i32 = 50;
 
 fn queue(broker: &Broker, disk: &Disk, ticket: &Ticket, changes: &[Change]) -> Result<Appending, GroupError> {
     let topic = broker.topics.get(OFFSETS_TOPIC).ok_or(GroupError::CoordinatorNotAvailable)?;

@@ -5,11 +5,12 @@
 #![forbid(unsafe_code)]
 
 mod acceptor;
+mod admission;
 mod authorized_operations;
 mod broker;
 mod budget;
 mod clock;
-mod config;
+mod config_resource;
 mod connection;
 mod dispatch;
 mod drain;
@@ -19,6 +20,7 @@ mod handlers;
 mod inbox;
 mod leadership;
 mod limits;
+mod log_config;
 mod outbox;
 mod reply;
 mod server;
@@ -26,5 +28,4 @@ mod shard;
 mod topics;
 mod upkeep;
 
-pub use config::BrokerConfig;
 pub use server::{Server, ServerError};

@@ -1,13 +1,14 @@
 //! A broker from start to stop.
 
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::{SocketAddr, TcpListener as StdListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
 use ringlog_coordinator::Settings as GroupSettings;
-use ringlog_io::{Choice, DirLock, Disk};
+use ringlog_io::{Choice, DirLock, Disk, Wanted};
 use ringlog_log::{LogDir, LogError};
 use ringlog_metadata::{MetaError, MetaProperties, ProducerIds};
+use ringlog_settings::{Backend, BrokerConfig, Listener, Sources};
 use tokio::net::TcpListener;
 use tokio::task::LocalSet;
 use tracing::{info, warn};
@@ -15,7 +16,6 @@ use tracing::{info, warn};
 use crate::acceptor;
 use crate::broker::Broker;
 use crate::budget::Budget;
-use crate::config::BrokerConfig;
 use crate::drain::{Drain, DrainTrigger};
 use crate::groups::Groups;
 use crate::limits::{Gate, Limits};
@@ -43,10 +43,10 @@ pub enum ServerError {
     #[error("{0}")]
     Locked(std::io::Error),
     /// The listener's address can't be had.
-    #[error("can't listen on {address}: {source}: choose another port, or port 0 for a free one")]
+    #[error("can't listen on {listener}: {source}: choose another address or port, or port 0 for a free one")]
     Listen {
-        /// The address.
-        address: SocketAddr,
+        /// The listener.
+        listener: String,
         /// What the operating system said.
         source: std::io::Error,
     },
@@ -79,11 +79,12 @@ pub struct Server {
 
 impl Server {
     /// Takes the data directory, repairs what a crash left, binds the listener and starts the shards. Clients that connect from
-    /// here on are served once [`Server::run`] runs.
+    /// here on are served once [`Server::run`] runs. `sources` is what `config` was read from
+    /// ([`BrokerConfig::from_properties`] gives both).
     ///
     /// # Errors
     /// See [`ServerError`]: each names the value and the remedy.
-    pub fn start(config: BrokerConfig) -> Result<Server, ServerError> {
+    pub fn start(config: BrokerConfig, sources: Sources) -> Result<Server, ServerError> {
         let path = config.log_dir.display().to_string();
         let directory = |source| ServerError::DataDirectory { path: path.clone(), source };
         std::fs::create_dir_all(&config.log_dir).map_err(directory)?;
@@ -91,7 +92,7 @@ impl Server {
             std::io::ErrorKind::WouldBlock => ServerError::Locked(source),
             _ => directory(source),
         })?;
-        let choice = ringlog_io::probe(&config.log_dir, config.io_backend).map_err(directory)?;
+        let choice = ringlog_io::probe(&config.log_dir, wanted(config.io_backend)).map_err(directory)?;
         match &choice.remedy {
             Some(remedy) => warn!(backend = ?choice.backend, reason = choice.reason, remedy, "disk backend"),
             None => info!(backend = ?choice.backend, reason = choice.reason, "disk backend"),
@@ -102,11 +103,11 @@ impl Server {
             let identity = MetaProperties::open(&disk, &config.log_dir, config.node_id, fresh)?;
             let dir = LogDir::open(&disk, &config.log_dir)?;
             info!(last_end = ?dir.shutdown(), "data directory {path}");
-            let topics = Topics::open(&disk, dir).await.map_err(explain)?;
+            let topics = Topics::open(&disk, dir, config.clone(), sources.fixed).await.map_err(explain)?;
             Ok::<_, ServerError>((identity, topics))
         })??;
-        let listening = |source| ServerError::Listen { address: config.listener, source };
-        let listener = StdListener::bind(config.listener).map_err(listening)?;
+        let listening = |source| ServerError::Listen { listener: config.listener.to_string(), source };
+        let listener = bind(&config.listener).map_err(listening)?;
         listener.set_nonblocking(true).map_err(listening)?;
         let address = listener.local_addr().map_err(listening)?;
         if !address.ip().is_loopback() {
@@ -125,7 +126,7 @@ impl Server {
             cluster_id: identity.cluster_id,
             node_id: config.node_id,
             address,
-            groups: Groups::open(GroupSettings::default(), &topics)?,
+            groups: Groups::open(group_settings(&config), &topics)?,
             topics,
             producer_ids: ProducerIds::open(&config.log_dir)?,
             budget: Budget::new(config.memory_inflight_max_bytes),
@@ -133,7 +134,8 @@ impl Server {
             drain,
             config,
         });
-        let shards = (0..broker.config.shards.max(1))
+        let cores = || ringlog_io::cpu::available().map_or(1, |cores| cores.len());
+        let shards = (0..broker.config.io_shards.unwrap_or_else(cores))
             .map(|index| shard::spawn(index, broker.clone(), choice.clone()))
             .collect::<Result<Vec<_>, _>>()
             .map_err(ServerError::Start)?;
@@ -186,6 +188,32 @@ impl Server {
         on_local_runtime(async { broker.topics.close(&Disk::syscall()).await })??;
         info!("stopped");
         Ok(())
+    }
+}
+
+fn wanted(backend: Backend) -> Wanted {
+    match backend {
+        Backend::Auto => Wanted::Auto,
+        Backend::Uring => Wanted::Uring,
+        Backend::Syscall => Wanted::Syscall,
+    }
+}
+
+/// An empty host stands for every address.
+fn bind(listener: &Listener) -> std::io::Result<StdListener> {
+    let host = if listener.host.is_empty() { "0.0.0.0" } else { &listener.host };
+    let addresses: Vec<SocketAddr> = (host, listener.port).to_socket_addrs()?.collect();
+    StdListener::bind(&addresses[..])
+}
+
+fn group_settings(config: &BrokerConfig) -> GroupSettings {
+    GroupSettings {
+        group_min_session_timeout_ms: config.group_min_session_timeout_ms,
+        group_max_session_timeout_ms: config.group_max_session_timeout_ms,
+        group_initial_rebalance_delay_ms: config.group_initial_rebalance_delay_ms,
+        group_max_size: config.group_max_size,
+        offset_metadata_max_bytes: config.offset_metadata_max_bytes,
+        offsets_retention_ms: config.offsets_retention_ms,
     }
 }
 

@@ -1,13 +1,20 @@
-//! The topics of this broker: names and ids, and each partition's open log.
+//! The topics of this broker: what the metadata log says of them, and each partition's open log.
+
+mod adoption;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ringlog_io::Disk;
-use ringlog_log::{Log, LogConfig, LogDir, LogError, TopicPartition, partition_metadata};
-use ringlog_metadata::{InvalidTopicName, check_topic_name};
+use ringlog_log::{Log, LogDir, LogError, TopicPartition, partition_metadata};
+use ringlog_metadata::{Change, ConfigScope, Image, InvalidTopicName, MetaError, MetadataLog, check_topic_name};
 use ringlog_protocol::{ErrorCode, Uuid};
+use ringlog_settings::{BrokerConfig, SettingsError, Sources, TopicConfig};
+use tokio::sync::Mutex;
+use tracing::{error, info};
+
+use crate::log_config::log_config;
 
 /// The topics that the broker keeps for itself.
 pub(crate) const OFFSETS_TOPIC: &str = "__consumer_offsets";
@@ -22,10 +29,14 @@ pub(crate) fn is_internal(name: &str) -> bool {
 pub(crate) const MAX_PARTITIONS: i32 = 10_000;
 
 /// A topic with its open partitions.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Topic {
     pub(crate) name: Arc<str>,
     pub(crate) id: Uuid,
+    /// What is set on it.
+    pub(crate) configs: BTreeMap<String, String>,
+    /// What counts for it.
+    pub(crate) config: Arc<TopicConfig>,
     pub(crate) partitions: Vec<Arc<Log>>,
 }
 
@@ -36,7 +47,7 @@ impl Topic {
     }
 }
 
-/// Why a topic is not there, or can't be made.
+/// Why a topic is not there, or can't be made or changed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TopicError {
     #[error("topic {name:?} does not exist: create it")]
@@ -46,9 +57,15 @@ pub(crate) enum TopicError {
     #[error(transparent)]
     Name(#[from] InvalidTopicName),
     #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error(transparent)]
     Log(#[from] LogError),
+    #[error(transparent)]
+    Metadata(#[from] MetaError),
     #[error("the kernel gives no random bytes for an id: {0}")]
     Random(#[from] std::io::Error),
+    #[error("{partition} is of topic id {found}, the topic's is {expected}: move the directory away")]
+    OtherId { partition: TopicPartition, found: Uuid, expected: Uuid },
 }
 
 impl TopicError {
@@ -57,8 +74,10 @@ impl TopicError {
             TopicError::Unknown { .. } => ErrorCode::UnknownTopicOrPartition,
             TopicError::Exists { .. } => ErrorCode::TopicAlreadyExists,
             TopicError::Name(_) => ErrorCode::InvalidTopicException,
+            TopicError::Settings(_) => ErrorCode::InvalidConfig,
             TopicError::Log(error) => crate::errors::code_of(error),
-            TopicError::Random(_) => ErrorCode::UnknownServerError,
+            TopicError::Metadata(_) => ErrorCode::KafkaStorageError,
+            TopicError::Random(_) | TopicError::OtherId { .. } => ErrorCode::UnknownServerError,
         }
     }
 }
@@ -66,30 +85,54 @@ impl TopicError {
 /// Every topic; readers take a snapshot, a change replaces it.
 pub(crate) struct Topics {
     dir: LogDir,
+    broker: BrokerConfig,
     known: RwLock<Arc<Known>>,
     /// One change at a time.
-    changing: tokio::sync::Mutex<()>,
+    metadata: Mutex<MetadataLog>,
 }
 
-#[derive(Default, Clone)]
+#[derive(Clone)]
 struct Known {
     by_name: BTreeMap<Arc<str>, Arc<Topic>>,
     by_id: HashMap<Uuid, Arc<Topic>>,
+    /// What is set for the broker, by where.
+    sources: Arc<Sources>,
+}
+
+impl Known {
+    fn put(&mut self, topic: Arc<Topic>) {
+        self.by_name.insert(topic.name.clone(), topic.clone());
+        self.by_id.insert(topic.id, topic);
+    }
 }
 
 impl Topics {
-    /// Opens every partition that has a directory in `dir`, repairing what a crash left.
-    pub(crate) async fn open(disk: &Disk, dir: LogDir) -> Result<Topics, TopicError> {
-        let mut partitions: BTreeMap<Arc<str>, i32> = BTreeMap::new();
-        for found in dir.partitions()? {
-            let count = partitions.entry(found.topic).or_default();
-            *count = (*count).max(found.partition + 1);
+    /// Opens every partition, repairing what a crash left. `fixed` is what the broker's file sets.
+    pub(crate) async fn open(
+        disk: &Disk,
+        dir: LogDir,
+        broker: BrokerConfig,
+        fixed: BTreeMap<String, String>,
+    ) -> Result<Topics, TopicError> {
+        let (mut metadata, report) = MetadataLog::open(disk, dir.path()).await?;
+        if report.truncated_bytes > 0 {
+            tracing::warn!(bytes = report.truncated_bytes, "an unfinished change was cut off the metadata log");
         }
-        let topics = Topics { dir, known: RwLock::default(), changing: tokio::sync::Mutex::default() };
-        for (name, count) in partitions {
-            let first = topics.dir.partition_path(&TopicPartition::new(name.clone(), 0));
-            let id = partition_metadata::read(&first)?.map_or_else(fresh_id, |id| Ok(Uuid(id)))?;
-            topics.open_topic(disk, name, id, count, Vec::new()).await?;
+        adoption::reconcile(disk, &dir, &mut metadata, &broker).await?;
+        let image = metadata.image();
+        let sources = Arc::new(sources(fixed, &image));
+        let known = Known { by_name: BTreeMap::new(), by_id: HashMap::new(), sources: sources.clone() };
+        let topics = Topics { dir, broker, known: RwLock::new(Arc::new(known)), metadata: Mutex::new(metadata) };
+        for topic in image.topics() {
+            let config = Arc::new(TopicConfig::resolve(&topic.configs, &sources)?);
+            let bare = Topic {
+                name: topic.name.clone(),
+                id: topic.id,
+                configs: topic.configs.clone(),
+                config,
+                partitions: Vec::new(),
+            };
+            topics.open_partitions(disk, bare, topic.partitions).await?;
         }
         Ok(topics)
     }
@@ -113,13 +156,58 @@ impl Topics {
         self.known().by_name.values().cloned().collect()
     }
 
-    /// Makes a topic. It is usable on return.
-    pub(crate) async fn create(&self, disk: &Disk, name: &str, partitions: i32) -> Result<Arc<Topic>, TopicError> {
-        let _changing = self.changing.lock().await;
-        self.check_new(name)?;
-        let topic = self.open_topic(disk, name.into(), fresh_id()?, partitions, Vec::new()).await?;
-        tracing::info!(topic = name, partitions, id = %topic.id, "topic created");
-        Ok(topic)
+    /// The log of every partition.
+    pub(crate) fn logs(&self) -> Vec<Arc<Log>> {
+        self.known().by_name.values().flat_map(|topic| topic.partitions.clone()).collect()
+    }
+
+    /// What is set for the broker, by where.
+    pub(crate) fn sources(&self) -> Arc<Sources> {
+        self.known().sources.clone()
+    }
+
+    /// Makes a topic. It is durable and usable on return.
+    pub(crate) async fn create(
+        &self,
+        disk: &Disk,
+        name: &str,
+        partitions: i32,
+        configs: BTreeMap<String, String>,
+    ) -> Result<Arc<Topic>, TopicError> {
+        let mut metadata = self.metadata.lock().await;
+        let config = Arc::new(self.check_new(name, &configs)?);
+        let id = fresh_id()?;
+        let created = Change::TopicCreated { name: name.to_owned(), id, partitions, configs: configs.clone() };
+        metadata.apply(disk, &[created]).await?;
+        let bare = Topic { name: name.into(), id, configs, config, partitions: Vec::new() };
+        match self.open_partitions(disk, bare, partitions).await {
+            Ok(topic) => {
+                info!(topic = name, partitions, %id, "topic created");
+                Ok(topic)
+            }
+            Err(error) => {
+                self.undo_create(disk, &mut metadata, name, id, partitions).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Half a topic is none: nothing of it stays. What can't be removed now is at the next start.
+    async fn undo_create(&self, disk: &Disk, metadata: &mut MetadataLog, name: &str, id: Uuid, partitions: i32) {
+        let made = (0..partitions).map(|partition| TopicPartition::new(name, partition));
+        let made: Vec<TopicPartition> = made.filter(|name| self.dir.partition_path(name).exists()).collect();
+        let undone = match metadata.apply(disk, &[Change::TopicDeleted { id }]).await {
+            Ok(_) => match self.dir.delete(disk, &made) {
+                Ok(()) => {
+                    metadata.apply(disk, &[Change::TopicRemoved { id }]).await.map(drop).map_err(TopicError::from)
+                }
+                Err(error) => Err(error.into()),
+            },
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = undone {
+            error!(topic = name, %error, "a topic that could not be made could not be removed either");
+        }
     }
 
     /// The topic of that name, made if it is missing.
@@ -128,8 +216,9 @@ impl Topics {
         disk: &Disk,
         name: &str,
         partitions: i32,
+        configs: BTreeMap<String, String>,
     ) -> Result<Arc<Topic>, TopicError> {
-        match self.create(disk, name, partitions).await {
+        match self.create(disk, name, partitions, configs).await {
             Err(TopicError::Exists { .. }) => {
                 self.get(name).ok_or_else(|| TopicError::Unknown { name: name.to_owned() })
             }
@@ -137,21 +226,29 @@ impl Topics {
         }
     }
 
-    /// Whether a topic of that name could be made.
-    pub(crate) fn check_new(&self, name: &str) -> Result<(), TopicError> {
-        check_topic_name(name)?;
-        match self.get(name) {
-            Some(_) => Err(TopicError::Exists { name: name.to_owned() }),
-            None => Ok(()),
+    /// Makes `__consumer_offsets` if it is missing.
+    pub(crate) async fn ensure_offsets_topic(&self, disk: &Disk) -> Result<(), TopicError> {
+        if self.get(OFFSETS_TOPIC).is_none() {
+            let (partitions, configs) = (self.broker.offsets_topic_num_partitions, offsets_topic_configs(&self.broker));
+            self.get_or_create(disk, OFFSETS_TOPIC, partitions, configs).await?;
         }
+        Ok(())
+    }
+
+    /// Whether a topic of that name, with these settings, could be made; what would count for it.
+    pub(crate) fn check_new(&self, name: &str, configs: &BTreeMap<String, String>) -> Result<TopicConfig, TopicError> {
+        check_topic_name(name)?;
+        if self.get(name).is_some() {
+            return Err(TopicError::Exists { name: name.to_owned() });
+        }
+        Ok(TopicConfig::resolve(configs, &self.sources())?)
     }
 
     /// Removes a topic and its files; its name is free on return. Appends under way are refused, reads under way end.
     pub(crate) async fn delete(&self, disk: &Disk, topic: &Topic) -> Result<(), TopicError> {
-        let _changing = self.changing.lock().await;
-        let Some(topic) = self.by_id(topic.id) else {
-            return Err(TopicError::Unknown { name: topic.name.to_string() });
-        };
+        let mut metadata = self.metadata.lock().await;
+        let topic = self.current(topic)?;
+        metadata.apply(disk, &[Change::TopicDeleted { id: topic.id }]).await?;
         self.change(|known| {
             known.by_name.remove(&topic.name);
             known.by_id.remove(&topic.id);
@@ -161,29 +258,88 @@ impl Topics {
         }
         let names: Vec<TopicPartition> = topic.partitions.iter().map(|log| log.name().clone()).collect();
         self.dir.delete(disk, &names)?;
-        tracing::info!(topic = %topic.name, id = %topic.id, "topic deleted");
+        metadata.apply(disk, &[Change::TopicRemoved { id: topic.id }]).await?;
+        info!(topic = %topic.name, id = %topic.id, "topic deleted");
         Ok(())
     }
 
-    /// Gives a topic more partitions, up to `total`. They are usable on return.
+    /// Gives a topic more partitions, up to `total`. They are durable and usable on return.
     pub(crate) async fn add_partitions(&self, disk: &Disk, topic: &Topic, total: i32) -> Result<(), TopicError> {
-        let _changing = self.changing.lock().await;
-        let Some(topic) = self.by_id(topic.id) else {
-            return Err(TopicError::Unknown { name: topic.name.to_string() });
-        };
-        self.open_topic(disk, topic.name.clone(), topic.id, total, topic.partitions.clone()).await?;
-        tracing::info!(topic = %topic.name, total, "partitions added");
+        let mut metadata = self.metadata.lock().await;
+        let topic = self.current(topic)?;
+        metadata.apply(disk, &[Change::PartitionsAdded { id: topic.id, total }]).await?;
+        self.open_partitions(disk, Topic::clone(&topic), total).await?;
+        info!(topic = %topic.name, total, "partitions added");
+        Ok(())
+    }
+
+    /// Changes what is set on a topic. `change` is given what is set and says what shall be; nothing happens when it fails.
+    /// Counts, and is durable, on return.
+    pub(crate) async fn alter_topic(
+        &self,
+        disk: &Disk,
+        topic: &Topic,
+        change: impl FnOnce(&mut BTreeMap<String, String>, &Sources) -> Result<(), SettingsError>,
+        validate_only: bool,
+    ) -> Result<(), TopicError> {
+        let mut metadata = self.metadata.lock().await;
+        let topic = self.current(topic)?;
+        let sources = self.sources();
+        let mut configs = topic.configs.clone();
+        change(&mut configs, &sources)?;
+        let config = Arc::new(TopicConfig::resolve(&configs, &sources)?);
+        if validate_only {
+            return Ok(());
+        }
+        let scope = ConfigScope::Topic(topic.id);
+        metadata.apply(disk, &[Change::Configs { scope, configs: configs.clone() }]).await?;
+        let changed = Topic { configs, config, ..Topic::clone(&topic) };
+        self.configure(&changed);
+        self.change(|known| known.put(Arc::new(changed)));
+        info!(topic = %topic.name, "settings of the topic changed");
+        Ok(())
+    }
+
+    /// Changes what is set for this broker (or for every broker) while it runs. As of [`Self::alter_topic`].
+    pub(crate) async fn alter_broker(
+        &self,
+        disk: &Disk,
+        every_broker: bool,
+        change: impl FnOnce(&mut BTreeMap<String, String>, &Sources) -> Result<(), SettingsError>,
+        validate_only: bool,
+    ) -> Result<(), TopicError> {
+        let mut metadata = self.metadata.lock().await;
+        let mut sources = Sources::clone(&self.sources());
+        let mut configs = if every_broker { sources.dynamic_default.clone() } else { sources.dynamic.clone() };
+        change(&mut configs, &sources)?;
+        match every_broker {
+            true => sources.dynamic_default.clone_from(&configs),
+            false => sources.dynamic.clone_from(&configs),
+        }
+        // Every topic falls back to them: for each the outcome has to make sense.
+        let mut topics = Vec::new();
+        TopicConfig::resolve(&BTreeMap::new(), &sources)?;
+        for topic in self.all() {
+            let config = Arc::new(TopicConfig::resolve(&topic.configs, &sources)?);
+            topics.push(Topic { config, ..Topic::clone(&topic) });
+        }
+        if validate_only {
+            return Ok(());
+        }
+        let scope = if every_broker { ConfigScope::Brokers } else { ConfigScope::Broker };
+        metadata.apply(disk, &[Change::Configs { scope, configs }]).await?;
+        topics.iter().for_each(|topic| self.configure(topic));
+        self.change(|known| {
+            known.sources = Arc::new(sources);
+            topics.into_iter().for_each(|topic| known.put(Arc::new(topic)));
+        });
+        info!(every_broker, "settings of the broker changed");
         Ok(())
     }
 
     /// Writes down where every log begins, is compacted and synced to. Durable on return.
     pub(crate) fn write_checkpoints(&self, disk: &Disk) -> Result<(), LogError> {
         self.dir.write_checkpoints(disk, self.logs().iter())
-    }
-
-    /// The log of every partition.
-    pub(crate) fn logs(&self) -> Vec<Arc<Log>> {
-        self.all().iter().flat_map(|topic| topic.partitions.clone()).collect()
     }
 
     /// Closes every log and marks the directory clean: the next start has nothing to repair.
@@ -196,50 +352,60 @@ impl Topics {
         self.dir.mark_clean(disk)
     }
 
-    /// Opens, or makes, the partitions that are not `open` yet, and makes the topic known.
-    async fn open_topic(
-        &self,
-        disk: &Disk,
-        name: Arc<str>,
-        id: Uuid,
-        count: i32,
-        open: Vec<Arc<Log>>,
-    ) -> Result<Arc<Topic>, TopicError> {
-        let mut partitions = open;
-        for partition in partitions.len() as i32..count {
-            let partition = TopicPartition::new(name.clone(), partition);
+    /// Opens, or makes, the partitions that the topic does not have yet, and makes it known.
+    async fn open_partitions(&self, disk: &Disk, mut topic: Topic, count: i32) -> Result<Arc<Topic>, TopicError> {
+        for number in topic.partitions.len() as i32..count {
+            let partition = TopicPartition::new(topic.name.clone(), number);
             let path = self.dir.partition_path(&partition);
             let recovery = self.dir.recovery_for(&partition);
-            let config = log_config(&name);
-            let (log, _report) = Log::open(disk, &path, partition, config, &recovery).await?;
-            if partition_metadata::read(&path)?.is_none() {
-                partition_metadata::write(disk, &path, id.0).await?;
+            let config = log_config(&topic.config, &self.broker, &partition);
+            let (log, _report) = Log::open(disk, &path, partition.clone(), config, &recovery).await?;
+            match partition_metadata::read(&path)?.map(Uuid) {
+                None => partition_metadata::write(disk, &path, topic.id.0).await?,
+                Some(found) if found != topic.id => {
+                    return Err(TopicError::OtherId { partition, found, expected: topic.id });
+                }
+                Some(_) => {}
             }
-            partitions.push(log);
+            topic.partitions.push(log);
         }
-        let topic = Arc::new(Topic { name: name.clone(), id, partitions });
-        self.change(|known| {
-            known.by_name.insert(name, topic.clone());
-            known.by_id.insert(id, topic.clone());
-        });
+        let topic = Arc::new(topic);
+        self.change(|known| known.put(topic.clone()));
         Ok(topic)
     }
 
-    fn change(&self, change: impl FnOnce(&mut Known)) {
-        change(Arc::make_mut(&mut self.known.write().unwrap_or_else(PoisonError::into_inner)));
+    /// Hands a topic's settings to its logs.
+    fn configure(&self, topic: &Topic) {
+        for log in &topic.partitions {
+            log.update_config(log_config(&topic.config, &self.broker, log.name()));
+        }
+    }
+
+    /// The topic as it is now: it may have changed, or be gone, since `topic` was looked up.
+    fn current(&self, topic: &Topic) -> Result<Arc<Topic>, TopicError> {
+        self.by_id(topic.id).ok_or_else(|| TopicError::Unknown { name: topic.name.to_string() })
     }
 
     fn known(&self) -> Arc<Known> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    fn change(&self, change: impl FnOnce(&mut Known)) {
+        change(Arc::make_mut(&mut self.known.write().unwrap_or_else(PoisonError::into_inner)));
+    }
 }
 
-fn log_config(topic: &str) -> LogConfig {
-    if topic == OFFSETS_TOPIC {
-        let segment_bytes = 100 << 20;
-        return LogConfig { cleanup_delete: false, cleanup_compact: true, segment_bytes, ..LogConfig::default() };
-    }
-    LogConfig::default()
+fn sources(fixed: BTreeMap<String, String>, image: &Image) -> Sources {
+    Sources { dynamic: image.broker_configs().clone(), dynamic_default: image.default_broker_configs().clone(), fixed }
+}
+
+/// What Kafka sets on `__consumer_offsets`: the newest record of each key is kept.
+fn offsets_topic_configs(broker: &BrokerConfig) -> BTreeMap<String, String> {
+    const SMALLEST_SEGMENT_BYTES: i64 = 1 << 20;
+    let segment_bytes = broker.offsets_topic_segment_bytes.max(SMALLEST_SEGMENT_BYTES).to_string();
+    let configs =
+        [("cleanup.policy", "compact"), ("compression.type", "producer"), ("segment.bytes", segment_bytes.as_str())];
+    configs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 
 /// A random id that reads well on a command line: one that does not begin with a dash.

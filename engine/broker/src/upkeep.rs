@@ -16,15 +16,6 @@ use crate::broker::Broker;
 use crate::clock::now_ms;
 use crate::server::DRAIN_LIMIT;
 
-/// How often checkpoints are written: bounds what recovery scans, and how much of a log start that retention has moved may
-/// come back (`log.flush.offset.checkpoint.interval.ms`).
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
-/// How often idle producers are looked for (`producer.id.expiration.check.interval.ms`).
-const EXPIRE_PRODUCERS_EVERY: Duration = Duration::from_secs(600);
-/// How often logs are looked at for compaction (`log.cleaner.backoff.ms`).
-const COMPACT_EVERY: Duration = Duration::from_secs(15);
-/// How often expired offsets are looked for (`offsets.retention.check.interval.ms`).
-const EXPIRE_OFFSETS_EVERY: Duration = Duration::from_secs(600);
 /// `flush.ms` is kept to within this much.
 const FLUSH_EVERY: Duration = Duration::from_millis(100);
 
@@ -74,9 +65,14 @@ fn on_thread<W: Future<Output = ()>>(
     })
 }
 
+/// A timer needs a period, though 0 may be asked for.
+fn at_least(period: Duration) -> Duration {
+    period.max(Duration::from_millis(1))
+}
+
 /// Calls `work` every `period` until the broker drains.
 async fn every<W: Future<Output = ()>>(broker: &Broker, period: Duration, mut work: impl FnMut() -> W) {
-    let mut ticks = interval(period);
+    let mut ticks = interval(at_least(period));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.tick().await;
     loop {
@@ -112,7 +108,7 @@ async fn retain(broker: &Broker, disk: &Disk) {
 }
 
 async fn checkpoint(broker: &Broker, disk: &Disk) {
-    every(broker, CHECKPOINT_EVERY, async || {
+    every(broker, broker.config.log_flush_offset_checkpoint_interval, async || {
         if let Err(error) = broker.topics.write_checkpoints(disk) {
             error!(%error, "checkpoints could not be written");
         }
@@ -121,20 +117,24 @@ async fn checkpoint(broker: &Broker, disk: &Disk) {
 }
 
 async fn forget(broker: &Broker) {
-    every(broker, EXPIRE_PRODUCERS_EVERY, async || {
+    every(broker, broker.config.producer_id_expiration_check_interval, async || {
         broker.topics.logs().iter().for_each(|log| log.expire_producers(now_ms()));
     })
     .await;
 }
 
 async fn expire_offsets(broker: &Arc<Broker>, disk: &Disk) {
-    every(broker, EXPIRE_OFFSETS_EVERY, async || broker.groups.expire_offsets(broker, disk)).await;
+    every(broker, broker.config.offsets_retention_check_interval, async || broker.groups.expire_offsets(broker, disk))
+        .await;
 }
 
 async fn compact(broker: &Broker, disk: &Disk) {
     // A log that can't be compacted is left alone until the next start: the same pass would fail the same way.
     let mut given_up: HashSet<TopicPartition> = HashSet::new();
-    let mut ticks = interval(COMPACT_EVERY);
+    if !broker.config.log_cleaner_enable {
+        return;
+    }
+    let mut ticks = interval(at_least(broker.config.log_cleaner_backoff));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {

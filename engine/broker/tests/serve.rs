@@ -7,12 +7,13 @@ use std::path::Path;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use ringlog_broker::{BrokerConfig, Server, ServerError};
+use ringlog_broker::{Server, ServerError};
 use ringlog_client::{
     Client, ClientError, ClientOptions, Compression, Consumer, ConsumerOptions, OffsetSpec, Producer, ProducerOptions,
     ProducerRecord, TopicPartition,
 };
 use ringlog_io::Wanted;
+use ringlog_settings::{BrokerConfig, Properties};
 use tokio::sync::oneshot;
 
 /// A broker that runs until it is stopped or dropped.
@@ -24,8 +25,7 @@ struct Running {
 
 impl Running {
     fn start(data: &Path, backend: Wanted) -> Running {
-        let config = BrokerConfig { io_backend: backend, ..config(data) };
-        let server = Server::start(config).unwrap();
+        let server = start(data, backend).unwrap();
         let address = server.address();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || server.run(async move { drop(stopped.await) }));
@@ -38,8 +38,13 @@ impl Running {
     }
 }
 
-fn config(data: &Path) -> BrokerConfig {
-    BrokerConfig::new(data, SocketAddr::from(([127, 0, 0, 1], 0)))
+fn start(data: &Path, backend: Wanted) -> Result<Server, ServerError> {
+    let mut properties = Properties::default();
+    properties.insert("log.dirs", &data.display().to_string());
+    properties.insert("listeners", "PLAINTEXT://127.0.0.1:0");
+    properties.insert("io.backend", if backend == Wanted::Uring { "uring" } else { "syscall" });
+    let (config, sources, _) = BrokerConfig::from_properties(&properties).unwrap();
+    Server::start(config, sources)
 }
 
 /// The ring where the machine has it; system calls everywhere.
@@ -145,7 +150,7 @@ fn noise_and_a_two_gigabyte_prefix_close_their_own_connection_only() {
 fn a_second_broker_on_the_same_directory_is_refused_by_name() {
     let data = tempfile::tempdir().unwrap();
     let broker = Running::start(data.path(), Wanted::Syscall);
-    let error = Server::start(config(data.path())).err().unwrap().to_string();
+    let error = start(data.path(), Wanted::Syscall).err().unwrap().to_string();
     assert!(error.contains(&data.path().display().to_string()), "{error}");
     broker.stop();
 }

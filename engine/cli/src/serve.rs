@@ -1,11 +1,11 @@
 //! `ringlog serve`: a broker in the foreground.
 
 use std::io::Write;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
-use ringlog_broker::{BrokerConfig, Server};
+use ringlog_broker::Server;
+use ringlog_settings::{BrokerConfig, LogFormat, Properties};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::failure::Failure;
@@ -13,26 +13,72 @@ use crate::failure::Failure;
 /// Options of `ringlog serve`.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
-    /// Data directory; made when it is missing
+    /// Settings, as Kafka's server.properties has them; engine/CONFIG.md lists them
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Data directory (log.dirs); made when it is missing
     #[arg(long, value_name = "DIR")]
-    data: PathBuf,
-    /// Address to listen on; port 0 takes a free one
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9092")]
-    listen: SocketAddr,
+    data: Option<PathBuf>,
+    /// Address to listen on (listeners) [default: 127.0.0.1:9092]; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<String>,
+    /// A setting; beats the file
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    settings: Vec<String>,
 }
 
 impl Serve {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        let filter = tracing_subscriber::EnvFilter::try_from_env("RINGLOG_LOG").unwrap_or_else(|_| "info".into());
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+        let (config, sources, notices) =
+            BrokerConfig::from_properties(&self.properties()?).map_err(|error| Failure::Usage(error.to_string()))?;
+        log_to_stderr(config.logging_format);
+        for notice in notices {
+            tracing::info!("{notice}");
+        }
+        let data = config.log_dir.display().to_string();
         let failed = |error: ringlog_broker::ServerError| Failure::Other(error.to_string());
-        let server = Server::start(BrokerConfig::new(&self.data, self.listen)).map_err(failed)?;
-        let (address, backend, data) = (server.address(), server.backend(), self.data.display());
+        let server = Server::start(config, sources).map_err(failed)?;
+        let (address, backend) = (server.address(), server.backend());
         let mut stdout = std::io::stdout().lock();
         writeln!(stdout, "ringlog ready: kafka://{address} data={data} io={backend}")?;
         stdout.flush()?;
         drop(stdout);
         server.run(asked_to_stop()).map_err(failed)
+    }
+
+    /// The file, then `--set`, then the options of their own.
+    fn properties(&self) -> Result<Properties, Failure> {
+        let usage = |error: ringlog_settings::SettingsError| Failure::Usage(error.to_string());
+        let mut properties = match &self.config {
+            None => Properties::default(),
+            Some(path) => {
+                let unreadable = |error| Failure::Usage(format!("--config {}: {error}", path.display()));
+                let text = std::fs::read_to_string(path).map_err(unreadable)?;
+                Properties::parse(&text).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?
+            }
+        };
+        for setting in &self.settings {
+            properties.set(setting).map_err(usage)?;
+        }
+        if let Some(data) = &self.data {
+            properties.insert("log.dirs", &data.display().to_string());
+        }
+        if let Some(listen) = &self.listen {
+            properties.insert("listeners", &format!("PLAINTEXT://{listen}"));
+            // An address from the file would send clients elsewhere.
+            properties.insert("advertised.listeners", "");
+        }
+        Ok(properties)
+    }
+}
+
+/// `RINGLOG_LOG` says what is logged, in the words of tracing's `EnvFilter`.
+fn log_to_stderr(format: LogFormat) {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("RINGLOG_LOG").unwrap_or_else(|_| "info".into());
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => lines.init(),
+        LogFormat::Json => lines.json().init(),
     }
 }
 

@@ -60,7 +60,9 @@ impl Log {
         let segments = self.segments();
         let cleaned_to = self.cleaned_to().max(self.log_start_offset());
         let cleanable = self.cleanable(&segments, &config, now_ms)?;
-        if !config.cleanup_compact || !is_dirty_enough(&cleanable, cleaned_to, config.min_cleanable_dirty_ratio) {
+        let is_due = is_dirty_enough(&cleanable, cleaned_to, config.min_cleanable_dirty_ratio)
+            || is_overdue(&cleanable, cleaned_to, &config, now_ms)?;
+        if !config.cleanup_compact || !is_due {
             return Ok(None);
         }
         let newest = NewestOffsets::read(disk, &cleanable, cleaned_to, config.dedupe_buffer_bytes).await?;
@@ -186,6 +188,18 @@ fn is_dirty_enough(cleanable: &[Arc<Segment>], cleaned_to: i64, least_ratio: f64
     };
     let (dirty, clean) = (bytes(true), bytes(false));
     dirty > 0 && dirty as f64 >= least_ratio * (dirty + clean) as f64
+}
+
+/// Whether a record that was never compacted is older than `max.compaction.lag.ms`.
+fn is_overdue(cleanable: &[Arc<Segment>], cleaned_to: i64, config: &LogConfig, now_ms: i64) -> Result<bool, LogError> {
+    let Some(lag_ms) = config.max_compaction_lag_ms else { return Ok(false) };
+    let Some(oldest) = cleanable.iter().find(|segment| segment.base_offset() >= cleaned_to) else { return Ok(false) };
+    let timestamp_ms = match oldest.first_timestamp_ms() {
+        Some(first_ms) => Some(first_ms),
+        // Not known of a segment that was closed before the last start: its newest record is old enough, too, soon after.
+        None => oldest.largest_timestamp()?.map(|largest| largest.timestamp_ms),
+    };
+    Ok(timestamp_ms.is_some_and(|timestamp_ms| now_ms.saturating_sub(timestamp_ms) > lag_ms))
 }
 
 /// Neighbours that fit into one segment together.

@@ -59,6 +59,8 @@ pub struct LogConfig {
     pub min_cleanable_dirty_ratio: f64,
     /// Records younger than this are not compacted. Milliseconds.
     pub min_compaction_lag_ms: i64,
+    /// Records older than this are compacted however little of the log is dirty; `None` leaves it to the ratio. Milliseconds.
+    pub max_compaction_lag_ms: Option<i64>,
     /// A deleted segment's files stay on disk this long, for readers that are still sending them. Milliseconds.
     pub file_delete_delay_ms: i64,
     /// `message.timestamp.type`: with `LogAppendTime` the log stamps each batch.
@@ -88,6 +90,7 @@ impl Default for LogConfig {
             delete_retention_ms: DAY_MS,
             min_cleanable_dirty_ratio: 0.5,
             min_compaction_lag_ms: 0,
+            max_compaction_lag_ms: None,
             file_delete_delay_ms: 60_000,
             message_timestamp_type: ringlog_record::TimestampType::CreateTime,
             flush_messages: u64::MAX,

@@ -1,9 +1,12 @@
 //! CreateTopics: answered once each topic is usable, or with the value that can't be and what is allowed.
 
+use std::collections::BTreeMap;
+
 use ringlog_protocol::create_topics::{
-    CreatableTopic, CreatableTopicResult, CreateTopicsRequest, CreateTopicsResponse,
+    CreatableTopic, CreatableTopicConfigs, CreatableTopicResult, CreateTopicsRequest, CreateTopicsResponse,
 };
 use ringlog_protocol::{ErrorCode, Str, Uuid};
+use ringlog_settings::{Described, describe_topic};
 
 use crate::broker::Broker;
 use crate::dispatch::Incoming;
@@ -13,26 +16,62 @@ use crate::topics::MAX_PARTITIONS;
 const DEFAULT: i32 = -1;
 
 pub(crate) async fn serve<'a>(incoming: &Incoming, request: &CreateTopicsRequest<'a>) -> CreateTopicsResponse<'a> {
-    let broker = incoming.broker();
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {
         let repeated = request.topics.iter().filter(|other| other.name == topic.name).count() > 1;
-        let outcome = match check(broker, topic) {
-            _ if repeated => {
-                Err((ErrorCode::InvalidRequest, format!("{} stands more than once in the request", topic.name)))
-            }
-            Ok(partitions) if request.validate_only => {
-                broker.topics.check_new(&topic.name).map(|()| (Uuid::default(), partitions)).map_err(explain)
-            }
-            Ok(partitions) => {
-                let created = broker.topics.create(&incoming.shard.disk, &topic.name, partitions).await;
-                created.map(|topic| (topic.id, partitions)).map_err(explain)
-            }
-            Err(refusal) => Err(refusal),
+        let outcome = match repeated {
+            true => Err((ErrorCode::InvalidRequest, format!("{} stands more than once in the request", topic.name))),
+            false => create(incoming, topic, request.validate_only).await,
         };
         topics.push(answer(topic.name.clone(), outcome));
     }
     CreateTopicsResponse { topics, ..Default::default() }
+}
+
+/// What a topic has become, or would.
+struct Created {
+    id: Uuid,
+    partitions: i32,
+    configs: Vec<CreatableTopicConfigs<'static>>,
+}
+
+async fn create(incoming: &Incoming, topic: &CreatableTopic<'_>, validate_only: bool) -> Result<Created, Refusal> {
+    let broker = incoming.broker();
+    broker.topics.check_new(&topic.name, &BTreeMap::new()).map_err(explain)?;
+    let partitions = partitions(broker, topic)?;
+    let configs = configs(topic)?;
+    broker.topics.check_new(&topic.name, &configs).map_err(explain)?;
+    let id = match validate_only {
+        true => Uuid::default(),
+        false => {
+            let made = broker.topics.create(&incoming.shard.disk, &topic.name, partitions, configs.clone()).await;
+            made.map_err(explain)?.id
+        }
+    };
+    let described = describe_topic(&configs, &broker.topics.sources());
+    Ok(Created { id, partitions, configs: described.into_iter().map(config).collect() })
+}
+
+/// What is set on the topic; a setting without a value is none.
+fn configs(topic: &CreatableTopic<'_>) -> Result<BTreeMap<String, String>, Refusal> {
+    let mut configs = BTreeMap::new();
+    for config in &topic.configs {
+        let Some(value) = &config.value else {
+            return Err((ErrorCode::InvalidConfig, format!("{} has no value: give one, or leave it out", config.name)));
+        };
+        configs.insert(config.name.to_string(), value.to_string());
+    }
+    Ok(configs)
+}
+
+fn config(described: Described) -> CreatableTopicConfigs<'static> {
+    CreatableTopicConfigs {
+        name: Str::Borrowed(described.setting.name),
+        value: described.value.map(Str::Owned),
+        read_only: described.read_only,
+        config_source: described.source as i8,
+        is_sensitive: false,
+    }
 }
 
 type Refusal = (ErrorCode, String);
@@ -42,13 +81,8 @@ fn explain(error: crate::topics::TopicError) -> Refusal {
 }
 
 /// How many partitions the topic gets, or why it can't be made as asked.
-fn check(broker: &Broker, topic: &CreatableTopic<'_>) -> Result<i32, Refusal> {
+fn partitions(broker: &Broker, topic: &CreatableTopic<'_>) -> Result<i32, Refusal> {
     let node_id = broker.node_id;
-    if let Some(config) = topic.configs.first() {
-        let reason =
-            format!("{}: settings of single topics are not served; create the topic without them", config.name);
-        return Err((ErrorCode::InvalidConfig, reason));
-    }
     if !topic.assignments.is_empty() {
         let in_order = topic.assignments.iter().enumerate().all(|(index, a)| a.partition_index == index as i32);
         if !in_order || topic.assignments.iter().any(|assignment| assignment.broker_ids != [node_id]) {
@@ -71,15 +105,15 @@ fn check(broker: &Broker, topic: &CreatableTopic<'_>) -> Result<i32, Refusal> {
     }
 }
 
-fn answer<'a>(name: Str<'a>, outcome: Result<(Uuid, i32), Refusal>) -> CreatableTopicResult<'a> {
+fn answer<'a>(name: Str<'a>, outcome: Result<Created, Refusal>) -> CreatableTopicResult<'a> {
     match outcome {
-        Ok((topic_id, num_partitions)) => CreatableTopicResult {
+        Ok(created) => CreatableTopicResult {
             name,
-            topic_id,
+            topic_id: created.id,
             error_message: None,
-            num_partitions,
+            num_partitions: created.partitions,
             replication_factor: 1,
-            configs: Some(Vec::new()),
+            configs: Some(created.configs),
             ..Default::default()
         },
         Err((code, message)) => CreatableTopicResult {

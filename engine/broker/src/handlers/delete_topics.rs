@@ -26,6 +26,9 @@ pub(crate) async fn serve<'a>(incoming: &Incoming, request: &DeleteTopicsRequest
     for topic in &asked {
         let repeated = asked.iter().filter(|other| *other == topic).count() > 1;
         let outcome = match find(incoming, topic) {
+            _ if !incoming.broker().config.delete_topic_enable => {
+                Err((ErrorCode::TopicDeletionDisabled, Some("delete.topic.enable=false keeps topics".to_owned())))
+            }
             _ if repeated => Err((ErrorCode::InvalidRequest, Some("the topic stands more than once".to_owned()))),
             Ok(found) => delete(incoming, found).await,
             Err(refusal) => Err(refusal),

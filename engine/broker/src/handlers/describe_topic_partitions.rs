@@ -11,9 +11,6 @@ use crate::dispatch::Incoming;
 use crate::leadership::leader_epoch;
 use crate::topics::{Topic, is_internal};
 
-/// `max.request.partition.size.limit`: most partitions of one answer.
-const MOST_PARTITIONS: i32 = 2000;
-
 pub(crate) fn serve(
     incoming: &Incoming,
     request: &DescribeTopicPartitionsRequest<'_>,
@@ -30,7 +27,7 @@ pub(crate) fn serve(
         None => (String::new(), 0),
     };
     let mut response = DescribeTopicPartitionsResponse::default();
-    let mut room = request.response_partition_limit.clamp(1, MOST_PARTITIONS);
+    let mut room = request.response_partition_limit.clamp(1, broker.config.max_request_partition_size_limit);
     for name in names.into_iter().filter(|name| *name >= first_name) {
         let start = if name == first_name { std::mem::take(&mut from) } else { 0 };
         if room == 0 {

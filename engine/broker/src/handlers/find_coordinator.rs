@@ -50,7 +50,7 @@ pub(crate) async fn serve<'a>(
 
 async fn refusal(incoming: &Incoming, key_type: i8) -> Option<(ErrorCode, String)> {
     match key_type {
-        GROUP => match incoming.broker().topics.offsets_topic(&incoming.shard.disk).await {
+        GROUP => match incoming.broker().topics.ensure_offsets_topic(&incoming.shard.disk).await {
             Ok(()) => None,
             Err(error) => Some((ErrorCode::CoordinatorNotAvailable, error.to_string())),
         },

@@ -1,5 +1,7 @@
 //! Metadata: the broker, the topics, who leads what. Creates a topic that is asked for and missing, where that is allowed.
 
+use std::sync::Arc;
+
 use ringlog_protocol::metadata::{
     MetadataRequest, MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
@@ -8,7 +10,7 @@ use ringlog_protocol::{ErrorCode, Str};
 use crate::authorized_operations;
 use crate::dispatch::Incoming;
 use crate::leadership::leader_epoch;
-use crate::topics::{Topic, TopicError, is_internal};
+use crate::topics::{OFFSETS_TOPIC, Topic, TopicError, is_internal};
 
 pub(crate) async fn serve(incoming: &Incoming, request: &MetadataRequest<'_>) -> MetadataResponse<'static> {
     let (broker, version) = (incoming.broker(), incoming.version);
@@ -37,9 +39,7 @@ pub(crate) async fn serve(incoming: &Incoming, request: &MetadataRequest<'_>) ->
                 };
                 let found = match broker.topics.get(name) {
                     Some(topic) => Ok(topic),
-                    None if may_create => {
-                        broker.topics.get_or_create(&incoming.shard.disk, name, broker.config.num_partitions).await
-                    }
+                    None if may_create => auto_create(incoming, name).await,
                     None => Err(TopicError::Unknown { name: name.to_string() }),
                 };
                 topics.push(match found {
@@ -64,6 +64,15 @@ pub(crate) async fn serve(incoming: &Incoming, request: &MetadataRequest<'_>) ->
         cluster_authorized_operations: authorized_operations::of_cluster(request.include_cluster_authorized_operations),
         ..Default::default()
     }
+}
+
+/// An internal topic that a client asks for is made as the broker makes it.
+async fn auto_create(incoming: &Incoming, name: &str) -> Result<Arc<Topic>, TopicError> {
+    let (broker, disk) = (incoming.broker(), &incoming.shard.disk);
+    if name == OFFSETS_TOPIC {
+        broker.topics.ensure_offsets_topic(disk).await?;
+    }
+    broker.topics.get_or_create(disk, name, broker.config.num_partitions, Default::default()).await
 }
 
 fn describe(topic: &Topic, node_id: i32) -> MetadataResponseTopic<'static> {

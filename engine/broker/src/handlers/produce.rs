@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use futures_util::future::FutureExt;
-use ringlog_log::{AppendBatch, Appended, Appending, Log, LogError};
+use ringlog_log::{Appended, Appending, Log, LogError};
 use ringlog_protocol::produce::{self, PartitionProduceResponse, ProduceResponse, TopicProduceResponse, Walk};
 use ringlog_protocol::{ErrorCode, Str, Uuid};
-use ringlog_record::validate::{self, Limits};
 
+use crate::admission::admit;
 use crate::budget::Held;
 use crate::clock::now_ms;
 use crate::dispatch::{Handling, Incoming, RequestError};
@@ -17,8 +17,6 @@ use crate::topics::Topic;
 
 /// Topics go by id from this version on (KIP-516).
 const IDS_FROM_VERSION: i16 = 13;
-/// Produce before version 7 can't carry zstd (KIP-110).
-const ZSTD_FROM_VERSION: i16 = 7;
 
 /// One partition's part of the request, once its batch is queued or refused.
 struct Outcome {
@@ -96,7 +94,7 @@ fn queue(incoming: &Incoming, mut body: bytes::BytesMut, plan: Vec<Planned>, ack
                 (Err((code, reason)), _) => State::Refused(*code, reason.clone()),
                 (Ok(_), None) => State::Refused(ErrorCode::InvalidRecord, "the request holds no batch".to_owned()),
                 (Ok(topic), Some(records)) => match topic.log(index) {
-                    Some(log) => append(incoming, log, records, now_ms),
+                    Some(log) => append(incoming, topic, log, records, now_ms, acks),
                     None => State::Refused(
                         ErrorCode::UnknownTopicOrPartition,
                         format!("{}-{index} does not exist: ask for fresh metadata", topic.name),
@@ -121,16 +119,20 @@ fn find(incoming: &Incoming, name: &str, id: Uuid) -> Result<Arc<Topic>, (ErrorC
     }
 }
 
-fn append(incoming: &Incoming, log: &Arc<Log>, records: bytes::BytesMut, now_ms: i64) -> State {
-    let config = log.config();
-    let limits = Limits {
-        max_message_bytes: incoming.broker().config.message_max_bytes,
-        zstd_allowed: incoming.version >= ZSTD_FROM_VERSION,
-        keys_required: config.cleanup_compact,
-        ..Limits::default()
-    };
-    let checked = validate::producer_batch(&records, &limits).and_then(|_| AppendBatch::new(records, now_ms));
-    match checked {
+fn append(
+    incoming: &Incoming,
+    topic: &Topic,
+    log: &Arc<Log>,
+    records: bytes::BytesMut,
+    now_ms: i64,
+    acks: i16,
+) -> State {
+    let config = &topic.config;
+    if acks == -1 && config.min_insync_replicas > 1 {
+        let reason = format!("min.insync.replicas={}, and there is one replica", config.min_insync_replicas);
+        return State::Refused(ErrorCode::NotEnoughReplicas, reason);
+    }
+    match admit(records, incoming.version, config, now_ms) {
         Ok(batch) => State::Queued(log.append(&incoming.shard.disk, batch)),
         Err(error) => State::Refused(code_of_record(&error), error.to_string()),
     }
