@@ -87,10 +87,10 @@ pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 impl Segment {
     /// A segment with an empty new file; an old one of that name, left by a failed roll, is emptied.
     pub(crate) fn create(disk: &Disk, dir: &Path, base_offset: i64) -> Result<Self, LogError> {
-        let path = file_path(dir, base_offset, LOG);
-        let file = disk.open_file(&path, Mode::Create).context("create", &path)?;
-        if !file.is_empty().context("stat", &path)? {
-            disk.truncate(&file, 0).context("truncate", &path)?;
+        let file = create_empty(disk, &file_path(dir, base_offset, LOG))?;
+        // There is nothing to index yet, but Kafka's tools take it for damage when a segment's index has no file.
+        for suffix in [INDEX, TIME_INDEX] {
+            create_empty(disk, &file_path(dir, base_offset, suffix))?;
         }
         let segment = Self::closed(dir, base_offset, 0);
         segment.state_mut().indexes = Some(Indexes::default());
@@ -456,6 +456,14 @@ pub(crate) async fn write_derived(disk: &Disk, path: &Path, content: Vec<u8>) ->
     }
     disk.write_all_at(&file, vec![Bytes::from(content)], 0).await.context("write", &temporary)?;
     disk.rename(&temporary, path).context("rename", &temporary)
+}
+
+fn create_empty(disk: &Disk, path: &Path) -> Result<Arc<File>, LogError> {
+    let file = disk.open_file(path, Mode::Create).context("create", path)?;
+    if !file.is_empty().context("stat", path)? {
+        disk.truncate(&file, 0).context("truncate", path)?;
+    }
+    Ok(file)
 }
 
 /// The file's bytes; none without a file.
