@@ -54,6 +54,8 @@ pub(crate) enum TopicError {
     Unknown { name: String },
     #[error("topic {name:?} exists: choose another name")]
     Exists { name: String },
+    #[error("topic {name:?} differs from {other:?} only in dots and underscores: choose another name")]
+    Collides { name: String, other: String },
     #[error(transparent)]
     Name(#[from] InvalidTopicName),
     #[error(transparent)]
@@ -73,7 +75,7 @@ impl TopicError {
         match self {
             TopicError::Unknown { .. } => ErrorCode::UnknownTopicOrPartition,
             TopicError::Exists { .. } => ErrorCode::TopicAlreadyExists,
-            TopicError::Name(_) => ErrorCode::InvalidTopicException,
+            TopicError::Name(_) | TopicError::Collides { .. } => ErrorCode::InvalidTopicException,
             TopicError::Settings(_) => ErrorCode::InvalidConfig,
             TopicError::Log(error) => crate::errors::code_of(error),
             TopicError::Metadata(_) => ErrorCode::KafkaStorageError,
@@ -240,6 +242,11 @@ impl Topics {
         check_topic_name(name)?;
         if self.get(name).is_some() {
             return Err(TopicError::Exists { name: name.to_owned() });
+        }
+        // Metrics of both would have one name, in Kafka's tools and elsewhere.
+        let folded = name.replace('.', "_");
+        if let Some(other) = self.all().iter().find(|topic| topic.name.replace('.', "_") == folded) {
+            return Err(TopicError::Collides { name: name.to_owned(), other: other.name.to_string() });
         }
         Ok(TopicConfig::resolve(configs, &self.sources())?)
     }

@@ -120,7 +120,7 @@ impl Coordinator {
     /// Offsets are committed. They are seen, and the client is answered, once they are written.
     pub fn commit(&mut self, now_ms: i64, token: Token, request: CommitRequest) -> Vec<Action> {
         if !self.has(&request.group) && request.member.generation >= 0 {
-            return vec![Action::Answer(token, Answer::Offsets(Err(GroupError::IllegalGeneration)))];
+            return vec![Action::Answer(token, Answer::Offsets(Err(GroupError::GroupIdNotFound)))];
         }
         self.with(now_ms, &request.group.clone(), |group, turn| group.commit(turn, token, request))
     }
@@ -142,7 +142,6 @@ impl Coordinator {
     /// A group is deleted, with its offsets. Members keep it alive.
     pub fn delete_group(&mut self, now_ms: i64, token: Token, group: &str) -> Vec<Action> {
         match self.has(group) {
-            _ if group.is_empty() => vec![Action::Answer(token, Answer::Delete(Err(GroupError::InvalidGroupId)))],
             false => vec![Action::Answer(token, Answer::Delete(Err(GroupError::GroupIdNotFound)))],
             true => self.with(now_ms, group, |group, turn| group.delete(turn, token)),
         }
@@ -203,13 +202,16 @@ impl Coordinator {
     fn with(&mut self, now_ms: i64, id: &str, call: impl FnOnce(&mut Group, &mut Turn<'_>)) -> Vec<Action> {
         let (settings, topics_of) = (&self.settings, self.topics_of);
         let mut turn = Turn { now_ms, settings, topics_of, actions: Vec::new() };
+        let is_new = !self.has(id);
         let id: Arc<str> = self.groups.get(id).map_or_else(|| id.into(), |group| group.id.clone());
         let group = self.groups.entry(id.clone()).or_insert_with(|| Group::new(id.clone(), now_ms));
         call(group, &mut turn);
-        let (deadline_ms, is_nothing) = (group.next_deadline(), group.is_nothing());
+        // A request that was refused leaves no group behind; one that has been something stays until its offsets expire.
+        let is_gone = (is_new && group.is_nothing()) || group.is_deleted();
+        let deadline_ms = group.next_deadline();
         let actions = turn.actions;
         self.deadlines.set(&id, deadline_ms);
-        if is_nothing {
+        if is_gone {
             self.groups.remove(&id);
         }
         actions
@@ -225,8 +227,15 @@ impl Coordinator {
 impl Group {
     /// Whether forgetting the group changes nothing.
     pub(crate) fn is_nothing(&self) -> bool {
-        let is_over = self.state == State::Dead || (self.state == State::Empty && self.generation == 0);
-        is_over && self.promised_ids.is_empty() && self.offsets.is_empty() && !self.has_writes_under_way()
+        self.state == State::Empty
+            && self.generation == 0
+            && self.promised_ids.is_empty()
+            && self.offsets.is_empty()
+            && !self.has_writes_under_way()
+    }
+
+    fn is_deleted(&self) -> bool {
+        self.state == State::Dead && !self.has_writes_under_way()
     }
 
     fn settle(&mut self, turn: &mut Turn<'_>, then: Then, outcome: Result<(), GroupError>) {

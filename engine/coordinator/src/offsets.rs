@@ -149,7 +149,13 @@ impl Group {
         let changes: Vec<_> = expired.map(|(key, _)| (key.clone(), None)).collect();
         let leaves_nothing = changes.len() == self.offsets.len();
         self.write_offsets(turn, None, changes, Vec::new());
-        if leaves_nothing && self.state == State::Empty && self.promised_ids.is_empty() {
+        if !leaves_nothing || self.state != State::Empty || !self.promised_ids.is_empty() {
+            return;
+        }
+        if self.generation == 0 {
+            // Its record was never written.
+            self.state = State::Dead;
+        } else {
             self.write(turn, vec![Change::Group { group: self.id.clone(), value: None }], Then::Forgotten);
         }
     }

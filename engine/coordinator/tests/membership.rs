@@ -69,12 +69,15 @@ fn a_member_without_an_id_is_given_one_and_comes_back_with_it() {
 }
 
 #[test]
-fn an_id_that_is_not_taken_up_expires_and_leaves_nothing() {
+fn an_id_that_is_not_taken_up_expires() {
     let mut stage = Stage::new();
     stage.join(JoinRequest { needs_known_member_id: true, ..consumer("g", "a") });
     assert_eq!(stage.coordinator.list().count(), 1);
     stage.pass(10_000);
-    assert_eq!(stage.coordinator.list().count(), 0);
+    let late = stage.join(again(consumer("g", "a"), "a-1"));
+    assert_eq!(stage.refused(late).0, GroupError::UnknownMemberId);
+    let actions = stage.coordinator.expire_offsets(stage.now_ms);
+    assert_eq!((actions.len(), stage.coordinator.list().count()), (0, 0), "a group that was never anything is dropped");
 }
 
 #[test]

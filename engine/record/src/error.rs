@@ -211,15 +211,29 @@ impl RecordError {
         }
     }
 
-    /// The position in its batch of the record at fault, for Produce 8's `record_errors` (KIP-467).
+    /// The position in its batch of the record at fault, for Produce 8's `record_errors` (KIP-467). Like Kafka only for what is
+    /// one record's fault: records that do not fit their batch are the fault of the batch.
     #[must_use]
     pub fn record_index(&self) -> Option<i32> {
         match *self {
-            Self::BadRecord { index, .. }
-            | Self::BadOffsetDelta { index, .. }
-            | Self::MissingKey { index }
-            | Self::TimestampOutOfRange { index, .. } => Some(index),
+            Self::MissingKey { index } | Self::TimestampOutOfRange { index, .. } => Some(index),
             _ => None,
         }
+    }
+
+    /// Whether it is found without a look at what the batch holds: its size, its number, its checksum.
+    #[must_use]
+    pub fn is_of_the_envelope(&self) -> bool {
+        matches!(
+            self,
+            Self::Incomplete { .. }
+                | Self::BadLength { .. }
+                | Self::LegacyMagic { .. }
+                | Self::UnknownMagic { .. }
+                | Self::BadCrc { .. }
+                | Self::TooLarge { .. }
+                | Self::NoBatch
+                | Self::TrailingBytes { .. }
+        )
     }
 }

@@ -16,7 +16,14 @@ use crate::dispatch::Incoming;
 pub(crate) async fn serve<'a>(incoming: &Incoming, request: &AlterConfigsRequest<'a>) -> AlterConfigsResponse<'a> {
     let mut responses = Vec::with_capacity(request.resources.len());
     for asked in &request.resources {
-        let (error_code, error_message) = match alter(incoming, asked, request.validate_only).await {
+        let same = |other: &&AlterConfigsResource<'a>| {
+            (other.resource_type, &other.resource_name) == (asked.resource_type, &asked.resource_name)
+        };
+        let outcome = match request.resources.iter().filter(same).count() {
+            1 => alter(incoming, asked, request.validate_only).await,
+            _ => Err((ErrorCode::InvalidRequest, "the resource stands more than once in the request".to_owned())),
+        };
+        let (error_code, error_message) = match outcome {
             Ok(()) => (ErrorCode::None as i16, None),
             Err((code, reason)) => (code as i16, Some(Str::Owned(reason))),
         };

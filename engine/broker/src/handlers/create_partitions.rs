@@ -15,8 +15,12 @@ pub(crate) async fn serve<'a>(
     request: &CreatePartitionsRequest<'a>,
 ) -> CreatePartitionsResponse<'a> {
     let mut results = Vec::with_capacity(request.topics.len());
-    for topic in &request.topics {
-        let repeated = request.topics.iter().filter(|other| other.name == topic.name).count() > 1;
+    for (index, topic) in request.topics.iter().enumerate() {
+        if request.topics.iter().take(index).any(|earlier| earlier.name == topic.name) {
+            // What stands more than once is refused once.
+            continue;
+        }
+        let repeated = request.topics.iter().skip(index + 1).any(|later| later.name == topic.name);
         let outcome = if repeated {
             Err((ErrorCode::InvalidRequest, format!("{} stands more than once in the request", topic.name)))
         } else {

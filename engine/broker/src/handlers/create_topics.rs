@@ -17,8 +17,12 @@ const DEFAULT: i32 = -1;
 
 pub(crate) async fn serve<'a>(incoming: &Incoming, request: &CreateTopicsRequest<'a>) -> CreateTopicsResponse<'a> {
     let mut topics = Vec::with_capacity(request.topics.len());
-    for topic in &request.topics {
-        let repeated = request.topics.iter().filter(|other| other.name == topic.name).count() > 1;
+    for (index, topic) in request.topics.iter().enumerate() {
+        if request.topics.iter().take(index).any(|earlier| earlier.name == topic.name) {
+            // What stands more than once is refused once.
+            continue;
+        }
+        let repeated = request.topics.iter().skip(index + 1).any(|later| later.name == topic.name);
         let outcome = match repeated {
             true => Err((ErrorCode::InvalidRequest, format!("{} stands more than once in the request", topic.name))),
             false => create(incoming, topic, request.validate_only).await,
@@ -84,6 +88,10 @@ fn explain(error: crate::topics::TopicError) -> Refusal {
 fn partitions(broker: &Broker, topic: &CreatableTopic<'_>) -> Result<i32, Refusal> {
     let node_id = broker.node_id;
     if !topic.assignments.is_empty() {
+        if topic.num_partitions != DEFAULT || topic.replication_factor != DEFAULT as i16 {
+            let reason = "with replicas named by hand, give -1 for the counts of partitions and replicas".to_owned();
+            return Err((ErrorCode::InvalidRequest, reason));
+        }
         let in_order = topic.assignments.iter().enumerate().all(|(index, a)| a.partition_index == index as i32);
         if !in_order || topic.assignments.iter().any(|assignment| assignment.broker_ids != [node_id]) {
             let reason = format!("partitions must be 0, 1, … in order, each on broker {node_id} alone");
@@ -120,7 +128,7 @@ fn answer<'a>(name: Str<'a>, outcome: Result<Created, Refusal>) -> CreatableTopi
             name,
             error_code: code as i16,
             error_message: Some(Str::Owned(message)),
-            configs: None,
+            configs: Some(Vec::new()),
             ..Default::default()
         },
     }

@@ -15,7 +15,6 @@ pub(crate) fn serve(incoming: &Incoming, request: &DescribeClusterRequest) -> De
     let refuse = |code: ErrorCode, reason: String| DescribeClusterResponse {
         error_code: code as i16,
         error_message: Some(Str::Owned(reason)),
-        endpoint_type: request.endpoint_type,
         ..Default::default()
     };
     match request.endpoint_type {

@@ -15,7 +15,8 @@ pub(crate) fn serve<'a>(incoming: &Incoming, request: &DescribeConfigsRequest<'a
         let result = DescribeConfigsResult {
             resource_type: asked.resource_type,
             resource_name: asked.resource_name.clone(),
-            error_message: None,
+            // Kafka says nothing with an empty text.
+            error_message: Some(Str::Borrowed("")),
             ..Default::default()
         };
         match describe(incoming, asked) {

@@ -1,8 +1,11 @@
 //! DescribeProducers: the idempotent producers that a partition remembers (KIP-664).
 
+use ringlog_metadata::check_topic_name;
 use ringlog_protocol::describe_producers::{
     DescribeProducersRequest, DescribeProducersResponse, PartitionResponse, ProducerState, TopicResponse,
 };
+
+use ringlog_protocol::{ErrorCode, Str};
 
 use crate::dispatch::Incoming;
 
@@ -15,12 +18,25 @@ pub(crate) fn serve<'a>(incoming: &Incoming, request: &DescribeProducersRequest<
                     active_producers: log.producers().iter().map(describe).collect(),
                     ..Default::default()
                 },
-                Err(code) => PartitionResponse { partition_index, error_code: code as i16, ..Default::default() },
+                Err(code) => refuse(&topic.name, partition_index, code),
             }
         });
         TopicResponse { name: topic.name.clone(), partitions: partitions.collect() }
     });
     DescribeProducersResponse { topics: topics.collect(), ..Default::default() }
+}
+
+fn refuse(topic: &str, partition_index: i32, code: ErrorCode) -> PartitionResponse<'static> {
+    let (code, reason) = match check_topic_name(topic) {
+        Ok(()) => (code, format!("{topic}-{partition_index} does not exist")),
+        Err(error) => (ErrorCode::InvalidTopicException, error.to_string()),
+    };
+    PartitionResponse {
+        partition_index,
+        error_code: code as i16,
+        error_message: Some(Str::Owned(reason)),
+        ..Default::default()
+    }
 }
 
 fn describe(producer: &ringlog_log::Producer) -> ProducerState {

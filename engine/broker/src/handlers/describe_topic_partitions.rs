@@ -41,10 +41,19 @@ pub(crate) fn serve(
             response.topics.push(DescribeTopicPartitionsResponseTopic {
                 error_code: code as i16,
                 name: Some(Str::Owned(name)),
+                topic_authorized_operations: authorized_operations::of_topic(true),
                 ..Default::default()
             });
             continue;
         };
+        if request.cursor.as_ref().is_some_and(|cursor| cursor.topic_name == *name && cursor.partition_index < 0) {
+            response.topics.push(DescribeTopicPartitionsResponseTopic {
+                error_code: ErrorCode::InvalidRequest as i16,
+                name: Some(Str::Owned(name)),
+                ..Default::default()
+            });
+            continue;
+        }
         let count = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
         let end = count.min(start.saturating_add(room));
         room -= (end - start).max(0);

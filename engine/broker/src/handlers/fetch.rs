@@ -6,7 +6,8 @@ use std::time::Duration;
 use futures_util::future::FutureExt;
 use ringlog_log::{Log, LogError, ReadSlice, Visible, Waiter};
 use ringlog_protocol::fetch::{
-    EpochEndOffset, FetchPartition, FetchRequest, FetchResponse, FetchTopic, FetchableTopicResponse, PartitionData,
+    AbortedTransaction, EpochEndOffset, FetchPartition, FetchRequest, FetchResponse, FetchTopic,
+    FetchableTopicResponse, PartitionData,
 };
 use ringlog_protocol::{ErrorCode, Piece as WirePiece, Records, encode_response_pieces};
 use tokio::time::Instant;
@@ -123,8 +124,11 @@ fn explain(error: &LogError) -> ErrorCode {
 
 fn reply(incoming: &Incoming, request: &FetchRequest<'_>, gathered: Gathered) -> Result<Reply, RequestError> {
     let mut files = Vec::new();
+    // There are no transactions: none was aborted. Who reads everything is not told of any.
+    let aborted = (request.isolation_level == READ_COMMITTED).then(Vec::new);
     let mut partitions = |topic: &FetchTopic<'_>, answers: Vec<Answer>| {
-        topic.partitions.iter().zip(answers).map(|(asked, answer)| partition(asked, answer, &mut files)).collect()
+        let answers = topic.partitions.iter().zip(answers);
+        answers.map(|(asked, answer)| partition(asked, answer, aborted.clone(), &mut files)).collect()
     };
     let responses = request.topics.iter().zip(gathered.answers).map(|(topic, answers)| FetchableTopicResponse {
         topic: topic.topic.clone(),
@@ -143,14 +147,19 @@ fn reply(incoming: &Incoming, request: &FetchRequest<'_>, gathered: Gathered) ->
     Ok(Reply { pieces })
 }
 
-fn partition(asked: &FetchPartition, answer: Answer, files: &mut Vec<FileSlice>) -> PartitionData<'static> {
+fn partition(
+    asked: &FetchPartition,
+    answer: Answer,
+    aborted_transactions: Option<Vec<AbortedTransaction>>,
+    files: &mut Vec<FileSlice>,
+) -> PartitionData<'static> {
     let partition_index = asked.partition;
     let from_slice = |slice: &ReadSlice| PartitionData {
         partition_index,
         high_watermark: slice.high_watermark,
         last_stable_offset: slice.last_stable_offset,
         log_start_offset: slice.log_start_offset,
-        aborted_transactions: None,
+        aborted_transactions: aborted_transactions.clone(),
         records: Some(Records::Elsewhere(slice.length)),
         ..Default::default()
     };
@@ -169,7 +178,7 @@ fn partition(asked: &FetchPartition, answer: Answer, files: &mut Vec<FileSlice>)
             partition_index,
             error_code: code as i16,
             high_watermark: -1,
-            aborted_transactions: None,
+            aborted_transactions: Some(Vec::new()),
             records: Some(Records::Elsewhere(0)),
             ..Default::default()
         },

@@ -12,6 +12,10 @@ pub(crate) fn serve(incoming: &Incoming, request: &InitProducerIdRequest<'_>) ->
         tracing::warn!(transactional_id = %id, "refused: transactions are not served; unset transactional.id");
         return refuse(ErrorCode::InvalidRequest);
     }
+    // An id without its epoch, or an epoch without its id, is nobody's.
+    if (request.producer_id == -1) != (request.producer_epoch == -1) {
+        return refuse(ErrorCode::InvalidRequest);
+    }
     match incoming.broker().producer_ids.next(&incoming.shard.disk) {
         Ok(producer_id) => InitProducerIdResponse { producer_id, ..Default::default() },
         Err(error) => {

@@ -46,9 +46,13 @@ impl Wanted {
 pub(crate) fn serve<'a>(incoming: &Incoming, request: &ListOffsetsRequest<'a>) -> ListOffsetsResponse<'a> {
     let visible = if request.isolation_level == READ_COMMITTED { Visible::LastStable } else { Visible::HighWatermark };
     let topics = request.topics.iter().map(|topic| {
-        let partitions = topic.partitions.iter().map(|asked| {
+        let is_first =
+            |at: usize, index: i32| topic.partitions.iter().position(|p| p.partition_index == index) == Some(at);
+        // What stands more than once is refused once.
+        let once = topic.partitions.iter().enumerate().filter(|(at, asked)| is_first(*at, asked.partition_index));
+        let partitions = once.map(|(at, asked)| {
             let index = asked.partition_index;
-            let repeated = topic.partitions.iter().filter(|other| other.partition_index == index).count() > 1;
+            let repeated = topic.partitions.iter().skip(at + 1).any(|later| later.partition_index == index);
             let found = if repeated { Err(ErrorCode::InvalidRequest) } else { find(incoming, topic, asked, visible) };
             found.unwrap_or_else(|code| ListOffsetsPartitionResponse {
                 partition_index: index,

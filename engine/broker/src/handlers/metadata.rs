@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ringlog_metadata::check_topic_name;
 use ringlog_protocol::metadata::{
     MetadataRequest, MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
@@ -39,8 +40,11 @@ pub(crate) async fn serve(incoming: &Incoming, request: &MetadataRequest<'_>) ->
                 };
                 let found = match broker.topics.get(name) {
                     Some(topic) => Ok(topic),
+
                     None if may_create => auto_create(incoming, name).await,
-                    None => Err(TopicError::Unknown { name: name.to_string() }),
+                    None => check_topic_name(name)
+                        .map_err(TopicError::from)
+                        .and(Err(TopicError::Unknown { name: name.to_string() })),
                 };
                 topics.push(match found {
                     Ok(topic) => describe(&topic),

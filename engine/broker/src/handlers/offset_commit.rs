@@ -14,6 +14,8 @@ use crate::dispatch::Incoming;
 use crate::errors::code_of_group;
 use crate::topics::Topic;
 
+/// A member of a group that is not there is told so from this version on (KIP-848).
+const UNKNOWN_GROUP_FROM_VERSION: i16 = 9;
 /// Topics go by id from this version on (KIP-848).
 const IDS_FROM_VERSION: i16 = 10;
 
@@ -84,6 +86,9 @@ async fn commit(
     let answer = broker.groups.ask(broker, disk, |groups, now_ms, token| groups.commit(now_ms, token, commit)).await;
     match answer {
         Some(Answer::Offsets(Ok(outcomes))) => outcomes.into_iter().map(|offset| offset.outcome).collect(),
+        Some(Answer::Offsets(Err(GroupError::GroupIdNotFound))) if incoming.version < UNKNOWN_GROUP_FROM_VERSION => {
+            vec![Err(GroupError::IllegalGeneration); count]
+        }
         Some(Answer::Offsets(Err(error))) => vec![Err(error); count],
         _ => vec![Err(GroupError::CoordinatorNotAvailable); count],
     }

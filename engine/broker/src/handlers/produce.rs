@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use futures_util::future::FutureExt;
 use ringlog_log::{Appended, Appending, Log, LogError};
-use ringlog_protocol::produce::{self, PartitionProduceResponse, ProduceResponse, TopicProduceResponse, Walk};
+use ringlog_protocol::produce::{
+    self, BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceResponse, TopicProduceResponse, Walk,
+};
 use ringlog_protocol::{ErrorCode, Str, Uuid};
+use ringlog_record::RecordError;
 
 use crate::admission::admit;
 use crate::budget::Held;
@@ -27,6 +30,11 @@ struct Outcome {
 enum State {
     Queued(Appending),
     Refused(ErrorCode, String),
+    /// The records themselves are at fault.
+    Faulty {
+        error: RecordError,
+        log_start_offset: i64,
+    },
 }
 
 /// A topic as the request names it, and its partitions' outcomes, in the order of the request.
@@ -134,7 +142,7 @@ fn append(
     }
     match admit(records, incoming.version, config, now_ms) {
         Ok(batch) => State::Queued(log.append(&incoming.shard.disk, batch)),
-        Err(error) => State::Refused(code_of_record(&error), error.to_string()),
+        Err(error) => State::Faulty { error, log_start_offset: log.log_start_offset() },
     }
 }
 
@@ -147,6 +155,7 @@ async fn settle(outcomes: Vec<TopicOutcomes>, held: Held) -> Vec<TopicProduceRes
             partition_responses.push(match state {
                 State::Queued(appending) => answer(partition, appending.await),
                 State::Refused(code, message) => refuse(partition, code, message),
+                State::Faulty { error, log_start_offset } => reject(partition, &error, log_start_offset),
             });
         }
         responses.push(TopicProduceResponse { name: Str::Owned(topic.name), topic_id: topic.id, partition_responses });
@@ -165,6 +174,20 @@ fn answer(partition: i32, outcome: Result<Appended, LogError>) -> PartitionProdu
             ..Default::default()
         },
         Err(error) => refuse(partition, code_of(&error), error.to_string()),
+    }
+}
+
+/// Says which record is at fault, where one is. As in Kafka, what is found out before the batch reaches its log comes without
+/// the log's start.
+fn reject(partition: i32, error: &RecordError, log_start_offset: i64) -> PartitionProduceResponse<'static> {
+    let record_errors = error.record_index().map(|batch_index| BatchIndexAndErrorMessage {
+        batch_index,
+        batch_index_error_message: Some(Str::Owned(error.to_string())),
+    });
+    PartitionProduceResponse {
+        log_start_offset: if error.is_of_the_envelope() { -1 } else { log_start_offset },
+        record_errors: record_errors.into_iter().collect(),
+        ..refuse(partition, code_of_record(error), error.to_string())
     }
 }
 
