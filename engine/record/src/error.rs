@@ -221,7 +221,7 @@ impl RecordError {
         }
     }
 
-    /// Whether it is found without a look at what the batch holds: its size, its number, its checksum.
+    /// Whether it is found without a look at what the batch holds: its size, its checksum, its codec.
     #[must_use]
     pub fn is_of_the_envelope(&self) -> bool {
         matches!(
@@ -234,6 +234,7 @@ impl RecordError {
                 | Self::TooLarge { .. }
                 | Self::NoBatch
                 | Self::TrailingBytes { .. }
+                | Self::CompressionNotAllowed { .. }
         )
     }
 }

@@ -178,9 +178,14 @@ fn partition(
             partition_index,
             error_code: code as i16,
             high_watermark: -1,
-            aborted_transactions: Some(Vec::new()),
+            aborted_transactions: is_unknown(code).then(Vec::new),
             records: Some(Records::Elsewhere(0)),
             ..Default::default()
         },
     }
+}
+
+/// Kafka answers for a partition that it does not have with an empty list of aborted transactions, else with none.
+fn is_unknown(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId)
 }
