@@ -1,0 +1,122 @@
+//! A broker for one test: ours in a child process, or the one that `RINGLOG_INTEROP_BOOTSTRAP` names.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+/// Where a running broker is, and what ends it: dropping it kills our child and removes its directory.
+#[derive(Debug)]
+pub struct Broker {
+    bootstrap: String,
+    child: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    process: Child,
+    directory: tempfile::TempDir,
+}
+
+impl Broker {
+    /// A broker without a rebalance delay, so that groups form at once.
+    ///
+    /// # Panics
+    /// When ours can't be built or does not say within its own time that it is ready; what it logged is in the message.
+    #[must_use]
+    pub fn start() -> Broker {
+        if let Some(bootstrap) = std::env::var("RINGLOG_INTEROP_BOOTSTRAP").ok().filter(|b| !b.is_empty()) {
+            return Broker { bootstrap, child: None };
+        }
+        let directory = tempfile::Builder::new().prefix("ringlog-interop-").tempdir().expect("a temporary directory");
+        let log = directory.path().join("log");
+        let mut process = Command::new(binary())
+            .args(["serve", "--listen", "127.0.0.1:0", "--set", "group.initial.rebalance.delay.ms=0", "--data"])
+            .arg(directory.path().join("data"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(File::create(&log).expect("a log file"))
+            .spawn()
+            .expect("ringlog serve");
+        let mut stdout = BufReader::new(process.stdout.take().expect("its output was piped"));
+        let mut line = String::new();
+        let _ = stdout.read_line(&mut line);
+        let Some(bootstrap) = line.split("kafka://").nth(1).and_then(|rest| rest.split_whitespace().next()) else {
+            let _ = process.kill();
+            let _ = process.wait();
+            panic!("ringlog serve did not say that it is ready, but {line:?}:\n{}", tail(&log));
+        };
+        let bootstrap = bootstrap.to_owned();
+        // The pipe stays open and is emptied: a broker that prints more must not find it closed or full.
+        std::thread::spawn(move || stdout.read_to_end(&mut Vec::new()));
+        Broker { bootstrap, child: Some(Running { process, directory }) }
+    }
+
+    /// `host:port` of the broker.
+    #[must_use]
+    pub fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
+    /// The directory that holds the partitions; only for a broker of ours.
+    #[must_use]
+    pub fn data(&self) -> Option<PathBuf> {
+        self.child.as_ref().map(|c| c.directory.path().join("data"))
+    }
+
+    /// The end of what our broker logged, for the message of a failed test.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.child.as_ref().map(|c| tail(&c.directory.path().join("log"))).unwrap_or_default()
+    }
+
+    /// Ends our broker as an operator does, and holds it to its word: SIGTERM drains, and the status is 0.
+    ///
+    /// # Panics
+    /// When the broker ends with another status.
+    pub fn stop(mut self) {
+        if let Some(running) = &mut self.child {
+            let pid = running.process.id().to_string();
+            let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("kill");
+            assert!(sent.success(), "ringlog serve had ended already: {}", tail(&running.directory.path().join("log")));
+            let status = running.process.wait().expect("its status");
+            assert!(status.success(), "after SIGTERM: {status}: {}", tail(&running.directory.path().join("log")));
+        }
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        if let Some(running) = &mut self.child {
+            let _ = running.process.kill();
+            let _ = running.process.wait();
+        }
+    }
+}
+
+/// `ringlog`: the one that `RINGLOG_BIN` names, or that of this build, built now: tests of one crate don't build another's binary.
+fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        if let Some(named) = std::env::var_os("RINGLOG_BIN") {
+            return named.into();
+        }
+        let test = std::env::current_exe().expect("the path of this test");
+        // target/PROFILE/deps/test-hash
+        let profile = test.ancestors().nth(2).expect("tests lie two folders below target");
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.args(["build", "--quiet", "--package", "ringlog-cli"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+        if profile.ends_with("release") {
+            cargo.arg("--release");
+        }
+        assert!(cargo.status().expect("cargo").success(), "ringlog-cli does not build");
+        profile.join("ringlog")
+    })
+}
+
+fn tail(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(40)..].join("\n")
+}
