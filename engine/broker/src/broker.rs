@@ -9,7 +9,9 @@ use crate::budget::Budget;
 use crate::connection::Peer;
 use crate::drain::Drain;
 use crate::groups::Groups;
+use crate::limits::Gate;
 use crate::limits::Limits;
+use crate::metrics::ShardMetrics;
 use crate::topics::Topics;
 
 /// One broker's state, seen from every thread.
@@ -24,7 +26,12 @@ pub(crate) struct Broker {
     pub(crate) producer_ids: ProducerIds,
     pub(crate) budget: Budget,
     pub(crate) limits: Limits,
+    pub(crate) gate: Gate,
     pub(crate) drain: Drain,
+    /// Which way to the disk, in a word.
+    pub(crate) backend: String,
+    /// Of each shard.
+    pub(crate) metrics: Vec<ShardMetrics>,
 }
 
 impl Broker {

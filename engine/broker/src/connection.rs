@@ -4,13 +4,16 @@
 //! taken up at once. Their batches are queued on the partitions in request order, so nothing is reordered, and one
 //! write carries all of them.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::future::{FutureExt, LocalBoxFuture, ready};
 use futures_util::stream::{FuturesOrdered, StreamExt};
+use ringlog_protocol::ApiKey;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 use tracing::{debug, warn};
@@ -61,6 +64,7 @@ pub(crate) async fn serve(shard: Rc<Shard>, stream: TcpStream, peer: Peer, admis
     let connection = Connection {
         inbox: Inbox::new(frame_limit),
         in_flight: FuturesOrdered::new(),
+        started: VecDeque::new(),
         produce_only: true,
         ended: false,
         outbox: Outbox::default(),
@@ -85,6 +89,8 @@ struct Connection {
     peer: Peer,
     inbox: Inbox,
     in_flight: FuturesOrdered<LocalBoxFuture<'static, Result<Reply, RequestError>>>,
+    /// What is in flight and since when, in the same order.
+    started: VecDeque<(ApiKey, Instant)>,
     /// Everything in flight is a Produce request: another one may start beside it.
     produce_only: bool,
     /// The peer has sent its last byte; what it asked for is still answered.
@@ -114,9 +120,11 @@ impl Connection {
             let wants_bytes = !self.ended && !self.inbox.has_frame() && self.shard.broker.budget.has_room();
             tokio::select! {
                 biased;
-                Some(reply) = self.in_flight.next(), if !self.in_flight.is_empty() => self.outbox.push(reply?),
+                Some(reply) = self.in_flight.next(), if !self.in_flight.is_empty() => self.answer(reply?),
                 read = self.inbox.fill(&self.stream), if wants_bytes => {
-                    self.ended = read? == 0;
+                    let bytes = read?;
+                    self.ended = bytes == 0;
+                    self.shard.metrics().received_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
                     self.last_progress = Instant::now();
                 }
                 () = self.shard.broker.budget.room(), if !self.ended && !self.shard.broker.budget.has_room() => {}
@@ -139,8 +147,10 @@ impl Connection {
             let Some(frame) = self.inbox.next_frame()? else { break };
             self.last_progress = Instant::now();
             self.produce_only = is_produce;
-            match dispatch::start(&self.shard, self.peer, frame)? {
-                Handling::Done(reply) if self.in_flight.is_empty() => self.outbox.push(reply),
+            let (api, handling) = dispatch::start(&self.shard, self.peer, frame)?;
+            self.started.push_back((api, self.last_progress));
+            match handling {
+                Handling::Done(reply) if self.in_flight.is_empty() => self.answer(reply),
                 Handling::Done(reply) => self.in_flight.push_back(ready(Ok(reply)).boxed_local()),
                 Handling::Later(future) => self.in_flight.push_back(future),
             }
@@ -156,15 +166,24 @@ impl Connection {
     fn collect_replies(&mut self) -> Result<(), Closed> {
         while !self.in_flight.is_empty() {
             let Some(Some(reply)) = self.in_flight.next().now_or_never() else { break };
-            self.outbox.push(reply?);
+            self.answer(reply?);
         }
         Ok(())
+    }
+
+    /// The oldest request is done.
+    fn answer(&mut self, reply: Reply) {
+        if let Some((api, since)) = self.started.pop_front() {
+            self.shard.metrics().answered(api, since.elapsed());
+        }
+        self.outbox.push(reply);
     }
 
     async fn write_replies(&mut self) -> Result<(), Closed> {
         let limit = self.shard.broker.limits.response_stall;
         let flush = self.outbox.flush(&self.stream, &self.shard.disk);
-        tokio::time::timeout(limit, flush).await.map_err(|_| Closed::NotReading(limit))??;
+        let bytes = tokio::time::timeout(limit, flush).await.map_err(|_| Closed::NotReading(limit))??;
+        self.shard.metrics().sent_bytes.fetch_add(bytes, Ordering::Relaxed);
         self.last_progress = Instant::now();
         Ok(())
     }

@@ -155,11 +155,11 @@ impl Incoming {
 }
 
 /// Starts the request in `frame`: what orders it against its successors on this connection is done on return.
-pub(crate) fn start(shard: &Rc<Shard>, peer: Peer, frame: BytesMut) -> Result<Handling, RequestError> {
+pub(crate) fn start(shard: &Rc<Shard>, peer: Peer, frame: BytesMut) -> Result<(ApiKey, Handling), RequestError> {
     let incoming = Incoming::parse(shard.clone(), peer, frame)?;
     let (api, version) = (incoming.api, incoming.version);
     let served = SERVED.iter().any(|(key, min, max)| *key == api && (*min..=*max).contains(&version));
-    match api {
+    let handling = match api {
         // Answered in version 0 with the versions that are served, so that the client can ask again (KIP-511).
         ApiKey::ApiVersions if !served => {
             let response = api_versions::unsupported();
@@ -167,5 +167,6 @@ pub(crate) fn start(shard: &Rc<Shard>, peer: Peer, frame: BytesMut) -> Result<Ha
         }
         _ if !served || !api.versions().contains(&version) => Err(incoming.unserved()),
         _ => hand_over(incoming),
-    }
+    };
+    Ok((api, handling?))
 }

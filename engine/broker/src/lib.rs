@@ -21,6 +21,7 @@ mod inbox;
 mod leadership;
 mod limits;
 mod log_config;
+mod metrics;
 mod outbox;
 mod reply;
 mod server;

@@ -71,6 +71,13 @@ impl Gate {
     }
 }
 
+impl Gate {
+    /// Open connections.
+    pub(crate) fn open(&self) -> usize {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).total
+    }
+}
+
 /// One open connection's place.
 pub(crate) struct Admission {
     gate: Gate,

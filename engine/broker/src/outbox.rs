@@ -37,10 +37,9 @@ impl Outbox {
         self.pieces.is_empty()
     }
 
-    /// Writes everything. An error ends the connection: the peer has seen half a
-    /// response.
-    pub(crate) async fn flush(&mut self, stream: &TcpStream, disk: &Disk) -> io::Result<()> {
-        let mut since_turn = 0usize;
+    /// Writes everything, and says how many bytes that was. An error ends the connection: the peer has seen half a response.
+    pub(crate) async fn flush(&mut self, stream: &TcpStream, disk: &Disk) -> io::Result<u64> {
+        let (mut since_turn, mut total) = (0usize, 0);
         self.load_small_slices(disk).await?;
         while let Some(front) = self.pieces.front_mut() {
             let written = match front {
@@ -55,12 +54,13 @@ impl Outbox {
             };
             self.drop_sent();
             since_turn += written;
+            total += written as u64;
             if since_turn >= TURN_BYTES {
                 since_turn = 0;
                 tokio::task::yield_now().await;
             }
         }
-        Ok(())
+        Ok(total)
     }
 
     /// Small slices become bytes, so that they leave in one call with the headers around them.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringlog_coordinator::Settings as GroupSettings;
-use ringlog_io::{Choice, DirLock, Disk, Wanted};
+use ringlog_io::{DirLock, Disk, Wanted};
 use ringlog_log::{LogDir, LogError};
 use ringlog_metadata::{MetaError, MetaProperties, ProducerIds};
 use ringlog_settings::{Backend, BrokerConfig, Listener, Sources};
@@ -19,6 +19,7 @@ use crate::budget::Budget;
 use crate::drain::{Drain, DrainTrigger};
 use crate::groups::Groups;
 use crate::limits::{Gate, Limits};
+use crate::metrics;
 use crate::shard::{self, ShardHandle};
 use crate::topics::{self, TopicError, Topics};
 use crate::upkeep;
@@ -67,11 +68,10 @@ pub enum ServerError {
 /// A broker that is ready: bound, recovered, its shards running.
 pub struct Server {
     broker: Arc<Broker>,
-    choice: Choice,
     shards: Vec<ShardHandle>,
     upkeep: [std::thread::JoinHandle<()>; 2],
     listener: StdListener,
-    gate: Gate,
+    metrics_listener: Option<StdListener>,
     drain: DrainTrigger,
     /// Held for as long as the directory is in use.
     _lock: DirLock,
@@ -110,6 +110,7 @@ impl Server {
         let listener = bind(&config.listener).map_err(listening)?;
         listener.set_nonblocking(true).map_err(listening)?;
         let address = listener.local_addr().map_err(listening)?;
+        let metrics_listener = config.metrics_listen.as_deref().map(bind_metrics).transpose()?;
         if !address.ip().is_loopback() {
             warn!(%address, "listening beyond loopback: anyone who reaches this address can read and write every topic");
         }
@@ -122,6 +123,8 @@ impl Server {
             partitions as u64 * DESCRIPTORS_PER_PARTITION,
         );
         let (trigger, drain) = DrainTrigger::new();
+        let cores = || ringlog_io::cpu::available().map_or(1, |cores| cores.len());
+        let shard_count = config.io_shards.unwrap_or_else(cores);
         let broker = Arc::new(Broker {
             cluster_id: identity.cluster_id,
             node_id: config.node_id,
@@ -131,16 +134,18 @@ impl Server {
             producer_ids: ProducerIds::open(&config.log_dir)?,
             budget: Budget::new(config.memory_inflight_max_bytes),
             limits,
+            gate: Gate::default(),
             drain,
+            backend: format!("{:?}", choice.backend).to_lowercase(),
+            metrics: std::iter::repeat_with(Default::default).take(shard_count).collect(),
             config,
         });
-        let cores = || ringlog_io::cpu::available().map_or(1, |cores| cores.len());
-        let shards = (0..broker.config.io_shards.unwrap_or_else(cores))
+        let shards = (0..shard_count)
             .map(|index| shard::spawn(index, broker.clone(), choice.clone()))
             .collect::<Result<Vec<_>, _>>()
             .map_err(ServerError::Start)?;
         let upkeep = upkeep::spawn(&broker, &choice).map_err(ServerError::Start)?;
-        Ok(Server { broker, choice, shards, upkeep, listener, gate: Gate::default(), drain: trigger, _lock: lock })
+        Ok(Server { broker, shards, upkeep, listener, metrics_listener, drain: trigger, _lock: lock })
     }
 
     /// The address that clients connect to.
@@ -149,10 +154,16 @@ impl Server {
         self.broker.address
     }
 
+    /// Where metrics are answered.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_listener.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
     /// What a line about the broker says of its disk.
     #[must_use]
-    pub fn backend(&self) -> String {
-        format!("{:?}", self.choice.backend).to_lowercase()
+    pub fn backend(&self) -> &str {
+        &self.broker.backend
     }
 
     /// Serves until `stop` resolves, then drains: requests that have begun are answered, every log is synced and closed, and
@@ -161,11 +172,16 @@ impl Server {
     /// # Errors
     /// [`ServerError::Log`] when a log could not be closed: the next start recovers.
     pub fn run(self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
-        let Server { broker, shards, upkeep, listener, gate, drain: trigger, _lock, .. } = self;
+        let Server { broker, shards, upkeep, listener, metrics_listener, drain: trigger, _lock } = self;
         on_local_runtime(async {
             let listener = TcpListener::from_std(listener).map_err(ServerError::Start)?;
             let arrivals = shards.iter().map(|shard| shard.arrivals.clone()).collect();
             let (limits, draining): (Limits, Drain) = (broker.limits.clone(), broker.drain.clone());
+            let gate = broker.gate.clone();
+            if let Some(listener) = metrics_listener {
+                let listener = TcpListener::from_std(listener).map_err(ServerError::Start)?;
+                tokio::task::spawn_local(metrics::serve(listener, broker.clone()));
+            }
             let accepting = tokio::task::spawn_local(acceptor::accept(listener, arrivals, gate, limits, draining));
             stop.await;
             info!("draining");
@@ -204,6 +220,13 @@ fn bind(listener: &Listener) -> std::io::Result<StdListener> {
     let host = if listener.host.is_empty() { "0.0.0.0" } else { &listener.host };
     let addresses: Vec<SocketAddr> = (host, listener.port).to_socket_addrs()?.collect();
     StdListener::bind(&addresses[..])
+}
+
+fn bind_metrics(listen: &str) -> Result<StdListener, ServerError> {
+    let failed = |source| ServerError::Listen { listener: format!("metrics.listen={listen}"), source };
+    let listener = StdListener::bind(listen).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    Ok(listener)
 }
 
 fn group_settings(config: &BrokerConfig) -> GroupSettings {

@@ -15,12 +15,21 @@ use tracing::{info, warn};
 use crate::broker::Broker;
 use crate::connection::{self, Peer};
 use crate::limits::Admission;
+use crate::metrics::ShardMetrics;
 use crate::server::DRAIN_LIMIT;
 
 /// What the tasks of one thread share. Never leaves the thread.
 pub(crate) struct Shard {
+    pub(crate) index: usize,
     pub(crate) broker: Arc<Broker>,
     pub(crate) disk: Disk,
+}
+
+impl Shard {
+    /// Its counters.
+    pub(crate) fn metrics(&self) -> &ShardMetrics {
+        &self.broker.metrics[self.index]
+    }
 }
 
 /// A connection on its way from the acceptor to its shard.
@@ -44,7 +53,7 @@ pub(crate) fn spawn(index: usize, broker: Arc<Broker>, choice: Choice) -> std::i
         if let Err(error) = ringlog_io::cpu::pin_current_thread(index) {
             info!(shard = index, %error, "shard runs unpinned");
         }
-        if let Err(error) = run(broker, &choice, queue) {
+        if let Err(error) = run(index, broker, &choice, queue) {
             // Without its runtime or ring a shard can't serve: the process says so and the acceptor finds its queue closed.
             tracing::error!(shard = index, %error, "shard could not start");
         }
@@ -52,11 +61,16 @@ pub(crate) fn spawn(index: usize, broker: Arc<Broker>, choice: Choice) -> std::i
     Ok(ShardHandle { arrivals, thread })
 }
 
-fn run(broker: Arc<Broker>, choice: &Choice, mut queue: mpsc::UnboundedReceiver<Arrival>) -> std::io::Result<()> {
+fn run(
+    index: usize,
+    broker: Arc<Broker>,
+    choice: &Choice,
+    mut queue: mpsc::UnboundedReceiver<Arrival>,
+) -> std::io::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let local = LocalSet::new();
     local.block_on(&runtime, async move {
-        let shard = Rc::new(Shard { broker, disk: Disk::open(choice)? });
+        let shard = Rc::new(Shard { index, broker, disk: Disk::open(choice)? });
         let mut connections = tokio::task::JoinSet::new();
         loop {
             tokio::select! {

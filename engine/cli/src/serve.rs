@@ -38,15 +38,16 @@ impl Serve {
         let data = config.log_dir.display().to_string();
         let failed = |error: ringlog_broker::ServerError| Failure::Other(error.to_string());
         let server = Server::start(config, sources).map_err(failed)?;
-        let (address, backend) = (server.address(), server.backend());
+        let (address, backend) = (server.address(), server.backend().to_owned());
+        let metrics = server.metrics_address().map(|address| format!(" metrics=http://{address}/metrics"));
         let mut stdout = std::io::stdout().lock();
-        writeln!(stdout, "ringlog ready: kafka://{address} data={data} io={backend}")?;
+        writeln!(stdout, "ringlog ready: kafka://{address} data={data} io={backend}{}", metrics.unwrap_or_default())?;
         stdout.flush()?;
         drop(stdout);
         server.run(asked_to_stop()).map_err(failed)
     }
 
-    /// The file, then `--set`, then the options of their own.
+    /// The file, then the options of their own, then `--set`.
     fn properties(&self) -> Result<Properties, Failure> {
         let usage = |error: ringlog_settings::SettingsError| Failure::Usage(error.to_string());
         let mut properties = match &self.config {
@@ -57,16 +58,16 @@ impl Serve {
                 Properties::parse(&text).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?
             }
         };
-        for setting in &self.settings {
-            properties.set(setting).map_err(usage)?;
-        }
         if let Some(data) = &self.data {
             properties.insert("log.dirs", &data.display().to_string());
         }
         if let Some(listen) = &self.listen {
             properties.insert("listeners", &format!("PLAINTEXT://{listen}"));
-            // An address from the file would send clients elsewhere.
+            // The file's address for clients goes with the file's listener.
             properties.insert("advertised.listeners", "");
+        }
+        for setting in &self.settings {
+            properties.set(setting).map_err(usage)?;
         }
         Ok(properties)
     }

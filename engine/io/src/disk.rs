@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 
@@ -13,6 +14,7 @@ use crate::fault::Faults;
 use crate::file::{File, Mode};
 use crate::gather::Gather;
 use crate::ring::{Ring, RingLimits};
+use crate::sync_stats::SyncStats;
 use crate::sync_thread;
 use crate::syscall;
 
@@ -166,6 +168,13 @@ impl Disk {
     /// it. Never blocks the calling thread, is never retried: after an error the kernel has dropped the dirty pages, so what
     /// had not been synced must be taken for lost.
     pub async fn sync_data(&self, file: &Arc<File>) -> io::Result<()> {
+        let begun = Instant::now();
+        let outcome = self.sync_once(file).await;
+        SyncStats::note(begun.elapsed());
+        outcome
+    }
+
+    async fn sync_once(&self, file: &Arc<File>) -> io::Result<()> {
         match &self.backend {
             Implementation::Syscall => sync_thread::sync_data(file).await,
             Implementation::Uring(ring) => ring.sync_data(file).await,
