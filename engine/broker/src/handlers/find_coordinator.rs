@@ -1,4 +1,4 @@
-//! FindCoordinator: who serves a group. This broker does, once `__consumer_offsets` is there.
+//! FindCoordinator: who serves a group, or a transaction. This broker does; a group once `__consumer_offsets` is there.
 
 use ringlog_protocol::find_coordinator::{Coordinator, FindCoordinatorRequest, FindCoordinatorResponse};
 use ringlog_protocol::{ErrorCode, Str};
@@ -56,9 +56,11 @@ async fn refusal(incoming: &Incoming, key_type: i8) -> Option<(ErrorCode, String
             Ok(()) => None,
             Err(error) => Some((ErrorCode::CoordinatorNotAvailable, error.to_string())),
         },
-        TRANSACTION => {
-            Some((ErrorCode::InvalidRequest, "transactions are not served: unset transactional.id".to_owned()))
+        // Whoever begins a transaction is refused by name then (InitProducerId).
+        TRANSACTION => None,
+        other => {
+            let reason = format!("key type {other}: 0 (groups) and 1 (transactions) are allowed");
+            Some((ErrorCode::InvalidRequest, reason))
         }
-        other => Some((ErrorCode::InvalidRequest, format!("key type {other}: 0 (groups) is served"))),
     }
 }

@@ -40,8 +40,11 @@ pub(crate) async fn serve(incoming: &Incoming, request: &MetadataRequest<'_>) ->
                 };
                 let found = match broker.topics.get(name) {
                     Some(topic) => Ok(topic),
-
-                    None if may_create => auto_create(incoming, name).await,
+                    // As Kafka does it: this answer says that the topic is unknown, the next one knows it.
+                    None if may_create => match auto_create(incoming, name).await {
+                        Ok(_) => Err(TopicError::Unknown { name: name.to_string() }),
+                        failed => failed,
+                    },
                     None => check_topic_name(name)
                         .map_err(TopicError::from)
                         .and(Err(TopicError::Unknown { name: name.to_string() })),
