@@ -117,7 +117,8 @@ impl Coordinator {
         }
     }
 
-    /// Offsets are committed. They are seen, and the client is answered, once they are written.
+    /// Offsets are committed. They are seen, and the client is answered, once they are written. A member of a group that is not
+    /// there hears so (clients before OffsetCommit 9 know that as an illegal generation).
     pub fn commit(&mut self, now_ms: i64, token: Token, request: CommitRequest) -> Vec<Action> {
         if !self.has(&request.group) && request.member.generation >= 0 {
             return vec![Action::Answer(token, Answer::Offsets(Err(GroupError::GroupIdNotFound)))];
@@ -134,12 +135,14 @@ impl Coordinator {
         offsets: Vec<(Arc<str>, i32)>,
     ) -> Vec<Action> {
         match self.has(group) {
+            _ if group.is_empty() => vec![Action::Answer(token, Answer::Offsets(Err(GroupError::InvalidGroupId)))],
             false => vec![Action::Answer(token, Answer::Offsets(Err(GroupError::GroupIdNotFound)))],
             true => self.with(now_ms, group, |group, turn| group.delete_offsets(turn, token, offsets)),
         }
     }
 
-    /// A group is deleted, with its offsets. Members keep it alive.
+    /// A group is deleted, with its offsets. Members keep it alive. The group with the empty id can only have offsets; it is
+    /// deleted like the others.
     pub fn delete_group(&mut self, now_ms: i64, token: Token, group: &str) -> Vec<Action> {
         match self.has(group) {
             false => vec![Action::Answer(token, Answer::Delete(Err(GroupError::GroupIdNotFound)))],
@@ -163,7 +166,8 @@ impl Coordinator {
             return Vec::new();
         }
         self.with(now_ms, &ticket.group, |group, turn| {
-            for (then, outcome) in group.written(ticket.number, outcome) {
+            group.written(ticket.number, outcome);
+            while let Some((then, outcome)) = group.next_settled() {
                 group.settle(turn, then, outcome);
             }
         })
@@ -193,7 +197,7 @@ impl Coordinator {
         }
     }
 
-    fn with_each(&mut self, now_ms: i64, each: impl Fn(&mut Group, &mut Turn<'_>)) -> Vec<Action> {
+    pub(crate) fn with_each(&mut self, now_ms: i64, each: impl Fn(&mut Group, &mut Turn<'_>)) -> Vec<Action> {
         let ids: Vec<Arc<str>> = self.groups.keys().cloned().collect();
         ids.iter().flat_map(|id| self.with(now_ms, id, &each)).collect()
     }
@@ -215,12 +219,6 @@ impl Coordinator {
             self.groups.remove(&id);
         }
         actions
-    }
-
-    pub(crate) fn reindex(&mut self) {
-        for (id, group) in &self.groups {
-            self.deadlines.set(id, group.next_deadline());
-        }
     }
 }
 

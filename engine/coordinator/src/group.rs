@@ -62,7 +62,7 @@ pub(crate) enum Then {
     Offsets { token: Option<Token>, changes: Vec<(OffsetKey, Option<Committed>)>, outcomes: Vec<OffsetOutcome> },
     /// The group is gone, because an operator wants it.
     Deleted { token: Token },
-    /// The group is gone, unless it has come to life again.
+    /// The group's record is gone, and what it said, unless the group has come to life again.
     Forgotten,
 }
 
@@ -77,6 +77,7 @@ struct Write {
 pub(crate) struct Group {
     pub(crate) id: Arc<str>,
     pub(crate) state: State,
+    /// −1 when a record that is older than this field was loaded.
     pub(crate) state_since_ms: i64,
     pub(crate) generation: i32,
     pub(crate) protocol_type: Option<String>,
@@ -236,6 +237,13 @@ impl Group {
         !self.writes.is_empty()
     }
 
+    /// Whether the assignment of the current generation is on its way to the log.
+    pub(crate) fn is_assigning(&self) -> bool {
+        let is_it =
+            |write: &Write| matches!(write.then, Then::Assign { generation, .. } if generation == self.generation);
+        self.writes.iter().any(is_it)
+    }
+
     /// Every offset that the log may have: those that are seen, and those on their way there.
     pub(crate) fn offsets_in_log(&self) -> BTreeSet<OffsetKey> {
         let under_way = self.writes.iter().filter_map(|write| match &write.then {
@@ -245,21 +253,18 @@ impl Group {
         self.offsets.keys().chain(under_way.flatten()).cloned().collect()
     }
 
-    /// Notes a write's outcome. Writes take effect in the order in which they were made, whatever order they are reported in:
-    /// the state follows the log.
-    pub(crate) fn written(
-        &mut self,
-        number: u64,
-        outcome: Result<(), GroupError>,
-    ) -> Vec<(Then, Result<(), GroupError>)> {
+    /// Notes a write's outcome.
+    pub(crate) fn written(&mut self, number: u64, outcome: Result<(), GroupError>) {
         if let Some(write) = self.writes.iter_mut().find(|write| write.number == number) {
             write.outcome = Some(outcome);
         }
-        let mut settled = Vec::new();
-        while let Some(outcome) = self.writes.front().and_then(|write| write.outcome) {
-            settled.extend(self.writes.pop_front().map(|write| (write.then, outcome)));
-        }
-        settled
+    }
+
+    /// The oldest write, once its outcome is known. Writes take effect in the order in which they were made, whatever order they
+    /// are reported in: the state follows the log.
+    pub(crate) fn next_settled(&mut self) -> Option<(Then, Result<(), GroupError>)> {
+        let outcome = self.writes.front()?.outcome?;
+        self.writes.pop_front().map(|write| (write.then, outcome))
     }
 }
 

@@ -14,15 +14,14 @@ impl Group {
             return turn.refuse_join(token, GroupError::CoordinatorNotAvailable, &request.member_id);
         }
         if !self.has_room_for(&request.member_id, turn.settings.group_max_size) {
-            self.promised_ids.remove(&request.member_id);
-            return turn.refuse_join(token, GroupError::GroupMaxSizeReached, "");
+            return self.turn_away(turn, token, &request.member_id);
         }
         if !self.takes_protocols(&request.protocol_type, &request.protocols) {
             return turn.refuse_join(token, GroupError::InconsistentGroupProtocol, &request.member_id);
         }
         if request.member_id.is_empty() {
             self.join_without_id(turn, token, request);
-        } else if self.promised_ids.contains_key(&request.member_id) {
+        } else if request.instance_id.is_none() && self.promised_ids.contains_key(&request.member_id) {
             self.add_member(turn, token, request.member_id.clone(), &request);
         } else if let Err(error) = self.check_member(&request.member_id, request.instance_id.as_deref()) {
             turn.refuse_join(token, error, &request.member_id);
@@ -42,6 +41,14 @@ impl Group {
             State::CompletingRebalance | State::Stable => (member.is_some(), self.members.len()),
         };
         is_in || held < limit
+    }
+
+    /// There is no room, not even for a member of the last generation that comes too late: the others need not wait for it.
+    fn turn_away(&mut self, turn: &mut Turn<'_>, token: Token, member_id: &str) {
+        self.promised_ids.remove(member_id);
+        self.remove_member(turn, member_id);
+        turn.refuse_join(token, GroupError::GroupMaxSizeReached, "");
+        self.complete_if_all_joined(turn);
     }
 
     /// Whether there would still be an assignor that all members know.
@@ -107,7 +114,7 @@ impl Group {
             }
             State::Empty | State::Dead => turn.refuse_join(token, GroupError::UnknownMemberId, &request.member_id),
             State::PreparingRebalance { .. } | State::CompletingRebalance | State::Stable => {
-                let earlier = member.rejoin(turn.now_ms, token, request);
+                let earlier = member.rejoin(token, request);
                 if let Some(earlier) = earlier {
                     // Its connection is gone, or the client would not have asked again.
                     turn.refuse_join(earlier, GroupError::RebalanceInProgress, &request.member_id);
@@ -143,7 +150,9 @@ impl Group {
         member.member_id.clone_from(&member_id);
         member.client_id.clone_from(&request.client_id);
         member.client_host.clone_from(&request.client_host);
-        member.rejoin(turn.now_ms, token, request);
+        member.is_new = false;
+        member.rejoin(token, request);
+        member.heard(turn.now_ms);
         self.members.insert(member_id.clone(), member);
         if self.state != State::Stable || self.elect_protocol() != self.protocol {
             return self.rebalance_or_complete(turn);
@@ -175,19 +184,21 @@ impl Group {
             Err(error) => {
                 turn.refuse_join(token, error, &joined.member_id);
                 // The log knows the member by its former id: the next generation is written whole.
-                self.rebalance_or_complete(turn);
+                if self.members.contains_key(&joined.member_id) {
+                    self.rebalance_or_complete(turn);
+                }
             }
         }
     }
 }
 
 impl Member {
-    /// Takes over what a member brings when it joins again; gives the request that it had waiting.
-    fn rejoin(&mut self, now_ms: i64, token: Token, request: &JoinRequest) -> Option<Token> {
+    /// Takes over what a member brings when it joins again; gives the request that it had waiting. Its deadline stays: a
+    /// member that waits has none, and that of a new one runs from its first request.
+    fn rejoin(&mut self, token: Token, request: &JoinRequest) -> Option<Token> {
         self.protocols.clone_from(&request.protocols);
         self.session_timeout_ms = request.session_timeout_ms;
         self.rebalance_timeout_ms = request.rebalance_timeout_ms;
-        self.heard(now_ms);
         self.awaiting_join.replace(token)
     }
 }

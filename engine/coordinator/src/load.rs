@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::coordinator::Turn;
 use crate::group::{Group, State};
 use crate::member::Member;
 use crate::{Change, Coordinator};
@@ -17,7 +18,7 @@ pub struct GroupValue {
     pub protocol: Option<String>,
     /// Member id of the leader.
     pub leader: Option<String>,
-    /// Since when the group is in its state. Milliseconds.
+    /// Since when the group is in its state. Milliseconds; −1 in records of Kafka before 2.1, which did not note it.
     pub state_since_ms: i64,
     /// The members of the generation.
     pub members: Vec<MemberValue>,
@@ -65,14 +66,20 @@ impl Coordinator {
     /// The log has been read to its end: groups go on where they were. Their members have a whole session to be heard of again.
     pub fn loaded(&mut self, now_ms: i64) {
         self.groups.retain(|_, group| !group.is_nothing());
-        for group in self.groups.values_mut() {
-            group.members.values_mut().for_each(|member| member.heard(now_ms));
-        }
-        self.reindex();
+        let actions = self.with_each(now_ms, Group::resume);
+        debug_assert!(actions.is_empty(), "nobody waits for an answer yet: {actions:?}");
     }
 }
 
 impl Group {
+    fn resume(&mut self, turn: &mut Turn<'_>) {
+        self.members.values_mut().for_each(|member| member.heard(turn.now_ms));
+        // The limit has been lowered since: members may commit what they have, and then come anew.
+        if self.members.len() > turn.settings.group_max_size {
+            self.prepare_rebalance(turn);
+        }
+    }
+
     fn restore(&mut self, value: GroupValue) {
         let protocol = value.protocol.clone().unwrap_or_default();
         let member = |member: MemberValue| Member {

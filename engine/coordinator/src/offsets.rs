@@ -100,11 +100,13 @@ impl Group {
         if let Some(error) = refusal {
             return turn.answer(token, Answer::Offsets(Err(error)));
         }
-        let subscribed = self.subscribed_topics(turn.topics_of).unwrap_or_default();
+        let subscribed = self.subscribed_topics(turn.topics_of);
+        // Consumers of which that can't be known may read anything.
+        let is_in_use = |topic: &str| subscribed.as_ref().map_or(is_consumer, |topics| topics.contains(topic));
         let mut changes = Vec::new();
         let mut outcomes = Vec::with_capacity(offsets.len());
         for (topic, partition) in offsets {
-            let in_use = subscribed.contains(&*topic);
+            let in_use = is_in_use(&topic);
             let outcome = if in_use { Err(GroupError::GroupSubscribedToTopic) } else { Ok(()) };
             outcomes.push(OffsetOutcome { topic: topic.clone(), partition, outcome });
             if !in_use && self.offsets.contains_key(&(topic.clone(), partition)) {
@@ -127,7 +129,7 @@ impl Group {
             return;
         }
         let since_ms = match (&self.protocol_type, self.state) {
-            (Some(_), State::Empty) => Some(self.state_since_ms),
+            (Some(_), State::Empty) => Some(self.state_since_ms).filter(|since_ms| *since_ms >= 0),
             (None, State::Empty) => None,
             (Some(kind), State::Stable) if kind == CONSUMER => None,
             _ => return,
@@ -149,13 +151,10 @@ impl Group {
         let changes: Vec<_> = expired.map(|(key, _)| (key.clone(), None)).collect();
         let leaves_nothing = changes.len() == self.offsets.len();
         self.write_offsets(turn, None, changes, Vec::new());
-        if !leaves_nothing || self.state != State::Empty || !self.promised_ids.is_empty() {
-            return;
-        }
-        if self.generation == 0 {
+        if self.is_nothing() {
             // Its record was never written.
             self.state = State::Dead;
-        } else {
+        } else if leaves_nothing && self.state == State::Empty && self.promised_ids.is_empty() {
             self.write(turn, vec![Change::Group { group: self.id.clone(), value: None }], Then::Forgotten);
         }
     }
@@ -218,7 +217,7 @@ impl Group {
             State::Dead => return turn.answer(token, Answer::Delete(Err(GroupError::GroupIdNotFound))),
             _ => return turn.answer(token, Answer::Delete(Err(GroupError::NonEmptyGroup))),
         }
-        self.enter(turn.now_ms, State::Dead);
+        self.state = State::Dead;
         let group = &self.id;
         let offset =
             |(topic, partition): OffsetKey| Change::Offset { group: group.clone(), topic, partition, value: None };
@@ -233,15 +232,20 @@ impl Group {
                 self.offsets.clear();
                 self.promised_ids.clear();
             }
-            Err(_) => self.enter(turn.now_ms, State::Empty),
+            Err(_) => self.state = State::Empty,
         }
         turn.answer(token, Answer::Delete(outcome));
     }
 
-    /// The group's record is gone: so is the group, unless somebody has come meanwhile.
+    /// The group's record is gone, and what it said: a group is left that has had no members, if it is left at all. Unless
+    /// somebody has come meanwhile.
     pub(crate) fn forgotten(&mut self, outcome: Result<(), GroupError>) {
-        if outcome.is_ok() && self.state == State::Empty && self.offsets.is_empty() && self.promised_ids.is_empty() {
-            self.state = State::Dead;
+        if outcome.is_ok() && self.state == State::Empty {
+            self.generation = 0;
+            (self.protocol_type, self.protocol, self.leader) = (None, None, None);
+            if self.is_nothing() {
+                self.state = State::Dead;
+            }
         }
     }
 }

@@ -26,7 +26,8 @@ impl Group {
             // Its connection is gone, or the client would not have asked again.
             turn.answer(earlier, Answer::Sync(Err(GroupError::RebalanceInProgress)));
         }
-        if self.is_leader(member_id) {
+        // A leader that asks twice must not have the log say something else than what its members are told.
+        if self.is_leader(member_id) && !self.is_assigning() {
             let assignments: BTreeMap<String, Arc<[u8]>> = request.assignments.into_iter().collect();
             let generation = self.generation;
             let given = assignments.clone();

@@ -7,7 +7,8 @@ mod stage;
 use std::sync::Arc;
 
 use ringlog_coordinator::{
-    Answer, GroupError, JoinRequest, LeaveRequest, LeavingMember, LeftMember, MemberClaim, Settings, SyncRequest,
+    Answer, Coordinator, GroupError, JoinRequest, LeaveRequest, LeavingMember, LeftMember, MemberClaim, Settings,
+    SyncRequest,
 };
 use stage::{Stage, again, claim, consumer};
 
@@ -347,4 +348,84 @@ fn unchanged_members_come_back_from_the_log_as_they_were() {
     assert_eq!(stage.heartbeat("g", &members[1]), Ok(()), "nobody has to join again");
     stage.pass(10_000);
     assert_eq!(stage.coordinator.describe("g").unwrap().state, "Empty", "sessions run after a restart, too");
+}
+
+#[test]
+fn a_new_member_that_asks_again_may_wait_as_long_as_one_that_asks_once() {
+    let mut stage = Stage::new();
+    let members = stage.stable_group("g", &["a"]);
+    let request = JoinRequest { needs_known_member_id: true, ..consumer("g", "b") };
+    stage.join(request.clone());
+    let first = stage.join(again(request.clone(), "b-1"));
+    let second = stage.join(again(request, "b-1"));
+    assert_eq!(stage.refused(first).0, GroupError::RebalanceInProgress, "its first request is answered");
+    for _ in 0..10 {
+        stage.pass(3_000);
+        let _ = stage.heartbeat("g", &members[0]);
+    }
+    assert!(!stage.answers.contains_key(&second), "a session of 10 s does not run while it waits");
+    let rejoin = stage.join(again(consumer("g", "a"), "a-1"));
+    assert_eq!((stage.joined(rejoin).generation, stage.joined(second).generation), (2, 2));
+}
+
+#[test]
+fn a_promised_id_is_not_a_way_to_an_instance_id_that_is_taken() {
+    let mut stage = Stage::new();
+    stage.join(static_consumer("g", "i", "1"));
+    stage.pass(3_000);
+    stage.join(JoinRequest { needs_known_member_id: true, ..consumer("g", "b") });
+    let token = stage.join(again(static_consumer("g", "i", "2"), "b-1"));
+    assert_eq!(stage.refused(token).0, GroupError::FencedInstanceId);
+}
+
+#[test]
+fn who_comes_too_late_for_a_full_group_is_out_and_nobody_waits_for_it() {
+    let mut stage = Stage::new();
+    stage.stable_group("g", &["a", "b"]);
+    stage.coordinator.update_settings(Settings { group_max_size: 1, ..Settings::default() });
+    let first = stage.join(again(consumer("g", "a"), "a-1"));
+    let second = stage.join(again(consumer("g", "b"), "b-1"));
+    assert_eq!(stage.refused(second), (GroupError::GroupMaxSizeReached, String::new()));
+    assert_eq!(stage.joined(first).members.len(), 1);
+}
+
+#[test]
+fn a_group_that_is_larger_than_allowed_after_a_restart_shrinks() {
+    let mut stage = Stage::new();
+    let members = stage.stable_group("g", &["a", "b"]);
+    let settings = Settings { group_max_size: 1, ..Settings::default() };
+    stage.coordinator = Coordinator::new(settings, stage::topics_of);
+    stage.log.iter().for_each(|change| stage.coordinator.load(change.clone()));
+    stage.coordinator.loaded(stage.now_ms);
+    assert_eq!(stage.heartbeat("g", &members[0]), Err(GroupError::RebalanceInProgress));
+}
+
+#[test]
+fn a_leader_that_asks_twice_for_its_assignment_is_written_once() {
+    let mut stage = Stage::new();
+    let token = stage.join(consumer("g", "a"));
+    stage.pass(3_000);
+    let leader = claim(&stage.joined(token));
+    stage.writes_at_once = false;
+    let first = stage.sync("g", leader.clone(), &[("a-1", "one")]);
+    let second = stage.sync("g", leader, &[("a-1", "other")]);
+    assert_eq!(stage.synced(first), Err(GroupError::RebalanceInProgress));
+    stage.write_all();
+    assert_eq!(&*stage.synced(second).unwrap().assignment, b"one");
+    assert_eq!(stage.restarted().describe("g"), stage.coordinator.describe("g"));
+}
+
+#[test]
+fn a_static_member_whose_new_id_can_not_be_written_joins_again() {
+    let mut stage = Stage::new();
+    let token = stage.join(static_consumer("g", "i", "1"));
+    stage.pass(3_000);
+    let member = MemberClaim { instance_id: Some("i".into()), ..claim(&stage.joined(token)) };
+    stage.sync("g", member, &[("i-1", "all")]);
+    stage.writes_at_once = false;
+    let back = stage.join(static_consumer("g", "i", "2"));
+    stage.write_next(Err(GroupError::NotCoordinator));
+    assert_eq!(stage.refused(back).0, GroupError::NotCoordinator);
+    let back = stage.join(static_consumer("g", "i", "3"));
+    assert_eq!((stage.joined(back).generation, &*stage.joined(back).member_id), (2, "i-3"));
 }

@@ -4,8 +4,11 @@
 #[allow(unreachable_pub, dead_code, clippy::unwrap_used, reason = "each test file uses its part")]
 mod stage;
 
+use std::sync::Arc;
+
 use ringlog_coordinator::{
-    Answer, CommitRequest, GroupError, LeaveRequest, LeavingMember, MemberClaim, OffsetToCommit, Settings,
+    Answer, Change, CommitRequest, GroupError, GroupValue, JoinRequest, LeaveRequest, LeavingMember, MemberClaim,
+    OffsetToCommit, Settings,
 };
 use stage::{Stage, claim, consumer};
 
@@ -223,4 +226,85 @@ fn a_deleted_topic_takes_its_offsets_along() {
     stage.carry_out(actions);
     assert_eq!((committed(&stage, "t"), committed(&stage, "u")), (None, Some(2)));
     assert_eq!(stage.restarted().all_committed("g").count(), 1);
+}
+
+#[test]
+fn the_group_without_a_name_commits_and_is_deleted_but_its_offsets_are_not_deleted_singly() {
+    let mut stage = Stage::new();
+    let nameless =
+        CommitRequest { group: String::new(), member: simple(), retention_ms: None, offsets: vec![offset("t", 0, 1)] };
+    assert_eq!(commit_with(&mut stage, nameless), Ok(vec![Ok(())]));
+    let one = vec![("t".into(), 0)];
+    let token = stage.ask(|coordinator, now_ms, token| coordinator.delete_offsets(now_ms, token, "", one));
+    assert_eq!(outcomes(stage.answers.remove(&token).unwrap()), Err(GroupError::InvalidGroupId));
+    assert_eq!(delete_group(&mut stage, ""), Ok(()));
+    assert_eq!(delete_group(&mut stage, ""), Err(GroupError::GroupIdNotFound));
+}
+
+#[test]
+fn offsets_are_in_use_while_it_is_not_known_what_members_read() {
+    let mut stage = Stage::new();
+    commit(&mut stage, simple(), vec![offset("u", 0, 1)]).unwrap();
+    stage.join(consumer("g", "a"));
+    assert_eq!(delete_offsets(&mut stage, &[("u", 0)]), Ok(vec![Err(GroupError::GroupSubscribedToTopic)]), "joining");
+    stage.pass(3_000);
+    assert_eq!(delete_offsets(&mut stage, &[("u", 0)]), Ok(vec![Ok(())]), "they read t");
+
+    let mut stage = Stage::new();
+    commit(&mut stage, simple(), vec![offset("u", 0, 1)]).unwrap();
+    let garbled: Arc<[u8]> = [0xFF].into();
+    stage.join(JoinRequest { protocols: vec![("range".into(), garbled)], ..consumer("g", "a") });
+    stage.pass(3_000);
+    assert_eq!(delete_offsets(&mut stage, &[("u", 0)]), Ok(vec![Err(GroupError::GroupSubscribedToTopic)]), "garbled");
+}
+
+#[test]
+fn offsets_of_a_group_that_speaks_another_protocol_are_deleted_only_without_members() {
+    let mut stage = Stage::new();
+    commit(&mut stage, simple(), vec![offset("t", 0, 1)]).unwrap();
+    stage.join(JoinRequest { protocol_type: "connect".into(), ..consumer("g", "a") });
+    assert_eq!(delete_offsets(&mut stage, &[("t", 0)]), Err(GroupError::NonEmptyGroup));
+}
+
+#[test]
+fn without_a_note_of_when_a_group_became_empty_its_offsets_expire_by_their_commits() {
+    let mut stage = Stage::new();
+    stage.now_ms = 100 * DAY_MS;
+    commit(&mut stage, simple(), vec![offset("t", 0, 1)]).unwrap();
+    let value = GroupValue {
+        protocol_type: "consumer".into(),
+        generation: 3,
+        protocol: None,
+        leader: None,
+        state_since_ms: -1,
+        members: vec![],
+    };
+    stage.log.push(Change::Group { group: "g".into(), value: Some(value) });
+    stage.coordinator = stage.restarted();
+    expire(&mut stage);
+    assert_eq!(committed(&stage, "t"), Some(1));
+    stage.pass(7 * DAY_MS);
+    expire(&mut stage);
+    assert_eq!(committed(&stage, "t"), None);
+}
+
+#[test]
+fn a_commit_behind_the_end_of_its_group_keeps_it_whichever_is_reported_first() {
+    for report in [Stage::write_all, Stage::write_two_and_report_the_second_first] {
+        let mut stage = Stage::new();
+        let member = stage.stable_group("g", &["a"]).remove(0);
+        let members = vec![LeavingMember { member_id: member.member_id, instance_id: None }];
+        let request = LeaveRequest { group: "g".into(), members };
+        stage.ask(|coordinator, now_ms, token| coordinator.leave(now_ms, token, request));
+        stage.writes_at_once = false;
+        expire(&mut stage);
+        let offsets = vec![offset("t", 0, 5)];
+        let request = CommitRequest { group: "g".into(), member: simple(), retention_ms: None, offsets };
+        stage.ask(|coordinator, now_ms, token| coordinator.commit(now_ms, token, request));
+        report(&mut stage);
+        stage.writes_at_once = true;
+        assert_eq!(committed(&stage, "t"), Some(5));
+        assert_eq!(stage.restarted().describe("g"), stage.coordinator.describe("g"));
+        assert_eq!(commit(&mut stage, simple(), vec![offset("t", 0, 6)]), Ok(vec![Ok(())]));
+    }
 }
