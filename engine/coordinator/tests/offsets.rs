@@ -229,6 +229,20 @@ fn a_deleted_topic_takes_its_offsets_along() {
 }
 
 #[test]
+fn a_commit_on_its_way_goes_with_its_deleted_topic() {
+    let mut stage = Stage::new();
+    stage.writes_at_once = false;
+    let request =
+        CommitRequest { group: "g".into(), member: simple(), retention_ms: None, offsets: vec![offset("t", 0, 1)] };
+    let token = stage.ask(|coordinator, now_ms, token| coordinator.commit(now_ms, token, request));
+    let actions = stage.coordinator.topic_deleted(stage.now_ms, "t");
+    stage.carry_out(actions);
+    stage.write_all();
+    assert_eq!(outcomes(stage.answers.remove(&token).unwrap()), Ok(vec![Ok(())]), "it was in time");
+    assert_eq!((committed(&stage, "t"), stage.restarted().all_committed("g").count()), (None, 0));
+}
+
+#[test]
 fn the_group_without_a_name_commits_and_is_deleted_but_its_offsets_are_not_deleted_singly() {
     let mut stage = Stage::new();
     let nameless =
