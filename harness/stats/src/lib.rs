@@ -1,2 +1,12 @@
-//! Histograms, intended-time recording, host snapshot, confidence intervals.
+//! Histograms, intended-time recording, host snapshot.
 #![forbid(unsafe_code)]
+
+mod host;
+mod latency;
+mod pace;
+mod process;
+
+pub use host::Host;
+pub use latency::{Latencies, Percentile, QUOTED};
+pub use pace::Pace;
+pub use process::cpu_time;

@@ -1,0 +1,83 @@
+//! `ringbench quick` as a user runs it, with fewer and shorter cells.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// The broker's binary, beside this test's own; built now where a test of this crate alone is run.
+fn ringlog() -> std::path::PathBuf {
+    let ringbench = Path::new(env!("CARGO_BIN_EXE_ringbench"));
+    let built = Command::new(env!("CARGO")).args(["build", "--quiet", "--package", "ringlog-cli"]).status().unwrap();
+    assert!(built.success(), "ringlog-cli does not build");
+    ringbench.with_file_name("ringlog")
+}
+
+fn quick(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ringbench")).arg("quick").args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn two_short_cells_are_verified_and_reported_and_nothing_is_left_behind() {
+    let (out, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (out_path, data_path) = (out.path().display().to_string(), data.path().display().to_string());
+    let ringlog = ringlog().display().to_string();
+    let run = quick(&[
+        "--cells",
+        "2",
+        "--seconds",
+        "0.3",
+        "--seed",
+        "3",
+        "--ringlog",
+        &ringlog,
+        "--out",
+        &out_path,
+        "--data",
+        &data_path,
+    ]);
+    assert!(run.status.success(), "{}{}", text(&run.stdout), text(&run.stderr));
+    assert!(text(&run.stdout).contains("none lost, duplicated, reordered or corrupt"), "{}", text(&run.stdout));
+
+    let results: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(out.path().join("results.json")).unwrap()).unwrap();
+    let cells = results["cells"].as_array().unwrap();
+    assert_eq!(cells.len(), 2);
+    for cell in cells {
+        let ledger = &cell["ledger"];
+        assert!(ledger["acked"].as_u64().unwrap() > 100, "{ledger}");
+        assert_eq!(ledger["read"], ledger["acked"], "{ledger}");
+        let counted: u64 =
+            cell["latency_histogram"].as_array().unwrap().iter().map(|step| step[1].as_u64().unwrap()).sum();
+        assert!(counted > 0);
+    }
+    assert!(results["command"].as_str().unwrap().contains("--seed 3"));
+    let html = std::fs::read_to_string(out.path().join("report.html")).unwrap();
+    assert!(
+        html.contains("<svg") && !html.contains("http://") && !html.contains("https://"),
+        "it opens without a network"
+    );
+    assert!(std::fs::read_to_string(out.path().join("report.md")).unwrap().contains("## Ledger"));
+    assert_eq!(std::fs::read_dir(data.path()).unwrap().count(), 0, "the broker's directory is gone");
+}
+
+#[test]
+fn what_is_wrong_is_said_with_the_remedy() {
+    let out = tempfile::tempdir().unwrap();
+    let out_path = out.path().display().to_string();
+    for (arguments, said) in [
+        (&["--ringlog", "/nonexistent/ringlog"][..], "name it with --ringlog"),
+        (&["--corpus", "/nonexistent/text"], "/nonexistent/text: No such file"),
+        (&["--seconds", "0"], "0.1 to 600 are allowed"),
+        (&["--cells", "13"], "13 is not in 1..=12"),
+    ] {
+        let run = quick(&[arguments, &["--out", &out_path]].concat());
+        assert!(!run.status.success());
+        assert!(text(&run.stderr).contains(said), "{arguments:?}: {}", text(&run.stderr));
+    }
+    let run = quick(&["--out", "/proc/nowhere"]);
+    assert!(text(&run.stderr).contains("--out /proc/nowhere"), "{}", text(&run.stderr));
+}

@@ -1,0 +1,100 @@
+//! A broker of this measurement's own: a child process with a fresh directory.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::LoadError;
+
+/// How long a broker may take to drain.
+const DRAIN_LIMIT: Duration = Duration::from_secs(20);
+
+/// A running `ringlog serve`. Dropping it stops it and removes its directory.
+#[derive(Debug)]
+pub struct BrokerProcess {
+    child: Child,
+    bootstrap: String,
+    data: PathBuf,
+    /// From the start of the process to its line that says that it is ready.
+    pub ready_after: Duration,
+    /// Which way to the disk it has chosen.
+    pub backend: String,
+}
+
+impl BrokerProcess {
+    /// Starts `binary` on a free port of loopback with an empty directory below `parent`.
+    ///
+    /// # Errors
+    /// [`LoadError::Binary`], [`LoadError::NotReady`], [`LoadError::File`].
+    pub fn start(binary: &Path, parent: &Path) -> Result<BrokerProcess, LoadError> {
+        let data = parent.join(format!("ringbench-{}", std::process::id()));
+        std::fs::create_dir_all(&data).map_err(LoadError::file(&data))?;
+        let log_path = data.join("broker.log");
+        let log = File::create(&log_path).map_err(LoadError::file(&log_path))?;
+        let begun = Instant::now();
+        let mut child = Command::new(binary)
+            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg(data.join("data"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .map_err(|source| LoadError::Binary { path: binary.to_owned(), source })?;
+        let mut line = String::new();
+        if let Some(stdout) = child.stdout.take() {
+            let mut stdout = BufReader::new(stdout);
+            let _ = stdout.read_line(&mut line);
+            // The pipe stays open and is emptied: a broker that prints more must not find it closed or full.
+            std::thread::spawn(move || stdout.read_to_end(&mut Vec::new()));
+        }
+        let ready_after = begun.elapsed();
+        let word = |mark: &str| Some(line.split(mark).nth(1)?.split_whitespace().next()?.to_owned());
+        let (bootstrap, backend) = (word("kafka://"), word("io=").unwrap_or_default());
+        let Some(bootstrap) = bootstrap else {
+            let _ = child.kill();
+            let _ = child.wait();
+            let said = std::fs::read_to_string(&log_path).unwrap_or_default();
+            let _ = std::fs::remove_dir_all(&data);
+            return Err(LoadError::NotReady { said: said.lines().last().unwrap_or("nothing").to_owned() });
+        };
+        Ok(BrokerProcess { child, bootstrap, data, ready_after, backend })
+    }
+
+    /// `host:port`.
+    #[must_use]
+    pub fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Where it writes.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+}
+
+impl Drop for BrokerProcess {
+    fn drop(&mut self) {
+        if let Ok(pid) = i32::try_from(self.child.id()) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+        }
+        let until = Instant::now() + DRAIN_LIMIT;
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.data);
+    }
+}
