@@ -133,14 +133,14 @@ async fn on_topic(
     });
     let sent_bytes = load.sent_bytes;
     let read = read_back(options, topic, &books).await?;
-    let books = Rc::try_unwrap(books).map_or_else(|_| unreachable!("the parts are over"), RefCell::into_inner);
+    let mut books = books.borrow_mut();
     Ok(Measured {
         records_per_second: fast.acked as f64 / fast.took.as_secs_f64(),
         bytes_per_second,
         offered_per_second: rate,
         achieved_per_second: steady.acked as f64 / steady.took.as_secs_f64(),
-        latency: books.latency,
-        service: books.service,
+        latency: std::mem::take(&mut books.latency),
+        service: std::mem::take(&mut books.service),
         broker_cpu_per_gib: spent(cpu_before.0, cpu_after.0),
         client_cpu_per_gib: spent(cpu_before.1, cpu_after.1).unwrap_or(0.0),
         wire_ratio: stored.map(|stored| stored as f64 / sent_bytes.max(1) as f64),
