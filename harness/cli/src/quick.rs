@@ -235,6 +235,7 @@ fn result(cell: &Cell, measured: &Measured, floor: &Floor) -> CellResult {
         latency_histogram: measured.latency.buckets(),
         broker_cpu_per_gib: measured.broker_cpu_per_gib,
         client_cpu_per_gib: measured.client_cpu_per_gib,
+        client_busy: measured.client_busy,
         ledger: Ledger {
             sent: verdict.sent,
             acked: verdict.acked,

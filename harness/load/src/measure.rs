@@ -53,6 +53,8 @@ pub struct Measured {
     pub broker_cpu_per_gib: Option<f64>,
     /// Processor seconds of this process for each GiB of records, in the first part.
     pub client_cpu_per_gib: f64,
+    /// Share of one processor that this process used in the first part: near 1 its one thread was the limit, not the broker.
+    pub client_busy: f64,
     /// Bytes in the broker's logs for each byte of records.
     pub wire_ratio: Option<f64>,
     /// The books.
@@ -142,6 +144,10 @@ async fn on_topic(
         latency: std::mem::take(&mut books.latency),
         service: std::mem::take(&mut books.service),
         broker_cpu_per_gib: spent(cpu_before.0, cpu_after.0),
+        client_busy: cpu_after
+            .1
+            .zip(cpu_before.1)
+            .map_or(0.0, |(after, before)| (after.saturating_sub(before)).as_secs_f64() / fast.took.as_secs_f64()),
         client_cpu_per_gib: spent(cpu_before.1, cpu_after.1).unwrap_or(0.0),
         wire_ratio: stored.map(|stored| stored as f64 / sent_bytes.max(1) as f64),
         verdict: books.ledger.verdict(),

@@ -8,8 +8,8 @@ use crate::results::{CellResult, Results, grouped, milliseconds};
 use crate::utc;
 
 const STYLE: &str = "
-:root{--ink:#1c2430;--dim:#5d6b7a;--paper:#fbfbf9;--card:#fff;--line:#e3e5e1;--bar:#2f6f8f;--accent:#c2571a;--soft:#9cc3d5;--bad:#b3261e}
-@media (prefers-color-scheme:dark){:root{--ink:#e4e8ec;--dim:#98a5b3;--paper:#14181d;--card:#1b2128;--line:#2c343d;--bar:#5aa5c6;--accent:#e8935a;--soft:#35586a;--bad:#ff8a80}}
+:root{color-scheme:light dark;--ink:#1c2430;--dim:#5d6b7a;--paper:#fbfbf9;--card:#fff;--line:#e3e5e1;--bar:#2f6f8f;--accent:#c2571a;--soft:#9cc3d5;--bad:#b3261e}
+@media (prefers-color-scheme:dark){:root{color-scheme:light dark;--ink:#e4e8ec;--dim:#98a5b3;--paper:#14181d;--card:#1b2128;--line:#2c343d;--bar:#5aa5c6;--accent:#e8935a;--soft:#35586a;--bad:#ff8a80}}
 *{box-sizing:border-box}body{margin:0;background:var(--paper);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
 main{max-width:960px;margin:0 auto;padding:32px 20px 60px}h1{font-size:26px;margin:0 0 4px}h2{font-size:18px;margin:36px 0 8px}
 .verdict{font-size:18px;margin:14px 0 20px;padding:14px 18px;background:var(--card);border:1px solid var(--line);border-left:4px solid var(--bar);border-radius:4px}
@@ -70,19 +70,12 @@ fn throughput(out: &mut String, results: &Results) {
             format!("{:.0}", cell.read_mb_per_second),
             cell.broker_cpu_per_gib.map_or_else(dash, |cpu| format!("{cpu:.2}")),
             format!("{:.2}", cell.client_cpu_per_gib),
+            format!("{:.0} %", cell.client_busy * 100.0),
         ]
     });
-    let head = [
-        "cell",
-        "records/s",
-        "MB/s",
-        "MB/s on the wire",
-        "wire, of the floor",
-        "read back MB/s",
-        "broker CPU s/GiB",
-        "client CPU s/GiB",
-    ];
+    let head = ["cell", "records/s", "MB/s", "wire", "of floor", "read", "broker", "client", "busy"];
     table(out, &head, rows);
+    out.push_str("<p class=\"dim\">wire: MB/s as compressed; of floor: that as a share of what receive, CRC and write do alone on this host; read: MB/s when reading back; broker and client: processor seconds for each GiB of records; busy: how much of its one thread the client used.</p>");
 }
 
 fn latency(out: &mut String, results: &Results) {

@@ -21,7 +21,7 @@ use std::path::Path;
 /// Those of the file system.
 pub fn write(results: &Results, directory: &Path) -> io::Result<()> {
     std::fs::create_dir_all(directory)?;
-    std::fs::write(directory.join("results.json"), serde_json::to_vec_pretty(results)?)?;
+    std::fs::write(directory.join("results.json"), serde_json::to_vec(results)?)?;
     std::fs::write(directory.join("report.md"), markdown::render(results))?;
     std::fs::write(directory.join("report.html"), html::render(results))
 }

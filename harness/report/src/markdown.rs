@@ -19,11 +19,11 @@ pub(crate) fn render(results: &Results) -> String {
         results.took_seconds,
         broker.durability
     );
-    out.push_str("## Throughput\n\n| cell | records/s | MB/s | on the wire | of the floor | read back MB/s | broker CPU s/GiB | client CPU s/GiB |\n|---|--:|--:|--:|--:|--:|--:|--:|\n");
+    out.push_str("## Throughput\n\n| cell | records/s | MB/s | on the wire | of the floor | read back MB/s | broker CPU s/GiB | client CPU s/GiB | client busy |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|\n");
     for cell in &results.cells {
         let _ = writeln!(
             out,
-            "| {} | {} | {:.1} | {} | {} | {:.0} | {} | {:.2} |",
+            "| {} | {} | {:.1} | {} | {} | {:.0} | {} | {:.2} | {:.0} % |",
             cell.name,
             grouped(cell.records_per_second as u64),
             cell.mb_per_second,
@@ -32,6 +32,7 @@ pub(crate) fn render(results: &Results) -> String {
             cell.read_mb_per_second,
             cell.broker_cpu_per_gib.map_or_else(|| "–".to_owned(), |cpu| format!("{cpu:.2}")),
             cell.client_cpu_per_gib,
+            cell.client_busy * 100.0,
         );
     }
     out.push_str("\n## Latency, from when each record was due\n\nMilliseconds; – where fewer than ten samples lie beyond. In brackets from when it was handed to the producer.\n\n| cell | offered/s | achieved | p50 | p90 | p99 | p99.9 | max |\n|---|--:|--:|--:|--:|--:|--:|--:|\n");

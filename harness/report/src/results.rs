@@ -106,6 +106,8 @@ pub struct CellResult {
     pub broker_cpu_per_gib: Option<f64>,
     /// Processor seconds of the client for each GiB of records.
     pub client_cpu_per_gib: f64,
+    /// Share of one processor that the client, which has one thread, used in the throughput part.
+    pub client_busy: f64,
     /// The books.
     pub ledger: Ledger,
 }
@@ -137,7 +139,16 @@ impl Ledger {
     }
 }
 
+/// A client that is busier than this is measured together with the broker.
+const CLIENT_BOUND: f64 = 0.8;
+
 impl CellResult {
+    /// Whether the client was the limit, or close to it.
+    #[must_use]
+    pub fn is_client_bound(&self) -> bool {
+        self.client_busy > CLIENT_BOUND
+    }
+
     /// A percentile of the latency, in milliseconds.
     #[must_use]
     pub fn latency_ms(&self, percent: f64) -> Option<f64> {
@@ -173,9 +184,17 @@ impl Results {
                 self.cells.len()
             ),
         };
+        let bound = match self.cells.iter().filter(|cell| cell.is_client_bound()).count() {
+            0 => String::new(),
+            bound => format!(
+                " In {bound} of {} cells the client's one thread was more than {:.0} % busy: the broker can do more.",
+                self.cells.len(),
+                CLIENT_BOUND * 100.0
+            ),
+        };
         match self.fastest() {
             Some(cell) => format!(
-                "Fastest: {:.0} MB/s ({} records/s) at {}. {books}",
+                "Fastest: {:.0} MB/s ({} records/s) at {}.{bound} {books}",
                 cell.mb_per_second,
                 grouped(cell.records_per_second as u64),
                 cell.name
