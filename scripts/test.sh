@@ -17,4 +17,6 @@ cargo test --package ringlog-interop
 echo "test.sh: $(grep -c . "$RINGLOG_SKIPS" || true) clients skipped"
 cat "$RINGLOG_SKIPS"
 
+scripts/quick.sh --cells 1 --seconds 0.3 --out "$(mktemp -d)"
+
 cargo test --workspace --exclude ringlog-interop
