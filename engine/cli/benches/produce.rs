@@ -5,23 +5,23 @@
 //! printed is their median and range.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark fails by panicking")]
 
-use std::io::{BufRead, BufReader, Read, Write};
+#[allow(unreachable_pub, dead_code, clippy::unwrap_used, reason = "each benchmark uses its part")]
+mod served;
+
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use ringlog_client::{Admin, Client, ClientOptions, NewTopic};
-use ringlog_protocol::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
-use ringlog_protocol::{Blob, Records, encode_request};
-use ringlog_record::{BatchBuilder, Compression, crc32c};
+use ringlog_record::crc32c;
+use served::{Served, TOPIC, frame};
 
 const ROUNDS: usize = 5;
 const WATCHED: Duration = Duration::from_secs(2);
-/// Produce with topic names.
-const VERSION: i16 = 9;
 
 struct Scenario {
     name: &'static str,
@@ -108,77 +108,46 @@ fn spread(mut values: Vec<f64>) -> String {
 
 fn broker(scenario: &Scenario) -> Outcome {
     let data = tempfile::tempdir().unwrap();
-    let mut serve = Command::new(env!("CARGO_BIN_EXE_ringlog"));
-    serve.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data.path()).env("RINGLOG_LOG", "warn");
-    let server = Server::start(serve, "kafka://");
+    let server = Served::broker(data.path());
     let configs = if scenario.fsync { vec![("flush.messages".to_owned(), "1".to_owned())] } else { Vec::new() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let client = Client::connect(ClientOptions::new(&server.address.to_string()).unwrap()).await.unwrap();
         let partitions = Some(scenario.partitions as i32);
-        let topic = NewTopic { name: "bench".into(), partitions, configs, ..Default::default() };
+        let topic = NewTopic { name: TOPIC.into(), partitions, configs, ..Default::default() };
         Admin::new(client).create_topic(&topic, false).await.unwrap();
     });
-    server.drive(scenario)
+    drive(&server, scenario)
 }
 
 fn bare(scenario: &Scenario) -> Outcome {
     let data = tempfile::tempdir().unwrap();
     let mut bare = Command::new(std::env::current_exe().unwrap());
     bare.arg("bare").arg(data.path()).arg(if scenario.fsync { "fsync" } else { "page-cache" });
-    Server::start(bare, "bare://").drive(scenario)
+    drive(&Served::start(bare, "bare://"), scenario)
 }
 
-/// A process that answers, and says where on its first line.
-struct Server {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Server {
-    fn start(mut command: Command, mark: &str) -> Server {
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.split(mark).nth(1).unwrap().split_whitespace().next().unwrap().parse().unwrap();
-        Server { child, address }
-    }
-
-    fn drive(self, scenario: &Scenario) -> Outcome {
-        let (done, bytes) = (AtomicBool::new(false), AtomicU64::new(0));
-        let (mut cpu, mut took) = (Duration::ZERO, Duration::ZERO);
-        std::thread::scope(|threads| {
-            for connection in 0..scenario.connections {
-                let (done, bytes) = (&done, &bytes);
-                let address = self.address;
-                threads.spawn(move || send(address, scenario, connection, done, bytes));
-            }
-            std::thread::sleep(Duration::from_millis(300));
-            let (begun, cpu_before, bytes_before) = (Instant::now(), self.cpu(), bytes.load(Ordering::Relaxed));
-            std::thread::sleep(WATCHED);
-            took = begun.elapsed();
-            cpu = self.cpu() - cpu_before;
-            let watched = bytes.load(Ordering::Relaxed) - bytes_before;
-            done.store(true, Ordering::Relaxed);
-            bytes.store(watched, Ordering::Relaxed);
-        });
-        let gigabytes = bytes.load(Ordering::Relaxed) as f64 / 1e9;
-        Outcome { mb_per_second: gigabytes * 1e3 / took.as_secs_f64(), cpu_per_gb: cpu.as_secs_f64() / gigabytes }
-    }
-
-    /// User and system time of the process: fields 14 and 15 of proc(5)'s stat, in hundredths of a second.
-    fn cpu(&self) -> Duration {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
-        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-        Duration::from_millis(10) * (fields[11].parse::<u32>().unwrap() + fields[12].parse::<u32>().unwrap())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// Loads the server for a while.
+fn drive(server: &Served, scenario: &Scenario) -> Outcome {
+    let (done, bytes) = (AtomicBool::new(false), AtomicU64::new(0));
+    let (mut cpu, mut took) = (Duration::ZERO, Duration::ZERO);
+    std::thread::scope(|threads| {
+        for connection in 0..scenario.connections {
+            let (done, bytes) = (&done, &bytes);
+            let address = server.address;
+            threads.spawn(move || send(address, scenario, connection, done, bytes));
+        }
+        std::thread::sleep(Duration::from_millis(300));
+        let (begun, cpu_before, bytes_before) = (Instant::now(), server.cpu(), bytes.load(Ordering::Relaxed));
+        std::thread::sleep(WATCHED);
+        took = begun.elapsed();
+        cpu = server.cpu() - cpu_before;
+        let watched = bytes.load(Ordering::Relaxed) - bytes_before;
+        done.store(true, Ordering::Relaxed);
+        bytes.store(watched, Ordering::Relaxed);
+    });
+    let gigabytes = bytes.load(Ordering::Relaxed) as f64 / 1e9;
+    Outcome { mb_per_second: gigabytes * 1e3 / took.as_secs_f64(), cpu_per_gb: cpu.as_secs_f64() / gigabytes }
 }
 
 /// Keeps `in_flight` requests on the way; counts record bytes of those that are answered while it is watched.
@@ -203,22 +172,6 @@ fn send(address: SocketAddr, scenario: &Scenario, connection: usize, done: &Atom
         }
         stream.write_all(frames.next().unwrap()).unwrap();
     }
-}
-
-/// A Produce request with one batch of records of a kilobyte or less, whole with its length.
-fn frame(partition: usize, batch_bytes: usize) -> Vec<u8> {
-    let value = vec![b'x'; batch_bytes.min(1000)];
-    let mut batch = BatchBuilder::new(Compression::None);
-    let now_ms = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64;
-    while batch.is_empty() || batch.fits(batch_bytes, None, Some(&value), &[]) {
-        batch.append(now_ms, None, Some(&value), &[]).unwrap();
-    }
-    let batch = batch.build().unwrap();
-    let records = Some(Records::Here(Blob::Borrowed(&batch)));
-    let partition_data = vec![PartitionProduceData { index: partition as i32, records }];
-    let topic_data = vec![TopicProduceData { name: "bench".into(), partition_data, ..Default::default() }];
-    let request = ProduceRequest { transactional_id: None, acks: -1, timeout_ms: 30_000, topic_data };
-    encode_request(&request, VERSION, 1, Some("bench")).unwrap().to_vec()
 }
 
 /// What a broker can't do without, alone: a thread for each connection receives a frame, computes its CRC, writes it to a file of
