@@ -311,6 +311,9 @@ impl Consumer {
 
     /// Joins the group when that is due.
     async fn keep_membership(&mut self) -> Result<(), ClientError> {
+        if let Some(membership) = &mut self.membership {
+            membership.watch_topics().await;
+        }
         while !self.subscribed.is_empty() && self.membership.as_ref().is_some_and(Membership::needs_join) {
             let cooperative = self.membership.as_ref().is_some_and(Membership::is_cooperative);
             if self.membership.as_ref().is_some_and(Membership::take_lost) {

@@ -30,7 +30,7 @@ const WRITE_BYTES: usize = 4 << 20;
 /// Most buffers of one write: `IOV_MAX`.
 const WRITE_BUFFERS: usize = 1024;
 /// Index entries are written out after so many bytes of log, so that recovery after kill -9 scans no more than this.
-pub(crate) const INDEX_FLUSH_BYTES: u64 = 1 << 20;
+pub(crate) const INDEX_FLUSH_BYTES: u64 = 4 << 20;
 /// Producers are written out after so many bytes of log, for the same reason: recovery replays the headers of this much.
 const SNAPSHOT_BYTES: u64 = 16 << 20;
 

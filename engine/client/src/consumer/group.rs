@@ -27,6 +27,9 @@ const PROTOCOL_TYPE: &str = "consumer";
 /// The version of subscriptions that we write: with owned partitions and generation (KIP-429, KIP-792).
 const SUBSCRIPTION_VERSION: i16 = 2;
 
+/// How many partitions each topic has; none when it does not exist.
+type PartitionCounts = BTreeMap<String, i32>;
+
 /// One consumer's membership.
 pub(super) struct Membership {
     client: Client,
@@ -38,6 +41,8 @@ pub(super) struct Membership {
     lane: OwnLane,
     coordinator: Option<Connection>,
     heartbeats: Option<Heartbeats>,
+    /// As the group's leader: the topics by which it dealt, and when to look whether they have changed.
+    dealt: Option<(PartitionCounts, Instant)>,
     signals: Arc<Signals>,
 }
 
@@ -76,6 +81,7 @@ impl Membership {
             generation: -1,
             coordinator: None,
             heartbeats: None,
+            dealt: None,
             signals: Arc::new(Signals { state: Mutex::new(state), changed: Notify::new() }),
         }
     }
@@ -101,6 +107,19 @@ impl Membership {
     /// Whether partitions stay assigned while the group rebalances: when every strategy offered can do that.
     pub(super) fn is_cooperative(&self) -> bool {
         self.options.assignors.iter().all(|assignor| *assignor == Assignor::CooperativeSticky)
+    }
+
+    /// As the leader, asks for a rebalance when topics were created or deleted, or have more partitions than were dealt.
+    pub(super) async fn watch_topics(&mut self) {
+        let now = Instant::now();
+        let Some((dealt, due)) = self.dealt.as_mut().filter(|(_, due)| *due <= now) else { return };
+        *due = now + self.client.options().metadata_max_age;
+        let names: Vec<&str> = dealt.keys().map(String::as_str).collect();
+        match partition_counts(&self.client, &names).await {
+            Ok(counts) if counts != *dealt => self.request_join(),
+            Ok(_) => {}
+            Err(error) => tracing::debug!(%error, "the topics are looked at again later"),
+        }
     }
 
     /// Asks for a rebalance with the next poll.
@@ -206,8 +225,11 @@ impl Membership {
         self.member_id = joined.member_id.clone().into_owned();
         self.generation = joined.generation_id;
         let protocol = joined.protocol_name.clone().unwrap_or_default().into_owned();
+        self.dealt = None;
         let assignments = if joined.leader == self.member_id && !joined.skip_assignment {
-            self.assign(&protocol, &joined).await?
+            let (assignment, counts) = self.assign(&protocol, &joined).await?;
+            self.dealt = Some((counts, Instant::now() + self.client.options().metadata_max_age));
+            assignment
         } else {
             Assignment::new()
         };
@@ -246,8 +268,12 @@ impl Membership {
         Ok((from_wire(&assignment.assigned_partitions), coordinator))
     }
 
-    /// The leader's part: what everybody gets.
-    async fn assign(&self, protocol: &str, joined: &JoinGroupResponse<'_>) -> Result<Assignment, ClientError> {
+    /// The leader's part: what everybody gets, and by which topics.
+    async fn assign(
+        &self,
+        protocol: &str,
+        joined: &JoinGroupResponse<'_>,
+    ) -> Result<(Assignment, PartitionCounts), ClientError> {
         let unknown = ClientError::Option {
             name: "partition.assignment.strategy",
             value: protocol.to_owned(),
@@ -268,14 +294,8 @@ impl Membership {
         }
         let topics: BTreeSet<&str> = members.iter().flat_map(|member| &member.topics).map(String::as_str).collect();
         let topics: Vec<&str> = topics.into_iter().collect();
-        let topology = self.client.refresh(Some(&topics), false).await?;
-        // Topics that do not exist have no partitions to deal out.
-        let counts = topics.iter().filter_map(|&name| {
-            let topic = topology.topic(name).ok()?;
-            Some((name.to_owned(), topic.partitions.len() as i32))
-        });
-        let counts: BTreeMap<_, _> = counts.collect();
-        Ok(assignor.assign(members, &counts))
+        let counts = partition_counts(&self.client, &topics).await?;
+        Ok((assignor.assign(members, &counts), counts))
     }
 
     fn begin_heartbeats(&mut self, coordinator: Connection) {
@@ -310,6 +330,13 @@ impl Membership {
         self.forget_member();
         leave(&coordinator, &identity, "the consumer is closed").await
     }
+}
+
+async fn partition_counts(client: &Client, topics: &[&str]) -> Result<PartitionCounts, ClientError> {
+    let topology = client.refresh(Some(topics), false).await?;
+    // One that does not exist has no partitions to deal out; it may come.
+    let count = |name| topology.topic(name).map_or(0, |topic| topic.partitions.len() as i32);
+    Ok(topics.iter().map(|&name| (name.to_owned(), count(name))).collect())
 }
 
 /// A member, as requests name it.
