@@ -1,106 +1,16 @@
 //! A broker in this process, driven by the native client over loopback, on both disk backends.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[allow(unreachable_pub, dead_code, clippy::unwrap_used, reason = "each test file uses its part")]
+mod running;
+
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
-use std::thread::JoinHandle;
+use std::net::TcpStream;
 use std::time::Duration;
 
-use ringlog_broker::{Server, ServerError};
-use ringlog_client::{
-    Client, ClientError, ClientOptions, Compression, Consumer, ConsumerOptions, OffsetSpec, Producer, ProducerOptions,
-    ProducerRecord, TopicPartition,
-};
+use ringlog_client::Compression;
 use ringlog_io::Wanted;
-use ringlog_settings::{BrokerConfig, Properties};
-use tokio::sync::oneshot;
-
-/// A broker that runs until it is stopped or dropped.
-struct Running {
-    address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<Result<(), ServerError>>>,
-}
-
-impl Running {
-    fn start(data: &Path, backend: Wanted) -> Running {
-        let server = start(data, backend).unwrap();
-        let address = server.address();
-        let (stop, stopped) = oneshot::channel::<()>();
-        let thread = std::thread::spawn(move || server.run(async move { drop(stopped.await) }));
-        Running { address, stop: Some(stop), thread: Some(thread) }
-    }
-
-    fn stop(mut self) {
-        drop(self.stop.take());
-        self.thread.take().unwrap().join().unwrap().unwrap();
-    }
-}
-
-fn start(data: &Path, backend: Wanted) -> Result<Server, ServerError> {
-    let mut properties = Properties::default();
-    properties.insert("log.dirs", &data.display().to_string());
-    properties.insert("listeners", "PLAINTEXT://127.0.0.1:0");
-    properties.insert("io.backend", if backend == Wanted::Uring { "uring" } else { "syscall" });
-    let (config, sources, _) = BrokerConfig::from_properties(&properties).unwrap();
-    Server::start(config, sources)
-}
-
-/// The ring where the machine has it; system calls everywhere.
-fn backends(data: &Path) -> Vec<Wanted> {
-    match ringlog_io::probe(data, Wanted::Uring) {
-        Ok(_) => vec![Wanted::Uring, Wanted::Syscall],
-        Err(error) => {
-            eprintln!("!!! NOT TESTED ON IO_URING: {error}");
-            vec![Wanted::Syscall]
-        }
-    }
-}
-
-/// A client runs beside the broker, on a runtime of its own.
-fn wait<T>(client: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(client)
-}
-
-async fn client(address: SocketAddr) -> Client {
-    Client::connect(ClientOptions::new(&address.to_string()).unwrap()).await.unwrap()
-}
-
-async fn produce(address: SocketAddr, topic: &str, values: &[String], compression: Compression) {
-    let options = ProducerOptions { compression, ..Default::default() };
-    let producer = Producer::new(client(address).await, options).unwrap();
-    for value in values {
-        let record = ProducerRecord { topic, value: Some(value.as_bytes()), ..Default::default() };
-        drop(producer.send(record).await.unwrap());
-    }
-    producer.close().await.unwrap();
-}
-
-async fn consume(address: SocketAddr, topic: &str, count: usize) -> Vec<String> {
-    let mut consumer = Consumer::new(client(address).await, ConsumerOptions::default()).unwrap();
-    let partition = TopicPartition { topic: topic.into(), partition: 0 };
-    consumer.assign([partition.clone()]);
-    consumer.seek_to(&partition, OffsetSpec::Earliest).unwrap();
-    let mut values = Vec::new();
-    for _ in 0..100 {
-        let records = consumer.poll(Duration::from_millis(200)).await.unwrap();
-        records
-            .try_for_each(|_, record| {
-                values.push(String::from_utf8(record.value.unwrap().to_vec()).unwrap());
-                Ok::<_, ClientError>(())
-            })
-            .unwrap();
-        if values.len() >= count {
-            break;
-        }
-    }
-    values
-}
-
-fn lines(count: usize) -> Vec<String> {
-    (0..count).map(|n| format!("record {n}, with a few words so that there is something to compress")).collect()
-}
+use running::{Running, backends, consume, lines, produce, start, wait};
 
 #[test]
 fn what_is_produced_is_consumed_in_order_with_every_codec_and_after_a_restart() {
@@ -150,7 +60,7 @@ fn noise_and_a_two_gigabyte_prefix_close_their_own_connection_only() {
 fn a_second_broker_on_the_same_directory_is_refused_by_name() {
     let data = tempfile::tempdir().unwrap();
     let broker = Running::start(data.path(), Wanted::Syscall);
-    let error = start(data.path(), Wanted::Syscall).err().unwrap().to_string();
+    let error = start(data.path(), Wanted::Syscall, &[]).err().unwrap().to_string();
     assert!(error.contains(&data.path().display().to_string()), "{error}");
     broker.stop();
 }

@@ -1,0 +1,227 @@
+//! What operators do: topics, settings, groups, restarts, a look at the metrics.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[allow(unreachable_pub, dead_code, clippy::unwrap_used, reason = "each test file uses its part")]
+mod running;
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use ringlog_client::{
+    Admin, ClientError, Compression, ConfigChange, ConfigResource, Consumer, ConsumerOptions, NewTopic, OffsetReset,
+    OffsetSpec, Producer, ProducerOptions, ProducerRecord, TopicPartition,
+};
+use ringlog_io::Wanted;
+use ringlog_protocol::ErrorCode;
+use running::{Running, client, consume, lines, produce, wait};
+
+async fn admin(address: SocketAddr) -> Admin {
+    Admin::new(client(address).await)
+}
+
+fn topic(name: &str, partitions: i32, configs: &[(&str, &str)]) -> NewTopic {
+    let configs = configs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    NewTopic { name: name.into(), partitions: Some(partitions), configs, ..Default::default() }
+}
+
+fn code(outcome: Result<(), ClientError>) -> ErrorCode {
+    match outcome {
+        Err(ClientError::Broker { code, .. }) => code,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+async fn setting(admin: &Admin, resource: &ConfigResource, name: &str) -> Option<String> {
+    let entries = admin.configs(resource).await.unwrap();
+    entries.into_iter().find(|entry| entry.name == name).unwrap().value.map(|value| value.to_string())
+}
+
+#[test]
+fn topics_and_settings_are_as_they_were_after_a_restart() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = Running::start(data.path(), Wanted::Syscall);
+    let (kept, every) = (ConfigResource::Topic("kept".into()), ConfigResource::AllBrokers);
+    let id = wait(async {
+        let admin = admin(broker.address).await;
+        admin.create_topic(&topic("kept", 2, &[("retention.ms", "1000")]), false).await.unwrap();
+        admin.create_topic(&topic("gone", 1, &[]), false).await.unwrap();
+        admin.create_topic(&topic("only-checked", 1, &[]), true).await.unwrap();
+        assert_eq!(
+            code(admin.create_topic(&topic("bad", 1, &[("retention.ms", "soon")]), false).await),
+            ErrorCode::InvalidConfig
+        );
+        admin.create_partitions("kept", 5).await.unwrap();
+        admin.delete_topic("gone").await.unwrap();
+        let set = |name: &str, value: &str| ConfigChange::Set(name.into(), value.into());
+        admin.alter_configs(&kept, &[set("max.message.bytes", "5000")]).await.unwrap();
+        admin.alter_configs(&every, &[set("log.retention.bytes", "12345")]).await.unwrap();
+        admin.topic("kept").await.unwrap().id
+    });
+    broker.stop();
+    let broker = Running::start(data.path(), Wanted::Syscall);
+    wait(async {
+        let admin = admin(broker.address).await;
+        let names: Vec<String> = admin.topics().await.unwrap().iter().map(|topic| topic.name.to_string()).collect();
+        assert_eq!(names, ["kept"]);
+        let topic = admin.topic("kept").await.unwrap();
+        assert_eq!((topic.id, topic.partitions.len()), (id, 5));
+        assert_eq!(setting(&admin, &kept, "retention.ms").await.as_deref(), Some("1000"));
+        assert_eq!(setting(&admin, &kept, "max.message.bytes").await.as_deref(), Some("5000"));
+        assert_eq!(setting(&admin, &kept, "retention.bytes").await.as_deref(), Some("12345"), "from the broker");
+    });
+    broker.stop();
+}
+
+#[test]
+fn a_topic_that_comes_after_a_deleted_one_of_its_name_is_empty() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = Running::start(data.path(), Wanted::Syscall);
+    wait(async {
+        let admin = admin(broker.address).await;
+        for _ in 0..3 {
+            admin.create_topic(&topic("again", 1, &[]), false).await.unwrap();
+            produce(broker.address, "again", &lines(10), Compression::None).await;
+            assert_eq!(consume(broker.address, "again", 10).await, lines(10));
+            admin.delete_topic("again").await.unwrap();
+        }
+    });
+    broker.stop();
+    let left: Vec<_> = std::fs::read_dir(data.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().starts_with("again")), "{left:?}");
+}
+
+#[test]
+fn a_topics_settings_decide_what_is_taken_and_how_it_is_kept() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = Running::start(data.path(), Wanted::Syscall);
+    let address = broker.address;
+    wait(async {
+        let admin = admin(address).await;
+        let create = |name: &'static str, configs: &'static [(&str, &str)]| {
+            let (admin, new) = (&admin, topic(name, 1, configs));
+            async move { admin.create_topic(&new, false).await.unwrap() }
+        };
+        create("zipped", &[("compression.type", "zstd")]).await;
+        create("stamped", &[("message.timestamp.type", "LogAppendTime")]).await;
+        create("small", &[("max.message.bytes", "1000")]).await;
+        create("punctual", &[("message.timestamp.before.max.ms", "1000")]).await;
+        create("keyed", &[("cleanup.policy", "compact")]).await;
+        let send = async |topic: &str, value: &[u8], timestamp_ms: Option<i64>| {
+            let producer = Producer::new(client(address).await, ProducerOptions::default()).unwrap();
+            let record = ProducerRecord { topic, value: Some(value), timestamp_ms, ..Default::default() };
+            let delivery = producer.send(record).await.unwrap();
+            producer.flush().await.ok();
+            delivery.await.map(|written| written.timestamp_ms)
+        };
+        let refused = async |topic: &str, value: &[u8], timestamp_ms: Option<i64>| {
+            code(send(topic, value, timestamp_ms).await.map(drop))
+        };
+        assert_eq!(refused("small", &[b'x'; 2_000], None).await, ErrorCode::MessageTooLarge);
+        assert_eq!(refused("punctual", b"old", Some(5)).await, ErrorCode::InvalidTimestamp);
+        assert_eq!(refused("keyed", b"no key", None).await, ErrorCode::InvalidRecord);
+        assert!(send("stamped", b"now", Some(5)).await.unwrap() > 1_000_000_000_000, "the broker's clock");
+        produce(address, "zipped", &lines(500), Compression::None).await;
+        assert_eq!(consume(address, "zipped", 500).await, lines(500));
+    });
+    broker.stop();
+    let log = std::fs::read(data.path().join("zipped-0/00000000000000000000.log")).unwrap();
+    const ATTRIBUTES_LOW: usize = 22;
+    assert_eq!(log[ATTRIBUTES_LOW] & 7, 4, "the codec bits say zstd");
+    assert!(log.len() < lines(500).concat().len() / 2);
+}
+
+#[test]
+fn a_group_goes_on_where_it_was_after_a_restart() {
+    let data = tempfile::tempdir().unwrap();
+    let settings = [("group.initial.rebalance.delay.ms", "0")];
+    let read = async |address: SocketAddr, count: usize| -> Vec<String> {
+        let options = ConsumerOptions {
+            group_id: Some("readers".into()),
+            offset_reset: OffsetReset::Earliest,
+            auto_commit: None,
+            max_poll_records: count,
+            ..Default::default()
+        };
+        let mut consumer = Consumer::new(client(address).await, options).unwrap();
+        consumer.subscribe(["t"]).unwrap();
+        let mut values = Vec::new();
+        while values.len() < count {
+            let records = consumer.poll(Duration::from_millis(100)).await.unwrap();
+            records
+                .try_for_each(|_, record| {
+                    values.push(String::from_utf8(record.value.unwrap().to_vec()).unwrap());
+                    Ok::<_, ClientError>(())
+                })
+                .unwrap();
+        }
+        consumer.commit().await.unwrap();
+        consumer.close().await.unwrap();
+        values
+    };
+    let broker = Running::with(data.path(), Wanted::Syscall, &settings);
+    wait(async {
+        produce(broker.address, "t", &lines(10), Compression::None).await;
+        assert_eq!(read(broker.address, 4).await, lines(10)[..4]);
+    });
+    broker.stop();
+    let broker = Running::with(data.path(), Wanted::Syscall, &settings);
+    wait(async {
+        assert_eq!(read(broker.address, 6).await, lines(10)[4..]);
+        let admin = admin(broker.address).await;
+        let partition = TopicPartition { topic: "t".into(), partition: 0 };
+        let committed = admin.group_offsets("readers").await.unwrap();
+        assert_eq!(committed[&partition].offset, 10);
+        admin.delete_group("readers").await.unwrap();
+        assert!(admin.groups().await.unwrap().is_empty());
+    });
+    broker.stop();
+}
+
+#[test]
+fn deleted_records_stay_deleted() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = Running::start(data.path(), Wanted::Syscall);
+    let partition = TopicPartition { topic: "t".into(), partition: 0 };
+    wait(async {
+        produce(broker.address, "t", &lines(10), Compression::None).await;
+        let before = std::collections::BTreeMap::from([(partition.clone(), 7)]);
+        admin(broker.address).await.delete_records(&before).await.unwrap();
+    });
+    broker.stop();
+    let broker = Running::start(data.path(), Wanted::Syscall);
+    wait(async {
+        let asked = [(partition.clone(), OffsetSpec::Earliest)];
+        let found = admin(broker.address).await.offsets(&asked.into()).await.unwrap();
+        assert_eq!(found[&partition].offset, Some(7));
+        assert_eq!(consume(broker.address, "t", 3).await, lines(10)[7..]);
+    });
+    broker.stop();
+}
+
+#[test]
+fn metrics_and_health_are_answered_over_http() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = Running::with(data.path(), Wanted::Syscall, &[("metrics.listen", "127.0.0.1:0")]);
+    wait(produce(broker.address, "t", &lines(10), Compression::None));
+    let get = |path: &str| {
+        let mut stream = TcpStream::connect(broker.metrics.unwrap()).unwrap();
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let metrics = get("/metrics");
+    for line in [
+        "ringlog_request_duration_seconds_count{api=\"Produce\"} ",
+        "ringlog_log_end_offset{topic=\"t\",partition=\"0\"} 10",
+        "ringlog_disk_backend{backend=\"syscall\"} 1",
+        "ringlog_connections ",
+        "# EOF",
+    ] {
+        assert!(metrics.contains(line), "{line} is missing in {metrics}");
+    }
+    assert!(get("/healthz").ends_with("ok\n"));
+    assert!(get("/nothing").starts_with("HTTP/1.1 404"));
+    broker.stop();
+}
