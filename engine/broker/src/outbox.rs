@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 
 use bytes::{Buf, Bytes};
 use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, sendmsg};
-use ringlog_io::{Disk, transfer};
+use ringlog_io::{Disk, residency, transfer};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
@@ -44,6 +44,12 @@ impl Outbox {
         while let Some(front) = self.pieces.front_mut() {
             let written = match front {
                 Piece::File(slice) if slice.length == 0 => 0,
+                // sendfile would wait for the device, and every connection of the shard with it.
+                Piece::File(slice) if is_cold(slice) => {
+                    let bytes = take(slice, slice.length.min(SENDFILE_SLICE_BYTES), disk).await?;
+                    self.pieces.push_front(Piece::Bytes(bytes));
+                    continue;
+                }
                 Piece::File(slice) => {
                     let written = send_slice(stream, slice).await?;
                     slice.position += written as u64;
@@ -69,11 +75,7 @@ impl Outbox {
             if let Piece::File(slice) = piece
                 && slice.length < SENDFILE_FROM_BYTES
             {
-                let bytes = disk.read_at(&slice.file, slice.length, slice.position).await?;
-                if bytes.len() < slice.length {
-                    return Err(short_segment(slice));
-                }
-                *piece = Piece::Bytes(bytes.freeze());
+                *piece = Piece::Bytes(take(slice, slice.length, disk).await?);
             }
         }
         Ok(())
@@ -128,6 +130,23 @@ impl Outbox {
             self.pieces.pop_front();
         }
     }
+}
+
+/// Whether the next stretch is known not to be in the page cache.
+fn is_cold(slice: &FileSlice) -> bool {
+    let length = slice.length.min(SENDFILE_SLICE_BYTES) as u64;
+    residency::is_cached(&slice.file, slice.position, length) == Some(false)
+}
+
+/// Reads the slice's first bytes, without blocking the shard, and leaves the rest in it.
+async fn take(slice: &mut FileSlice, length: usize, disk: &Disk) -> io::Result<Bytes> {
+    let bytes = disk.read_at(&slice.file, length, slice.position).await?;
+    if bytes.len() < length {
+        return Err(short_segment(slice));
+    }
+    slice.position += length as u64;
+    slice.length -= length;
+    Ok(bytes.freeze())
 }
 
 async fn send_slice(stream: &TcpStream, slice: &FileSlice) -> io::Result<usize> {

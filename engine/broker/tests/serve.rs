@@ -79,3 +79,21 @@ fn an_api_versions_request_from_the_future_is_answered_in_version_0() {
     drop(socket);
     broker.stop();
 }
+
+#[test]
+fn records_that_have_left_the_page_cache_are_served_all_the_same() {
+    let probed = tempfile::tempdir().unwrap();
+    for backend in backends(probed.path()) {
+        let data = tempfile::tempdir().unwrap();
+        let values = lines(20_000);
+        let broker = Running::start(data.path(), backend);
+        wait(produce(broker.address, "cold", &values, Compression::None));
+        // Closed and synced: what is clean can be dropped from the cache.
+        broker.stop();
+        let broker = Running::start(data.path(), backend);
+        let segment = std::fs::File::open(data.path().join("cold-0/00000000000000000000.log")).unwrap();
+        nix::fcntl::posix_fadvise(&segment, 0, 0, nix::fcntl::PosixFadviseAdvice::POSIX_FADV_DONTNEED).unwrap();
+        assert_eq!(wait(consume(broker.address, "cold", values.len())), values, "{backend:?}");
+        broker.stop();
+    }
+}

@@ -54,6 +54,8 @@ impl OffsetCheckpoint {
     pub fn read(self, dir: &Path) -> Result<BTreeMap<TopicPartition, i64>, LogError> {
         let path = dir.join(self.file_name());
         let text = match std::fs::read(&path) {
+            // Kafka makes the file before it has anything to write.
+            Ok(bytes) if bytes.is_empty() => return Ok(BTreeMap::new()),
             Ok(bytes) => String::from_utf8(bytes).unwrap_or_default(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
             Err(error) => return Err(LogError::io("read", &path, error)),
