@@ -1,16 +1,16 @@
 //! IncrementalAlterConfigs: changes single settings (KIP-339). Durable before the answer.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
+use ringlog_protocol::ErrorCode;
 use ringlog_protocol::incremental_alter_configs::{
-    AlterConfigsResource, AlterConfigsResourceResponse, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
+    AlterConfigsResource, AlterConfigsResourceResponse, AlterableConfig, IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsResponse,
 };
-use ringlog_protocol::{ErrorCode, Str};
-use ringlog_settings::{Operation, Scope, apply};
+use ringlog_settings::{Operation, apply};
 
-use crate::config_resource::{ConfigResource, Refusal};
+use crate::config_resource::{self, Refusal, answer, check_once};
 use crate::dispatch::Incoming;
-use crate::topics::TopicError;
 
 /// One setting, and what is to be done with it.
 type Alteration = (String, Operation, String);
@@ -19,47 +19,40 @@ pub(crate) async fn serve<'a>(
     incoming: &Incoming,
     request: &IncrementalAlterConfigsRequest<'a>,
 ) -> IncrementalAlterConfigsResponse<'a> {
+    let key = |resource: &AlterConfigsResource<'a>| (resource.resource_type, resource.resource_name.clone());
     let mut responses = Vec::with_capacity(request.resources.len());
     for asked in &request.resources {
-        let same = |other: &&AlterConfigsResource<'a>| {
-            (other.resource_type, &other.resource_name) == (asked.resource_type, &asked.resource_name)
+        let times = request.resources.iter().filter(|other| key(other) == key(asked)).count();
+        let outcome = match check_once(times).and_then(|()| read(asked)) {
+            Ok(alterations) => change(incoming, asked, &alterations, request.validate_only).await,
+            Err(refusal) => Err(refusal),
         };
-        let outcome = match request.resources.iter().filter(same).count() {
-            1 => alter(incoming, asked, request.validate_only).await,
-            _ => Err((ErrorCode::InvalidRequest, "the resource stands more than once in the request".to_owned())),
-        };
-        let (error_code, error_message) = match outcome {
-            Ok(()) => (ErrorCode::None as i16, None),
-            Err((code, reason)) => (code as i16, Some(Str::Owned(reason))),
-        };
-        let (resource_type, resource_name) = (asked.resource_type, asked.resource_name.clone());
+        let (error_code, error_message) = answer(outcome);
+        let (resource_type, resource_name) = key(asked);
         responses.push(AlterConfigsResourceResponse { error_code, error_message, resource_type, resource_name });
     }
     IncrementalAlterConfigsResponse { responses, ..Default::default() }
 }
 
-async fn alter(incoming: &Incoming, asked: &AlterConfigsResource<'_>, validate_only: bool) -> Result<(), Refusal> {
-    let alterations = read(asked)?;
-    let (topics, disk) = (&incoming.broker().topics, &incoming.shard.disk);
+async fn change(
+    incoming: &Incoming,
+    asked: &AlterConfigsResource<'_>,
+    alterations: &[Alteration],
+    validate_only: bool,
+) -> Result<(), Refusal> {
     let change = |scope| {
-        move |set: &mut _, sources: &_| {
+        move |set: &mut BTreeMap<String, String>, sources: &_| {
             alterations
                 .iter()
                 .try_for_each(|(name, operation, value)| apply(scope, set, sources, name, *operation, value))
         }
     };
-    let changed = match ConfigResource::find(incoming.broker(), asked.resource_type, &asked.resource_name)? {
-        ConfigResource::Topic(topic) => topics.alter_topic(disk, &topic, change(Scope::Topic), validate_only).await,
-        ConfigResource::Broker => topics.alter_broker(disk, false, change(Scope::Broker), validate_only).await,
-        ConfigResource::EveryBroker => topics.alter_broker(disk, true, change(Scope::Broker), validate_only).await,
-        ConfigResource::Empty => return Err(nothing_to_set(asked.resource_type)),
-    };
-    changed.map_err(explain)
+    config_resource::alter(incoming, (asked.resource_type, &*asked.resource_name), validate_only, change).await
 }
 
 fn read(asked: &AlterConfigsResource<'_>) -> Result<Vec<Alteration>, Refusal> {
     let mut names = HashSet::new();
-    let alteration = |config: &ringlog_protocol::incremental_alter_configs::AlterableConfig<'_>| {
+    let alteration = |config: &AlterableConfig<'_>| {
         let name = config.name.to_string();
         if !names.insert(name.clone()) {
             return Err((ErrorCode::InvalidRequest, format!("{name} stands more than once in the request")));
@@ -84,16 +77,4 @@ fn read(asked: &AlterConfigsResource<'_>) -> Result<Vec<Alteration>, Refusal> {
         Ok((name, operation, value))
     };
     asked.configs.iter().map(alteration).collect()
-}
-
-pub(super) fn nothing_to_set(resource_type: i8) -> Refusal {
-    (ErrorCode::InvalidRequest, format!("resource type {resource_type}: 2 (topics) and 4 (brokers) have settings"))
-}
-
-pub(super) fn explain(error: TopicError) -> Refusal {
-    let code = match &error {
-        TopicError::Settings(ringlog_settings::SettingsError::ReadOnly { .. }) => ErrorCode::InvalidRequest,
-        other => other.code(),
-    };
-    (code, error.to_string())
 }
