@@ -9,11 +9,12 @@ use ringlog_protocol::{ApiKey, DecodeError, EncodeError, Message, Reader, Reques
 use crate::broker::Broker;
 use crate::connection::Peer;
 use crate::handlers::{
-    alter_configs, api_versions, create_partitions, create_topics, delete_groups, delete_records, delete_topics,
-    describe_cluster, describe_configs, describe_groups, describe_log_dirs, describe_producers,
-    describe_topic_partitions, fetch, find_coordinator, heartbeat, incremental_alter_configs, init_producer_id,
-    join_group, leave_group, list_config_resources, list_groups, list_offsets, metadata, offset_commit, offset_delete,
-    offset_fetch, offset_for_leader_epoch, produce, sync_group,
+    alter_configs, alter_partition_reassignments, api_versions, create_partitions, create_topics, delete_groups,
+    delete_records, delete_topics, describe_cluster, describe_configs, describe_groups, describe_log_dirs,
+    describe_producers, describe_topic_partitions, fetch, find_coordinator, heartbeat, incremental_alter_configs,
+    init_producer_id, join_group, leave_group, list_config_resources, list_groups, list_offsets,
+    list_partition_reassignments, metadata, offset_commit, offset_delete, offset_fetch, offset_for_leader_epoch,
+    produce, sync_group,
 };
 use crate::reply::Reply;
 use crate::shard::Shard;
@@ -80,6 +81,8 @@ served! {
     CreatePartitions 0..=3 in_time create_partitions;
     DeleteGroups 0..=2 in_time delete_groups;
     IncrementalAlterConfigs 0..=1 in_time incremental_alter_configs;
+    AlterPartitionReassignments 0..=1 at_once alter_partition_reassignments;
+    ListPartitionReassignments 0..=0 at_once list_partition_reassignments;
     OffsetDelete 0..=0 in_time offset_delete;
     DescribeCluster 0..=2 at_once describe_cluster;
     DescribeProducers 0..=0 at_once describe_producers;

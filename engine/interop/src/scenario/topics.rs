@@ -1,10 +1,16 @@
 //! Creating, growing and deleting topics.
 
+use ringlog_protocol::alter_partition_reassignments::{
+    AlterPartitionReassignmentsRequest, ReassignablePartition, ReassignableTopic,
+};
 use ringlog_protocol::create_partitions::{CreatePartitionsAssignment, CreatePartitionsRequest, CreatePartitionsTopic};
 use ringlog_protocol::create_topics::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
 };
 use ringlog_protocol::delete_topics::{DeleteTopicState, DeleteTopicsRequest};
+use ringlog_protocol::list_partition_reassignments::{
+    ListPartitionReassignmentsRequest, ListPartitionReassignmentsTopics,
+};
 use ringlog_protocol::{ApiKey, Uuid};
 
 use super::{NO_ID, NOWHERE, topic, topic_with};
@@ -13,6 +19,7 @@ use crate::Talk;
 pub(super) fn play(talk: &mut Talk) {
     create(talk);
     grow(talk);
+    reassign(talk);
     delete(talk);
 }
 
@@ -107,6 +114,34 @@ fn grow(talk: &mut Talk) {
         ask("too few replicas named", vec![of(&name, 6, Some(&[&[1]]))], false);
         ask("one topic twice", vec![of(&name, 7, None), of(&name, 8, None)], false);
         ask("no topics", vec![], false);
+    }
+}
+
+fn reassign(talk: &mut Talk) {
+    topic(talk, "reassigned");
+    for v in talk.versions(ApiKey::AlterPartitionReassignments) {
+        let to = |name: &'static str, partition_index: i32, replicas: Option<Vec<i32>>| {
+            let partitions = vec![ReassignablePartition { partition_index, replicas }];
+            let topics = vec![ReassignableTopic { name: name.into(), partitions }];
+            AlterPartitionReassignmentsRequest { topics, ..Default::default() }
+        };
+        talk.ask(v, "to where it is", &to("reassigned", 0, Some(vec![1])));
+        talk.ask(v, "to a broker that is not there", &to("reassigned", 0, Some(vec![9])));
+        talk.ask(v, "to one broker twice", &to("reassigned", 0, Some(vec![1, 1])));
+        talk.ask(v, "to nowhere", &to("reassigned", 0, Some(Vec::new())));
+        talk.ask(v, "nothing to cancel", &to("reassigned", 0, None));
+        talk.ask(v, "a partition that the topic lacks", &to("reassigned", 7, Some(vec![1])));
+        talk.ask(v, "an unknown topic", &to(NOWHERE, 0, Some(vec![1])));
+        talk.ask(v, "no topics", &AlterPartitionReassignmentsRequest { topics: Vec::new(), ..Default::default() });
+    }
+    for v in talk.versions(ApiKey::ListPartitionReassignments) {
+        let of = |name: &'static str| {
+            let topic = ListPartitionReassignmentsTopics { name: name.into(), partition_indexes: vec![0] };
+            ListPartitionReassignmentsRequest { topics: Some(vec![topic]), ..Default::default() }
+        };
+        talk.ask(v, "of all topics", &ListPartitionReassignmentsRequest { topics: None, ..Default::default() });
+        talk.ask(v, "of one", &of("reassigned"));
+        talk.ask(v, "of an unknown topic", &of(NOWHERE));
     }
 }
 
