@@ -35,8 +35,13 @@ pub const BROKER: &[Setting] = &[
     ),
     other("auto.create.topics.enable", Kind::Boolean, "true", "Whether a topic that a client asks for is made."),
     unset("broker.id", ANY_INT, "Older name of node.id."),
-    other("compression.gzip.level", Kind::Int(-1, 9), "-1", "Default of the topic setting compression.gzip.level.")
-        .dynamic(),
+    other(
+        "compression.gzip.level",
+        Kind::IntOr(-1, 1, 9),
+        "-1",
+        "Default of the topic setting compression.gzip.level.",
+    )
+    .dynamic(),
     other("compression.lz4.level", Kind::Int(1, 17), "9", "Default of the topic setting compression.lz4.level.")
         .dynamic(),
     other(

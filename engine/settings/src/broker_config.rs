@@ -124,7 +124,12 @@ impl BrokerConfig {
             }
         }
         // What topics fall back to has to make sense, too.
-        TopicConfig::resolve(&Default::default(), &sources)?;
+        let topics = TopicConfig::resolve(&Default::default(), &sources)?;
+        if topics.retention_ms == Some(0) {
+            return Err(SettingsError::Conflict(
+                "log.retention.ms (or .minutes, .hours) is 0: give 1 or more, or -1 for no limit".to_owned(),
+            ));
+        }
         let values = Values::read(BROKER, |setting| sources.effective(setting).map(|(value, _)| value))?;
         let config = build(&values, &sources, properties)?;
         Ok((config, sources, notices))
@@ -326,6 +331,8 @@ mod tests {
             ("node.id=1\nbroker.id=2", "node.id=1 and broker.id=2 differ"),
             ("group.min.session.timeout.ms=9999999", "make it less"),
             ("log.cleanup.policy=shred", "one or more of compact, delete"),
+            ("log.retention.hours=0", "give 1 or more, or -1 for no limit"),
+            ("compression.gzip.level=0", "-1, or a whole number from 1 to 9"),
             ("zookeeper.connect=z:2181", "broker setting \"zookeeper.connect\" is unknown"),
             ("log.dirs=/a,/b", "name one"),
         ] {

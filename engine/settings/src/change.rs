@@ -77,9 +77,10 @@ pub fn apply(
             };
             let mut items: Vec<&str> = elements(&current).collect();
             for item in elements(value) {
-                items.retain(|present| *present != item);
-                if operation == Operation::Append {
-                    items.push(item);
+                match operation {
+                    Operation::Append if !items.contains(&item) => items.push(item),
+                    Operation::Append => {}
+                    _ => items.retain(|present| *present != item),
                 }
             }
             items.join(",")

@@ -51,6 +51,8 @@ pub enum Kind {
     Boolean,
     /// 32 bits.
     Int(i64, i64),
+    /// 32 bits: within the last two, or the first.
+    IntOr(i64, i64, i64),
     /// 64 bits.
     Long(i64, i64),
     /// A fraction.
@@ -94,7 +96,7 @@ pub struct Setting {
 pub enum Value {
     /// Of [`Kind::Boolean`].
     Boolean(bool),
-    /// Of [`Kind::Int`] and [`Kind::Long`].
+    /// Of [`Kind::Int`], [`Kind::IntOr`] and [`Kind::Long`].
     Number(i64),
     /// Of [`Kind::Double`].
     Double(f64),
@@ -132,6 +134,10 @@ impl Setting {
             Kind::Int(min, max) | Kind::Long(min, max) => {
                 text.parse().ok().filter(|number| (min..=max).contains(number)).map(Value::Number)
             }
+            Kind::IntOr(other, min, max) => {
+                let is_allowed = |number: &i64| *number == other || (min..=max).contains(number);
+                text.parse().ok().filter(is_allowed).map(Value::Number)
+            }
             Kind::Double(min, max) => {
                 text.parse().ok().filter(|number: &f64| (min..=max).contains(number)).map(Value::Double)
             }
@@ -160,6 +166,7 @@ impl Setting {
         match self.kind {
             Kind::Boolean => "true or false".to_owned(),
             Kind::Int(min, max) => range(min, max, i64::from(i32::MAX)),
+            Kind::IntOr(other, min, max) => format!("{other}, or a whole number from {min} to {max}"),
             Kind::Long(min, max) => range(min, max, i64::MAX),
             Kind::Double(min, max) => format!("a number from {min} to {max}"),
             Kind::Text => "text".to_owned(),
@@ -175,7 +182,7 @@ impl Setting {
         match self.kind {
             Kind::Boolean => 1,
             Kind::Text | Kind::Choice(_) => 2,
-            Kind::Int(..) => 3,
+            Kind::Int(..) | Kind::IntOr(..) => 3,
             Kind::Long(..) => 5,
             Kind::Double(..) => 6,
             Kind::List(_) => 7,

@@ -31,7 +31,7 @@ pub const TOPIC: &[Setting] = &[
     ),
     other(
         "compression.gzip.level",
-        Kind::Int(-1, 9),
+        Kind::IntOr(-1, 1, 9),
         "-1",
         "Level of gzip where the broker compresses; −1 is the codec's own choice.",
     ),

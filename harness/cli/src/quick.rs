@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use ringbench_load::{BrokerProcess, Cell, Corpus, Floor, LoadError, Measured, Plan, dozen, measure};
 use ringbench_report::{BrokerCard, CellResult, CorpusCard, FloorPart, Ledger, Results};
 use ringbench_stats::Host;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Rate of the latency part, as a share of the cell's own throughput: below the knee.
 const SHARE: f64 = 0.5;
@@ -52,17 +53,17 @@ fn seconds(text: &str) -> Result<f64, String> {
 impl Quick {
     pub(crate) fn run(self) -> Result<ExitCode, String> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
-        let interrupted = async {
-            match tokio::signal::ctrl_c().await {
-                Ok(()) => Err("interrupted: nothing was written".to_owned()),
-                Err(error) => Err(format!("signals can't be watched: {error}")),
-            }
-        };
         runtime.block_on(async {
+            let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+            let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
+                return Err("signals can't be watched: a broker could be left behind".to_owned());
+            };
             // The broker is a value of `measure_all`: however that ends, it is stopped and its directory removed.
             tokio::select! {
+                biased;
+                _ = interrupt.recv() => Err("interrupted: nothing was written".to_owned()),
+                _ = terminate.recv() => Err("ended by SIGTERM: nothing was written".to_owned()),
                 outcome = self.measure_all() => outcome,
-                outcome = interrupted => outcome,
             }
         })
     }
@@ -75,6 +76,7 @@ impl Quick {
         std::fs::create_dir_all(&out).map_err(|e| format!("--out {}: {e}", out.display()))?;
         let parent = self.data.clone().unwrap_or_else(std::env::temp_dir);
         let begun = Instant::now();
+        let host = Host::here(&parent);
         let corpus = Corpus::find(self.corpus.as_deref()).map_err(|e| e.to_string())?;
         eprintln!(
             "text: {}, {:.0} MB, {:.0} bytes a record",
@@ -100,7 +102,7 @@ impl Quick {
             started_unix_ms: u64::try_from(started.as_millis()).unwrap_or(u64::MAX),
             took_seconds: begun.elapsed().as_secs_f64(),
             seed,
-            host: Host::here(broker.as_ref().map_or(parent.as_path(), |broker| broker.data())),
+            host,
             broker: card(broker.as_ref(), &bootstrap),
             corpus: CorpusCard {
                 source: corpus.source.clone(),
@@ -244,6 +246,7 @@ fn result(cell: &Cell, measured: &Measured, floor: &Floor) -> CellResult {
             duplicated: verdict.duplicated,
             reordered: verdict.reordered,
             corrupt: verdict.corrupt,
+            failed: verdict.failed,
         },
     }
 }
@@ -251,11 +254,14 @@ fn result(cell: &Cell, measured: &Measured, floor: &Floor) -> CellResult {
 fn card(broker: Option<&BrokerProcess>, bootstrap: &str) -> BrokerCard {
     BrokerCard {
         name: match broker {
-            Some(_) => format!("ringlog {}", env!("CARGO_PKG_VERSION")),
+            Some(broker) => broker.version.clone(),
             None => format!("the broker at {bootstrap}"),
         },
         backend: broker.map_or_else(|| "unknown".to_owned(), |broker| broker.backend.clone()),
-        durability: "page cache (survives kill -9)".to_owned(),
+        durability: match broker {
+            Some(_) => "page cache (survives kill -9)".to_owned(),
+            None => "as that broker is configured".to_owned(),
+        },
         ready_ms: broker.map(|broker| broker.ready_after.as_secs_f64() * 1e3),
         resident_mib: broker.and_then(|broker| resident_mib(broker.pid())),
     }

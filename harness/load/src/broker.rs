@@ -11,6 +11,8 @@ use nix::unistd::Pid;
 
 use crate::LoadError;
 
+/// How long a broker may take to be ready.
+const START_LIMIT: Duration = Duration::from_secs(60);
 /// How long a broker may take to drain.
 const DRAIN_LIMIT: Duration = Duration::from_secs(20);
 
@@ -24,6 +26,8 @@ pub struct BrokerProcess {
     pub ready_after: Duration,
     /// Which way to the disk it has chosen.
     pub backend: String,
+    /// What it calls itself.
+    pub version: String,
 }
 
 impl BrokerProcess {
@@ -36,22 +40,34 @@ impl BrokerProcess {
         std::fs::create_dir_all(&data).map_err(LoadError::file(&data))?;
         let log_path = data.join("broker.log");
         let log = File::create(&log_path).map_err(LoadError::file(&log_path))?;
+        let version = Command::new(binary).arg("--version").output();
+        let version = version.map(|said| String::from_utf8_lossy(&said.stdout).trim().to_owned()).unwrap_or_default();
         let begun = Instant::now();
-        let mut child = Command::new(binary)
+        let child = Command::new(binary)
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(data.join("data"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
-            .spawn()
-            .map_err(|source| LoadError::Binary { path: binary.to_owned(), source })?;
-        let mut line = String::new();
-        if let Some(stdout) = child.stdout.take() {
-            let mut stdout = BufReader::new(stdout);
+            .spawn();
+        let mut child = match child {
+            Ok(child) => child,
+            Err(source) => {
+                let _ = std::fs::remove_dir_all(&data);
+                return Err(LoadError::Binary { path: binary.to_owned(), source });
+            }
+        };
+        let (first_line, said) = std::sync::mpsc::channel();
+        let stdout = child.stdout.take();
+        std::thread::spawn(move || {
+            let Some(mut stdout) = stdout.map(BufReader::new) else { return };
+            let mut line = String::new();
             let _ = stdout.read_line(&mut line);
+            let _ = first_line.send(line);
             // The pipe stays open and is emptied: a broker that prints more must not find it closed or full.
-            std::thread::spawn(move || stdout.read_to_end(&mut Vec::new()));
-        }
+            let _ = stdout.read_to_end(&mut Vec::new());
+        });
+        let line = said.recv_timeout(START_LIMIT).unwrap_or_default();
         let ready_after = begun.elapsed();
         let word = |mark: &str| Some(line.split(mark).nth(1)?.split_whitespace().next()?.to_owned());
         let (bootstrap, backend) = (word("kafka://"), word("io=").unwrap_or_default());
@@ -62,7 +78,7 @@ impl BrokerProcess {
             let _ = std::fs::remove_dir_all(&data);
             return Err(LoadError::NotReady { said: said.lines().last().unwrap_or("nothing").to_owned() });
         };
-        Ok(BrokerProcess { child, bootstrap, data, ready_after, backend })
+        Ok(BrokerProcess { child, bootstrap, data, ready_after, backend, version })
     }
 
     /// `host:port`.
@@ -75,12 +91,6 @@ impl BrokerProcess {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
-    }
-
-    /// Where it writes.
-    #[must_use]
-    pub fn data(&self) -> &Path {
-        &self.data
     }
 }
 

@@ -52,11 +52,17 @@ impl Floor {
             std::hint::black_box(crc32c(std::hint::black_box(&block)));
             Ok(BLOCK_BYTES)
         });
-        let path = directory.join("floor");
-        let file_error = LoadError::file(path.clone());
+        // A directory of its own: nothing that is there already is touched.
+        let own = directory.join(format!("ringbench-floor-{}", std::process::id()));
+        let file_error = LoadError::file(own.clone());
+        if let Err(error) = std::fs::create_dir(&own) {
+            return Err(file_error(error));
+        }
         let measured = (|| {
-            let mut sink = Sink::create(&path)?;
+            let mut sink = Sink::create(&own.join("file"))?;
             let page_cache_write = rate(|| sink.write(&block))?;
+            // What was written before is not theirs to pay for.
+            sink.file.sync_data()?;
             let syncs = rate(|| {
                 sink.write(&block[..4096])?;
                 sink.file.sync_data().map(|()| 1)
@@ -75,7 +81,7 @@ impl Floor {
                 fdatasyncs: syncs,
             })
         })();
-        let _ = std::fs::remove_file(&path);
+        let _ = std::fs::remove_dir_all(&own);
         measured.map_err(file_error)
     }
 }

@@ -3,8 +3,9 @@
 use ringlog_record::crc32c;
 use serde::Serialize;
 
-/// In front of every value: run, sequence number, CRC-32C of what follows.
-pub(crate) const STAMP_BYTES: usize = 4 + 8 + 4;
+/// In front of every value: the CRC-32C of all that follows it, then run, partition and sequence number.
+const STAMP_BYTES: usize = CRC_BYTES + 4 + 4 + 8;
+const CRC_BYTES: usize = 4;
 
 /// The books of one topic, which this run alone writes, each partition from one producer.
 #[derive(Debug)]
@@ -12,7 +13,7 @@ pub struct Ledger {
     run: u32,
     partitions: Vec<Partition>,
     corrupt: u64,
-    strangers: u64,
+    failed: u64,
 }
 
 #[derive(Debug, Default)]
@@ -40,15 +41,17 @@ pub struct Verdict {
     pub duplicated: u64,
     /// Read after a later one of its partition.
     pub reordered: u64,
-    /// Read with another checksum, or with a stamp that nobody gave.
+    /// Read with another checksum, from another partition, or with a stamp that nobody gave.
     pub corrupt: u64,
+    /// Refused, or never answered.
+    pub failed: u64,
 }
 
 impl Verdict {
     /// Whether the cell counts.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        (self.lost, self.duplicated, self.reordered, self.corrupt) == (0, 0, 0, 0)
+        (self.lost, self.duplicated, self.reordered, self.corrupt, self.failed) == (0, 0, 0, 0, 0)
     }
 }
 
@@ -57,7 +60,7 @@ impl Ledger {
     #[must_use]
     pub fn new(run: u32, partitions: usize) -> Ledger {
         let partitions = std::iter::repeat_with(Partition::default).take(partitions).collect();
-        Ledger { run, partitions, corrupt: 0, strangers: 0 }
+        Ledger { run, partitions, corrupt: 0, failed: 0 }
     }
 
     /// Stamps `text` as the next record of `partition` into `value`; gives its sequence number.
@@ -67,10 +70,13 @@ impl Ledger {
         book.acked.push(false);
         book.seen.push(false);
         value.clear();
+        value.extend_from_slice(&[0; CRC_BYTES]);
         value.extend_from_slice(&self.run.to_be_bytes());
+        value.extend_from_slice(&(partition as u32).to_be_bytes());
         value.extend_from_slice(&sequence.to_be_bytes());
-        value.extend_from_slice(&crc32c(text).to_be_bytes());
         value.extend_from_slice(text);
+        let crc = crc32c(&value[CRC_BYTES..]);
+        value[..CRC_BYTES].copy_from_slice(&crc.to_be_bytes());
         sequence
     }
 
@@ -82,22 +88,20 @@ impl Ledger {
         }
     }
 
+    /// The broker refused it, or never answered.
+    pub fn failed(&mut self) {
+        self.failed += 1;
+    }
+
     /// It came back.
     pub fn read(&mut self, partition: usize, value: &[u8]) {
-        let Some((stamp, text)) = value.split_first_chunk::<STAMP_BYTES>() else {
+        let Some(sequence) = self.sequence(partition, value) else {
             self.corrupt += 1;
             return;
         };
-        let [a, b, c, d, sequence @ .., e, f, g, h] = *stamp;
-        if u32::from_be_bytes([a, b, c, d]) != self.run {
-            self.strangers += 1;
-            return;
-        }
-        let sequence = u64::from_be_bytes(sequence);
         let book = &mut self.partitions[partition];
-        let seen = usize::try_from(sequence).ok().and_then(|at| book.seen.get_mut(at));
-        match seen {
-            Some(_) | None if u32::from_be_bytes([e, f, g, h]) != crc32c(text) => self.corrupt += 1,
+        match usize::try_from(sequence).ok().and_then(|at| book.seen.get_mut(at)) {
+            // A number that was never given.
             None => self.corrupt += 1,
             Some(seen) => {
                 book.duplicated += u64::from(*seen);
@@ -106,6 +110,15 @@ impl Ledger {
                 book.next = book.next.max(sequence + 1);
             }
         }
+    }
+
+    /// The sequence number of a value that is whole, and of this run and partition.
+    fn sequence(&self, partition: usize, value: &[u8]) -> Option<u64> {
+        let [a, b, c, d, e, f, g, h, i, j, k, l, sequence @ ..] = *value.first_chunk::<STAMP_BYTES>()?;
+        let is_whole = u32::from_be_bytes([a, b, c, d]) == crc32c(&value[CRC_BYTES..]);
+        let is_ours = u32::from_be_bytes([e, f, g, h]) == self.run;
+        let is_here = u32::from_be_bytes([i, j, k, l]) == partition as u32;
+        (is_whole && is_ours && is_here).then_some(u64::from_be_bytes(sequence))
     }
 
     /// Whether everything that was acknowledged has come back.
@@ -129,7 +142,8 @@ impl Ledger {
             lost: count(|(acked, seen)| *acked && !*seen),
             duplicated: self.partitions.iter().map(|book| book.duplicated).sum(),
             reordered: self.partitions.iter().map(|book| book.reordered).sum(),
-            corrupt: self.corrupt + self.strangers,
+            corrupt: self.corrupt,
+            failed: self.failed,
         }
     }
 }
@@ -171,6 +185,28 @@ mod tests {
         let verdict = ledger.verdict();
         assert_eq!((verdict.lost, verdict.duplicated, verdict.reordered, verdict.corrupt), (3, 1, 1, 2));
         assert!(!verdict.is_clean() && !ledger.is_complete());
+    }
+
+    #[test]
+    fn partitions_that_have_changed_places_are_seen() {
+        let mut ledger = Ledger::new(7, 2);
+        let mut stamp = |partition| {
+            let mut value = Vec::new();
+            ledger.stamp(partition, b"the same text", &mut value);
+            value
+        };
+        let (first, second) = (stamp(0), stamp(1));
+        ledger.read(1, &first);
+        ledger.read(0, &second);
+        assert_eq!(ledger.verdict().corrupt, 2);
+    }
+
+    #[test]
+    fn a_refusal_voids_the_cell() {
+        let mut ledger = Ledger::new(7, 1);
+        ledger.stamp(0, b"refused", &mut Vec::new());
+        ledger.failed();
+        assert!(!ledger.verdict().is_clean());
     }
 
     #[test]

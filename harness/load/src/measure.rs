@@ -68,6 +68,7 @@ struct Sent {
     sequence: u64,
     due: Instant,
     handed_over: Instant,
+    bytes: u64,
     delivery: Delivery,
 }
 
@@ -77,6 +78,7 @@ struct Books {
     latency: Latencies,
     service: Latencies,
     acked: u64,
+    acked_bytes: u64,
 }
 
 /// Measures a cell on a topic of its own, which is removed at the end.
@@ -109,18 +111,21 @@ async fn on_topic(
         latency: Latencies::default(),
         service: Latencies::default(),
         acked: 0,
+        acked_bytes: 0,
     }));
     let mut load = Load { books: books.clone(), topic, corpus, sent: 0, sent_bytes: 0 };
 
     // As fast as it goes: buffer.memory is the only brake.
     let client = Client::connect(options.clone()).await?;
     load.part(&client, cell, WARM_UP, None).await?;
-    let (bytes_before, cpu_before) = (load.sent_bytes, (cpu(plan.broker_pid), cpu(Some(std::process::id()))));
+    let (bytes_before, cpu_before) =
+        (books.borrow().acked_bytes, (cpu(plan.broker_pid), cpu(Some(std::process::id()))));
     let fast = load.part(&client, cell, plan.part, None).await?;
-    let gib = (load.sent_bytes - bytes_before) as f64 / f64::from(1 << 30);
+    let acked_bytes = books.borrow().acked_bytes - bytes_before;
+    let gib = acked_bytes as f64 / f64::from(1 << 30);
     let spent = |before: Option<Duration>, after: Option<Duration>| Some((after? - before?).as_secs_f64() / gib);
     let cpu_after = (cpu(plan.broker_pid), cpu(Some(std::process::id())));
-    let bytes_per_second = (load.sent_bytes - bytes_before) as f64 / fast.took.as_secs_f64();
+    let bytes_per_second = acked_bytes as f64 / fast.took.as_secs_f64();
 
     // At a fixed rate: each record is due when it is due.
     let rate = (fast.acked as f64 / fast.took.as_secs_f64() * plan.share).max(1.0);
@@ -186,9 +191,11 @@ impl Load<'_> {
         let collectors: Vec<_> = (0..PARTITIONS).map(|partition| collect(self.books.clone(), partition)).collect();
         let acked_before = self.books.borrow().acked;
         let (begun, mut sent_here, mut value) = (Instant::now(), 0u64, Vec::new());
-        while begun.elapsed() < length {
-            let due = pace.map_or(u64::MAX, |pace| pace.due_by(begun.elapsed()));
-            while sent_here < due && begun.elapsed() < length {
+        // At a pace everything that is due by the end is sent, however late: a stall takes nothing off the count.
+        let all = pace.map_or(u64::MAX, |pace| pace.due_by(length));
+        while sent_here < all && (pace.is_some() || begun.elapsed() < length) {
+            let due = pace.map_or(u64::MAX, |pace| pace.due_by(begun.elapsed()).min(all));
+            while sent_here < due && (pace.is_some() || begun.elapsed() < length) {
                 let due_at = pace.map_or_else(Instant::now, |pace| begun + pace.due(sent_here));
                 self.send(&producer, &collectors, due_at, &mut value).await?;
                 sent_here += 1;
@@ -198,7 +205,8 @@ impl Load<'_> {
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        producer.close().await.ok();
+        // What could not be written is told by each record's own delivery.
+        drop(producer.close().await);
         for (queue, collector) in collectors {
             drop(queue);
             let _ = collector.await;
@@ -228,7 +236,7 @@ impl Load<'_> {
         self.sent += 1;
         self.sent_bytes += value.len() as u64;
         // The collectors live as long as their senders.
-        let _ = collectors[partition].0.send(Sent { sequence, due, handed_over, delivery });
+        let _ = collectors[partition].0.send(Sent { sequence, due, handed_over, bytes: value.len() as u64, delivery });
         Ok(())
     }
 }
@@ -237,15 +245,19 @@ impl Load<'_> {
 fn collect(books: Rc<RefCell<Books>>, partition: usize) -> (mpsc::UnboundedSender<Sent>, tokio::task::JoinHandle<()>) {
     let (queue, mut waiting) = mpsc::unbounded_channel::<Sent>();
     let collector = tokio::task::spawn_local(async move {
-        while let Some(Sent { sequence, due, handed_over, delivery }) = waiting.recv().await {
-            // A failed or unknown fate is no acknowledgement: the record may be there or not.
-            if delivery.await.is_ok() {
-                let now = Instant::now();
-                let mut books = books.borrow_mut();
+        while let Some(Sent { sequence, due, handed_over, bytes, delivery }) = waiting.recv().await {
+            let outcome = delivery.await;
+            let now = Instant::now();
+            let mut books = books.borrow_mut();
+            if outcome.is_err() {
+                // The record may be there or not; the broker has not done what it was asked.
+                books.ledger.failed();
+            } else {
                 books.ledger.acked(partition, sequence);
                 books.latency.record(now.saturating_duration_since(due));
                 books.service.record(now.saturating_duration_since(handed_over));
                 books.acked += 1;
+                books.acked_bytes += bytes;
             }
         }
     });

@@ -20,7 +20,7 @@ svg text{font:12px system-ui,sans-serif;fill:var(--ink)}svg .tick{fill:var(--dim
 .scroll{overflow-x:auto;margin-top:10px}table{border-collapse:collapse;width:100%;font-size:13px}th,td{padding:5px 8px;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}
 th:first-child,td:first-child{text-align:left}th{color:var(--dim);font-weight:600}.card td:last-child{text-align:left;white-space:normal}
 code{background:var(--card);border:1px solid var(--line);border-radius:3px;padding:1px 5px;font-size:13px;overflow-wrap:anywhere}
-@media print{body{background:#fff}figure,.verdict{break-inside:avoid}}
+@media print{:root{--ink:#1c2430;--dim:#5d6b7a;--paper:#fff;--card:#fff;--line:#e3e5e1}body{background:#fff}figure,.verdict{break-inside:avoid}}
 ";
 
 pub(crate) fn render(results: &Results) -> String {
@@ -50,10 +50,8 @@ pub(crate) fn render(results: &Results) -> String {
 fn throughput(out: &mut String, results: &Results) {
     let mut cells: Vec<&CellResult> = results.cells.iter().collect();
     cells.sort_by(|a, b| b.mb_per_second.total_cmp(&a.mb_per_second));
-    let rows: Vec<_> = cells
-        .iter()
-        .map(|cell| (cell.name.clone(), cell.mb_per_second, format!("{:.0}", cell.mb_per_second)))
-        .collect();
+    let rows: Vec<_> =
+        cells.iter().map(|cell| (cell.label(), cell.mb_per_second, format!("{:.0}", cell.mb_per_second))).collect();
     let _ = write!(
         out,
         "<h2>Throughput</h2><figure>{}<figcaption>Acknowledged records before compression, as fast as one producer goes.</figcaption></figure>",
@@ -62,7 +60,7 @@ fn throughput(out: &mut String, results: &Results) {
     let dash = || "–".to_owned();
     let rows = cells.iter().map(|cell| {
         vec![
-            cell.name.clone(),
+            cell.label(),
             grouped(cell.records_per_second as u64),
             format!("{:.1}", cell.mb_per_second),
             cell.wire_mb_per_second.map_or_else(dash, |rate| format!("{rate:.1}")),
@@ -83,7 +81,7 @@ fn latency(out: &mut String, results: &Results) {
     cells.sort_by(|a, b| a.latency_ms(99.0).unwrap_or(f64::MAX).total_cmp(&b.latency_ms(99.0).unwrap_or(f64::MAX)));
     let rows: Vec<_> = cells
         .iter()
-        .map(|cell| (cell.name.clone(), cell.latency_ms(50.0), cell.latency_ms(99.0), cell.latency_max_ms))
+        .map(|cell| (cell.label(), cell.latency_ms(50.0), cell.latency_ms(99.0), cell.latency_max_ms))
         .collect();
     let _ = write!(
         out,
@@ -97,7 +95,7 @@ fn latency(out: &mut String, results: &Results) {
             format!("{} ({})", milliseconds(cell.latency_ms(percent)), milliseconds(service))
         };
         vec![
-            cell.name.clone(),
+            cell.label(),
             grouped(cell.offered_per_second as u64),
             format!("{:.0} %", cell.achieved_per_second / cell.offered_per_second * 100.0),
             quoted(50.0),
@@ -115,11 +113,23 @@ fn ledger(out: &mut String, results: &Results) {
     out.push_str("<h2>Ledger</h2>");
     let rows = results.cells.iter().map(|cell| {
         let books = &cell.ledger;
-        let counts =
-            [books.sent, books.acked, books.read, books.lost, books.duplicated, books.reordered, books.corrupt];
-        std::iter::once(cell.name.clone()).chain(counts.map(grouped)).collect()
+        let counts = [
+            books.sent,
+            books.acked,
+            books.read,
+            books.lost,
+            books.duplicated,
+            books.reordered,
+            books.corrupt,
+            books.failed,
+        ];
+        std::iter::once(cell.label()).chain(counts.map(grouped)).collect()
     });
-    table(out, &["cell", "sent", "acknowledged", "read back", "lost", "duplicated", "reordered", "corrupt"], rows);
+    table(
+        out,
+        &["cell", "sent", "acknowledged", "read back", "lost", "duplicated", "reordered", "corrupt", "refused"],
+        rows,
+    );
 }
 
 fn floor(out: &mut String, results: &Results) {

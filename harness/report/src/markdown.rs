@@ -24,7 +24,7 @@ pub(crate) fn render(results: &Results) -> String {
         let _ = writeln!(
             out,
             "| {} | {} | {:.1} | {} | {} | {:.0} | {} | {:.2} | {:.0} % |",
-            cell.name,
+            cell.label(),
             grouped(cell.records_per_second as u64),
             cell.mb_per_second,
             cell.wire_mb_per_second.map_or_else(|| "–".to_owned(), |rate| format!("{rate:.1} MB/s")),
@@ -45,7 +45,7 @@ pub(crate) fn render(results: &Results) -> String {
         let _ = writeln!(
             out,
             "| {} | {} | {:.0} % | {} | {} | {} | {} | {} |",
-            cell.name,
+            cell.label(),
             grouped(cell.offered_per_second as u64),
             cell.achieved_per_second / cell.offered_per_second * 100.0,
             quoted(50.0),
@@ -55,12 +55,20 @@ pub(crate) fn render(results: &Results) -> String {
             milliseconds(Some(cell.latency_max_ms)),
         );
     }
-    out.push_str("\n## Ledger\n\n| cell | sent | acknowledged | read back | lost | duplicated | reordered | corrupt |\n|---|--:|--:|--:|--:|--:|--:|--:|\n");
+    out.push_str("\n## Ledger\n\n| cell | sent | acknowledged | read back | lost | duplicated | reordered | corrupt | refused |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|\n");
     for cell in &results.cells {
         let ledger = &cell.ledger;
-        let counts =
-            [ledger.sent, ledger.acked, ledger.read, ledger.lost, ledger.duplicated, ledger.reordered, ledger.corrupt];
-        let _ = writeln!(out, "| {} | {} |", cell.name, counts.map(grouped).join(" | "));
+        let counts = [
+            ledger.sent,
+            ledger.acked,
+            ledger.read,
+            ledger.lost,
+            ledger.duplicated,
+            ledger.reordered,
+            ledger.corrupt,
+            ledger.failed,
+        ];
+        let _ = writeln!(out, "| {} | {} |", cell.label(), counts.map(grouped).join(" | "));
     }
     out.push_str("\n## What this host does alone\n\n| part | a second |\n|---|--:|\n");
     for part in &results.floor {

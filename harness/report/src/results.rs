@@ -127,15 +127,17 @@ pub struct Ledger {
     pub duplicated: u64,
     /// Read after a later one.
     pub reordered: u64,
-    /// Read with another checksum.
+    /// Read with another checksum, or from another partition.
     pub corrupt: u64,
+    /// Refused, or never answered.
+    pub failed: u64,
 }
 
 impl Ledger {
     /// Whether the cell counts.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        (self.lost, self.duplicated, self.reordered, self.corrupt) == (0, 0, 0, 0)
+        (self.lost, self.duplicated, self.reordered, self.corrupt, self.failed) == (0, 0, 0, 0, 0)
     }
 }
 
@@ -147,6 +149,12 @@ impl CellResult {
     #[must_use]
     pub fn is_client_bound(&self) -> bool {
         self.client_busy > CLIENT_BOUND
+    }
+
+    /// Its name in charts and tables; a void cell says so.
+    #[must_use]
+    pub fn label(&self) -> String {
+        if self.ledger.is_clean() { self.name.clone() } else { format!("VOID {}", self.name) }
     }
 
     /// A percentile of the latency, in milliseconds.
@@ -163,10 +171,10 @@ impl Results {
         self.cells.iter().filter(|cell| !cell.ledger.is_clean()).collect()
     }
 
-    /// The cell with the most records a second, of those that count.
+    /// The cell with the most records a second, of those that count and that wait for an answer: acks=0 promises nothing.
     #[must_use]
     pub fn fastest(&self) -> Option<&CellResult> {
-        let clean = self.cells.iter().filter(|cell| cell.ledger.is_clean());
+        let clean = self.cells.iter().filter(|cell| cell.ledger.is_clean() && cell.acks != "0");
         clean.max_by(|a, b| a.records_per_second.total_cmp(&b.records_per_second))
     }
 
@@ -180,7 +188,7 @@ impl Results {
                 grouped(records)
             ),
             void => format!(
-                "{void} of {} cells are void: records were lost, duplicated, reordered or corrupt.",
+                "{void} of {} cells are void: records were refused, lost, duplicated, reordered or corrupt.",
                 self.cells.len()
             ),
         };

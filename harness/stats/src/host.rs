@@ -25,7 +25,7 @@ pub struct Host {
     pub load_average: String,
     /// Whether the kernel says that it runs under a hypervisor.
     pub virtual_machine: bool,
-    /// Commit of the sources, where they are a repository.
+    /// Commit of the repository that this program was built in, where it still lies there.
     pub commit: String,
 }
 
@@ -81,7 +81,11 @@ fn mount_of(path: &Path) -> Option<String> {
 }
 
 fn commit() -> Option<String> {
-    let git = Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=12"]).output().ok()?;
+    // Of the repository that this program was built in, wherever it is run.
+    let program = std::env::current_exe().ok()?;
+    let mut git = Command::new("git");
+    git.current_dir(program.parent()?).args(["describe", "--always", "--dirty", "--abbrev=12"]);
+    let git = git.output().ok()?;
     let commit = String::from_utf8(git.stdout).ok()?;
     Some(commit.trim().to_owned()).filter(|commit| git.status.success() && !commit.is_empty())
 }
