@@ -4,6 +4,7 @@ mod adoption;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ringlog_io::Disk;
@@ -19,6 +20,8 @@ use crate::log_config::log_config;
 /// The topics that the broker keeps for itself.
 pub(crate) const OFFSETS_TOPIC: &str = "__consumer_offsets";
 const TRANSACTIONS_TOPIC: &str = "__transaction_state";
+/// The log of Kafka's own controllers, which an adopted directory has: never a topic.
+const KAFKA_METADATA_TOPIC: &str = "__cluster_metadata";
 
 /// Whether clients are told that the topic is the broker's own.
 pub(crate) fn is_internal(name: &str) -> bool {
@@ -54,6 +57,10 @@ pub(crate) enum TopicError {
     Unknown { name: String },
     #[error("topic {name:?} exists: choose another name")]
     Exists { name: String },
+    #[error("{name:?} is what Kafka's controllers call their own log: choose another name")]
+    Reserved { name: String },
+    #[error("{path} is there already: restart to have it adopted, or move it away", path = path.display())]
+    Occupied { path: PathBuf },
     #[error("topic {name:?} differs from {other:?} only in dots and underscores: choose another name")]
     Collides { name: String, other: String },
     #[error(transparent)]
@@ -79,6 +86,8 @@ impl TopicError {
             TopicError::Settings(_) => ErrorCode::InvalidConfig,
             TopicError::Log(error) => crate::errors::code_of(error),
             TopicError::Metadata(_) => ErrorCode::KafkaStorageError,
+            TopicError::Reserved { .. } => ErrorCode::InvalidRequest,
+            TopicError::Occupied { .. } => ErrorCode::TopicAlreadyExists,
             TopicError::Random(_) | TopicError::OtherId { .. } => ErrorCode::UnknownServerError,
         }
     }
@@ -178,6 +187,7 @@ impl Topics {
     ) -> Result<Arc<Topic>, TopicError> {
         let mut metadata = self.metadata.lock().await;
         let config = Arc::new(self.check_new(name, &configs)?);
+        self.check_free(name, 0..partitions)?;
         let id = fresh_id()?;
         let created = Change::TopicCreated { name: name.to_owned(), id, partitions, configs: configs.clone() };
         metadata.apply(disk, &[created]).await?;
@@ -191,6 +201,16 @@ impl Topics {
                 self.undo_create(disk, &mut metadata, name, id, partitions).await;
                 Err(error)
             }
+        }
+    }
+
+    /// Whether no directory stands where these partitions are to be made: what somebody put there is not ours to mix with, and
+    /// not ours to remove should the topic not come about.
+    fn check_free(&self, name: &str, partitions: std::ops::Range<i32>) -> Result<(), TopicError> {
+        let mut paths = partitions.map(|partition| self.dir.partition_path(&TopicPartition::new(name, partition)));
+        match paths.find(|path| path.exists()) {
+            Some(path) => Err(TopicError::Occupied { path }),
+            None => Ok(()),
         }
     }
 
@@ -240,6 +260,9 @@ impl Topics {
     /// Whether a topic of that name, with these settings, could be made; what would count for it.
     pub(crate) fn check_new(&self, name: &str, configs: &BTreeMap<String, String>) -> Result<TopicConfig, TopicError> {
         check_topic_name(name)?;
+        if name == KAFKA_METADATA_TOPIC {
+            return Err(TopicError::Reserved { name: name.to_owned() });
+        }
         if self.get(name).is_some() {
             return Err(TopicError::Exists { name: name.to_owned() });
         }
@@ -274,6 +297,7 @@ impl Topics {
     pub(crate) async fn add_partitions(&self, disk: &Disk, topic: &Topic, total: i32) -> Result<(), TopicError> {
         let mut metadata = self.metadata.lock().await;
         let topic = self.current(topic)?;
+        self.check_free(&topic.name, topic.partitions.len() as i32..total)?;
         metadata.apply(disk, &[Change::PartitionsAdded { id: topic.id, total }]).await?;
         self.open_partitions(disk, Topic::clone(&topic), total).await?;
         info!(topic = %topic.name, total, "partitions added");

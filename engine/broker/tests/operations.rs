@@ -92,6 +92,30 @@ fn a_topic_that_comes_after_a_deleted_one_of_its_name_is_empty() {
 }
 
 #[test]
+fn a_directory_that_somebody_put_there_is_neither_used_nor_removed() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = Running::start(data.path(), Wanted::Syscall);
+    for name in ["copied-0", "grown-1", "__cluster_metadata-0"] {
+        std::fs::create_dir(data.path().join(name)).unwrap();
+        std::fs::write(data.path().join(name).join("precious"), "bytes").unwrap();
+    }
+    wait(async {
+        let admin = admin(broker.address).await;
+        assert_eq!(code(admin.create_topic(&topic("copied", 1, &[]), false).await), ErrorCode::TopicAlreadyExists);
+        assert_eq!(
+            code(admin.create_topic(&topic("__cluster_metadata", 1, &[]), false).await),
+            ErrorCode::InvalidRequest
+        );
+        admin.create_topic(&topic("grown", 1, &[]), false).await.unwrap();
+        assert_eq!(code(admin.create_partitions("grown", 2).await), ErrorCode::TopicAlreadyExists);
+    });
+    for name in ["copied-0", "grown-1", "__cluster_metadata-0"] {
+        assert_eq!(std::fs::read_dir(data.path().join(name)).unwrap().count(), 1, "{name}");
+    }
+    broker.stop();
+}
+
+#[test]
 fn a_topics_settings_decide_what_is_taken_and_how_it_is_kept() {
     let data = tempfile::tempdir().unwrap();
     let broker = Running::start(data.path(), Wanted::Syscall);

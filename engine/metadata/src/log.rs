@@ -1,6 +1,7 @@
 //! The metadata log: one file of lines, each a CRC and a list of changes.
 
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -73,7 +74,8 @@ impl MetadataLog {
             }
             rest = &next[1..];
         }
-        if decode(&rest[..rest.len().saturating_sub(1)]).is_ok() {
+        // A zero there is a block that the device never got, not a damaged line end.
+        if rest.last() != Some(&0) && decode(&rest[..rest.len().saturating_sub(1)]).is_ok() {
             return Err(malformed("its last byte is no line end, though the line before it is whole".to_owned()));
         }
         let file = disk.open_file(&path, Mode::Write).map_err(in_file(&path))?;
@@ -81,6 +83,8 @@ impl MetadataLog {
         if !rest.is_empty() {
             disk.truncate(&file, end).map_err(in_file(&path))?;
         }
+        // A line that a killed process had written but not synced is shown from here on: it has to last.
+        disk.sync_data(&file).await.map_err(in_file(&path))?;
         let report = OpenReport { truncated_bytes: rest.len() as u64 };
         Ok((MetadataLog { path, file, end, image: Arc::new(image), fenced: false }, report))
     }
@@ -131,6 +135,7 @@ impl MetadataLog {
             return;
         }
         let text = [HEADER.as_bytes(), &line].concat();
+        let before = inode(&self.path);
         let rewritten = disk.write_atomic(&self.path, &text).and_then(|()| disk.open_file(&self.path, Mode::Write));
         match rewritten {
             Ok(file) => {
@@ -138,12 +143,17 @@ impl MetadataLog {
                 self.end = text.len() as u64;
             }
             Err(error) => {
-                // Whether the name stands for the old file or the new one is not known: nothing may be added to either.
-                self.fenced = true;
-                tracing::error!(path = %self.path.display(), %error, "the metadata log could not be rewritten: restart");
+                // If the new file has taken the name, it is not sure to keep it: nothing may be added to either.
+                self.fenced = inode(&self.path).is_none() || inode(&self.path) != before;
+                tracing::error!(path = %self.path.display(), %error, restart = self.fenced, "the metadata log could not be rewritten");
             }
         }
     }
+}
+
+/// Which file has the name.
+fn inode(path: &Path) -> Option<u64> {
+    std::fs::metadata(path).ok().map(|metadata| metadata.ino())
 }
 
 /// `crc32c-of-the-json json\n`.
@@ -349,6 +359,25 @@ mod tests {
             assert!(log.image().topic("b").is_none());
             assert!(matches!(log.apply(&disk, &[created("b", 2)]).await, Err(MetaError::Fenced { .. })));
         });
+    }
+
+    #[test]
+    fn a_rewrite_that_finds_the_disk_full_leaves_the_log_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let faults = Faults::new(dir.path()).unwrap();
+        let image = wait(async {
+            let disk = Disk::faulty(faults.clone());
+            let (mut log, _) = MetadataLog::open(&disk, dir.path()).await.unwrap();
+            let long = configs(&[("x", &"y".repeat(REWRITE_FROM_BYTES))]);
+            log.apply(&disk, &[Change::Configs { scope: ConfigScope::Broker, configs: long }]).await.unwrap();
+            // The change itself is written; then the rewrite is due, and fails.
+            let operations = faults.operations();
+            faults.at(operations + 2, Fault::Enospc);
+            let short = Change::Configs { scope: ConfigScope::Broker, configs: configs(&[("x", "y")]) };
+            log.apply(&disk, std::slice::from_ref(&short)).await.unwrap();
+            Image::clone(&*log.apply(&disk, &[created("after", 1)]).await.unwrap())
+        });
+        assert_eq!(reopened(dir.path()).unwrap(), image);
     }
 
     #[test]

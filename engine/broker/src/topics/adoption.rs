@@ -18,10 +18,7 @@ use ringlog_protocol::Uuid;
 use ringlog_settings::BrokerConfig;
 use tracing::{info, warn};
 
-use super::{OFFSETS_TOPIC, TopicError, fresh_id, offsets_topic_configs};
-
-/// The log of Kafka's own controllers.
-const KAFKA_METADATA: &str = "__cluster_metadata";
+use super::{KAFKA_METADATA_TOPIC, OFFSETS_TOPIC, TopicError, fresh_id, offsets_topic_configs};
 
 pub(super) async fn reconcile(
     disk: &Disk,
@@ -30,7 +27,7 @@ pub(super) async fn reconcile(
     broker: &BrokerConfig,
 ) -> Result<(), TopicError> {
     let mut found: BTreeMap<TopicPartition, Option<Uuid>> = BTreeMap::new();
-    for partition in dir.partitions()?.into_iter().filter(|partition| &*partition.topic != KAFKA_METADATA) {
+    for partition in dir.partitions()?.into_iter().filter(|partition| &*partition.topic != KAFKA_METADATA_TOPIC) {
         let id = partition_metadata::read(&dir.partition_path(&partition))?.map(Uuid);
         found.insert(partition, id);
     }
@@ -176,7 +173,7 @@ mod tests {
         assert_eq!((topic.id, topic.partitions), (Uuid([7; 16]), 3));
         assert!(!image.topic("old").unwrap().id.is_zero(), "a topic from before ids is given one");
         assert_eq!(image.topic(OFFSETS_TOPIC).unwrap().configs["cleanup.policy"], "compact");
-        assert!(image.topic(KAFKA_METADATA).is_none());
+        assert!(image.topic(KAFKA_METADATA_TOPIC).is_none());
     }
 
     #[test]
