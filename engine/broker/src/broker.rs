@@ -6,12 +6,12 @@ use ringlog_metadata::ProducerIds;
 use ringlog_settings::BrokerConfig;
 
 use crate::budget::Budget;
-use crate::connection::Peer;
 use crate::drain::Drain;
 use crate::groups::Groups;
 use crate::limits::Gate;
 use crate::limits::Limits;
 use crate::metrics::ShardMetrics;
+use crate::request::Peer;
 use crate::topics::Topics;
 
 /// One broker's state, seen from every thread.

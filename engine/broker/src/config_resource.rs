@@ -7,7 +7,7 @@ use ringlog_protocol::{ErrorCode, Str};
 use ringlog_settings::{Scope, SettingsError, Sources};
 
 use crate::broker::Broker;
-use crate::dispatch::Incoming;
+use crate::request::Incoming;
 use crate::topics::{Topic, TopicError};
 
 /// Kafka's numbers (`ConfigResource.Type`).

@@ -5,7 +5,6 @@
 //! write carries all of them.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -19,23 +18,16 @@ use tokio::time::{Instant, Sleep};
 use tracing::{debug, warn};
 
 use crate::budget::Held;
-use crate::dispatch::{self, Handling, RequestError};
+use crate::dispatch;
 use crate::inbox::Inbox;
 use crate::limits::Admission;
 use crate::outbox::Outbox;
 use crate::reply::Reply;
+use crate::request::{Handling, Peer, RequestError};
 use crate::shard::Shard;
 
 /// Produce requests of one connection that may be in flight; more wait in the socket. Kafka's producers send five.
 const IN_FLIGHT: usize = 64;
-
-/// What a handler may know of the connection that a request came by.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer {
-    pub(crate) address: SocketAddr,
-    /// Our end: what a client on a wildcard listener is told to come back to.
-    pub(crate) local: SocketAddr,
-}
 
 /// Why a connection ended, where that is worth a line.
 #[derive(Debug, thiserror::Error)]

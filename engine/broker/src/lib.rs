@@ -24,6 +24,7 @@ mod log_config;
 mod metrics;
 mod outbox;
 mod reply;
+mod request;
 mod server;
 mod shard;
 mod topics;

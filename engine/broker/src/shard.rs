@@ -13,9 +13,10 @@ use tokio::task::LocalSet;
 use tracing::{info, warn};
 
 use crate::broker::Broker;
-use crate::connection::{self, Peer};
+use crate::connection;
 use crate::limits::Admission;
 use crate::metrics::ShardMetrics;
+use crate::request::Peer;
 use crate::server::DRAIN_LIMIT;
 
 /// What the tasks of one thread share. Never leaves the thread.

@@ -10,7 +10,7 @@ use ringlog_protocol::alter_configs::{
 use ringlog_settings::{SettingsError, check_change};
 
 use crate::config_resource::{self, Refusal, answer, check_once};
-use crate::dispatch::Incoming;
+use crate::request::Incoming;
 
 pub(crate) async fn serve<'a>(incoming: &Incoming, request: &AlterConfigsRequest<'a>) -> AlterConfigsResponse<'a> {
     let key = |resource: &AlterConfigsResource<'a>| (resource.resource_type, resource.resource_name.clone());

@@ -7,7 +7,7 @@ use ringlog_protocol::alter_partition_reassignments::{
 use ringlog_protocol::{ErrorCode, Str};
 
 use crate::broker::Broker;
-use crate::dispatch::Incoming;
+use crate::request::Incoming;
 
 pub(crate) fn serve<'a>(
     incoming: &Incoming,

@@ -3,7 +3,8 @@
 use ringlog_protocol::api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsResponse};
 use ringlog_protocol::{ApiKey, ErrorCode};
 
-use crate::dispatch::{Incoming, SERVED};
+use crate::dispatch::SERVED;
+use crate::request::Incoming;
 
 /// The client's name and version are part of the request from this version on (KIP-511).
 const NAMES_FROM_VERSION: i16 = 3;

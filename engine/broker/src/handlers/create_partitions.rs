@@ -5,7 +5,7 @@ use ringlog_protocol::create_partitions::{
 };
 use ringlog_protocol::{ErrorCode, Str};
 
-use crate::dispatch::Incoming;
+use crate::request::Incoming;
 use crate::topics::MAX_PARTITIONS;
 
 type Refusal = (ErrorCode, String);

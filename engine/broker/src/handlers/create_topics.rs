@@ -9,7 +9,7 @@ use ringlog_protocol::{ErrorCode, Str, Uuid};
 use ringlog_settings::{Described, describe_topic};
 
 use crate::broker::Broker;
-use crate::dispatch::Incoming;
+use crate::request::Incoming;
 use crate::topics::MAX_PARTITIONS;
 
 /// "As the broker is configured", for partitions and replicas alike (KIP-464).

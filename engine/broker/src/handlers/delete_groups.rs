@@ -4,8 +4,8 @@ use ringlog_coordinator::{Answer, GroupError};
 use ringlog_protocol::ErrorCode;
 use ringlog_protocol::delete_groups::{DeletableGroupResult, DeleteGroupsRequest, DeleteGroupsResponse};
 
-use crate::dispatch::Incoming;
 use crate::errors::code_of_group;
+use crate::request::Incoming;
 
 pub(crate) async fn serve<'a>(incoming: &Incoming, request: &DeleteGroupsRequest<'a>) -> DeleteGroupsResponse<'a> {
     let (broker, disk) = (&incoming.shard.broker, &incoming.shard.disk);

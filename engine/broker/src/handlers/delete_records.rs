@@ -5,8 +5,8 @@ use ringlog_protocol::delete_records::{
     DeleteRecordsPartitionResult, DeleteRecordsRequest, DeleteRecordsResponse, DeleteRecordsTopicResult,
 };
 
-use crate::dispatch::Incoming;
 use crate::errors::code_of;
+use crate::request::Incoming;
 
 pub(crate) fn serve<'a>(incoming: &Incoming, request: &DeleteRecordsRequest<'a>) -> DeleteRecordsResponse<'a> {
     let mut topics: Vec<DeleteRecordsTopicResult<'a>> = request

@@ -7,7 +7,7 @@ use ringlog_protocol::delete_topics::{
 };
 use ringlog_protocol::{ErrorCode, Str, Uuid};
 
-use crate::dispatch::Incoming;
+use crate::request::Incoming;
 use crate::topics::Topic;
 
 /// Topics are listed with name or id from this version on.

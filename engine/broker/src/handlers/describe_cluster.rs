@@ -4,7 +4,7 @@ use ringlog_protocol::describe_cluster::{DescribeClusterBroker, DescribeClusterR
 use ringlog_protocol::{ErrorCode, Str};
 
 use crate::authorized_operations;
-use crate::dispatch::Incoming;
+use crate::request::Incoming;
 
 /// Endpoints that clients use; 2 would be those of controllers (KIP-919).
 const BROKERS: i8 = 1;

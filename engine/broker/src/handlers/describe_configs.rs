@@ -8,7 +8,7 @@ use ringlog_protocol::describe_configs::{
 use ringlog_settings::{Described, describe_broker, describe_broker_defaults, describe_topic};
 
 use crate::config_resource::{ConfigResource, Refusal};
-use crate::dispatch::Incoming;
+use crate::request::Incoming;
 
 pub(crate) fn serve<'a>(incoming: &Incoming, request: &DescribeConfigsRequest<'a>) -> DescribeConfigsResponse<'a> {
     let results = request.resources.iter().map(|asked| {

@@ -7,7 +7,7 @@ use ringlog_protocol::describe_groups::{
 use ringlog_protocol::{Blob, ErrorCode, Str};
 
 use crate::authorized_operations;
-use crate::dispatch::Incoming;
+use crate::request::Incoming;
 
 /// A group that is not there is an error from this version on (KIP-1043); before that it is dead.
 const ERROR_FROM_VERSION: i16 = 6;

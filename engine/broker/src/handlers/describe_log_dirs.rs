@@ -7,7 +7,7 @@ use ringlog_protocol::describe_log_dirs::{
 };
 use ringlog_protocol::{ErrorCode, Str};
 
-use crate::dispatch::Incoming;
+use crate::request::Incoming;
 use crate::topics::Topic;
 
 pub(crate) fn serve(incoming: &Incoming, request: &DescribeLogDirsRequest<'_>) -> DescribeLogDirsResponse<'static> {

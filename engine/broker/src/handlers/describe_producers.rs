@@ -7,7 +7,7 @@ use ringlog_protocol::describe_producers::{
 
 use ringlog_protocol::{ErrorCode, Str};
 
-use crate::dispatch::Incoming;
+use crate::request::Incoming;
 
 pub(crate) fn serve<'a>(incoming: &Incoming, request: &DescribeProducersRequest<'a>) -> DescribeProducersResponse<'a> {
     let topics = request.topics.iter().map(|topic| {

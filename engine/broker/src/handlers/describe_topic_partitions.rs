@@ -7,8 +7,8 @@ use ringlog_protocol::describe_topic_partitions::{
 use ringlog_protocol::{ErrorCode, Str};
 
 use crate::authorized_operations;
-use crate::dispatch::Incoming;
 use crate::leadership::leader_epoch;
+use crate::request::Incoming;
 use crate::topics::{Topic, is_internal};
 
 pub(crate) fn serve(

@@ -13,10 +13,10 @@ use ringlog_protocol::{ErrorCode, Piece as WirePiece, Records, encode_response_p
 use tokio::time::Instant;
 
 use crate::broker::Broker;
-use crate::dispatch::{Handling, Incoming, RequestError};
 use crate::errors::code_of;
 use crate::leadership::check_epoch;
 use crate::reply::{FileSlice, Piece, Reply};
+use crate::request::{Handling, Incoming, RequestError};
 
 /// Topics go by id from this version on (KIP-516).
 const IDS_FROM_VERSION: i16 = 13;

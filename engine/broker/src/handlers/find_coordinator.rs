@@ -3,7 +3,7 @@
 use ringlog_protocol::find_coordinator::{Coordinator, FindCoordinatorRequest, FindCoordinatorResponse};
 use ringlog_protocol::{ErrorCode, Str};
 
-use crate::dispatch::Incoming;
+use crate::request::Incoming;
 
 /// Several keys are asked for at once from this version on (KIP-699).
 const KEYS_FROM_VERSION: i16 = 4;

@@ -4,8 +4,8 @@ use ringlog_coordinator::{Answer, GroupError, MemberClaim};
 use ringlog_protocol::Str;
 use ringlog_protocol::heartbeat::{HeartbeatRequest, HeartbeatResponse};
 
-use crate::dispatch::Incoming;
 use crate::errors::code_of_group;
+use crate::request::Incoming;
 
 pub(crate) async fn serve(incoming: &Incoming, request: &HeartbeatRequest<'_>) -> HeartbeatResponse {
     let member = MemberClaim {

@@ -10,7 +10,7 @@ use ringlog_protocol::incremental_alter_configs::{
 use ringlog_settings::{Operation, apply};
 
 use crate::config_resource::{self, Refusal, answer, check_once};
-use crate::dispatch::Incoming;
+use crate::request::Incoming;
 
 /// One setting, and what is to be done with it.
 type Alteration = (String, Operation, String);

@@ -3,7 +3,7 @@
 use ringlog_protocol::ErrorCode;
 use ringlog_protocol::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 
-use crate::dispatch::Incoming;
+use crate::request::Incoming;
 
 pub(crate) fn serve(incoming: &Incoming, request: &InitProducerIdRequest<'_>) -> InitProducerIdResponse {
     let refuse =

@@ -4,8 +4,8 @@ use ringlog_coordinator::{Answer, GroupError, JoinRequest, Joined, JoinedMember}
 use ringlog_protocol::join_group::{JoinGroupRequest, JoinGroupResponse, JoinGroupResponseMember};
 use ringlog_protocol::{Blob, Str};
 
-use crate::dispatch::Incoming;
 use crate::errors::code_of_group;
+use crate::request::Incoming;
 use crate::topics::fresh_id;
 
 /// A new member has to come back with the id that it is given (KIP-394).

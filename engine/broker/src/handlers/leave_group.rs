@@ -4,8 +4,8 @@ use ringlog_coordinator::{Answer, GroupError, LeaveRequest, LeavingMember, LeftM
 use ringlog_protocol::leave_group::{LeaveGroupRequest, LeaveGroupResponse, MemberIdentity, MemberResponse};
 use ringlog_protocol::{ErrorCode, Str};
 
-use crate::dispatch::Incoming;
 use crate::errors::code_of_group;
+use crate::request::Incoming;
 
 const SEVERAL_FROM_VERSION: i16 = 3;
 

@@ -6,7 +6,7 @@ use ringlog_protocol::list_config_resources::{
 use ringlog_protocol::{ErrorCode, Str};
 
 use crate::config_resource::{BROKER, KINDS, TOPIC};
-use crate::dispatch::Incoming;
+use crate::request::Incoming;
 
 pub(crate) fn serve(incoming: &Incoming, request: &ListConfigResourcesRequest) -> ListConfigResourcesResponse<'static> {
     let asked =

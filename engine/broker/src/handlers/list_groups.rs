@@ -4,7 +4,7 @@ use ringlog_coordinator::GroupListing;
 use ringlog_protocol::Str;
 use ringlog_protocol::list_groups::{ListGroupsRequest, ListGroupsResponse, ListedGroup};
 
-use crate::dispatch::Incoming;
+use crate::request::Incoming;
 
 /// The type of every group here.
 const CLASSIC: &str = "classic";

@@ -7,9 +7,9 @@ use ringlog_protocol::list_offsets::{
     ListOffsetsTopicResponse,
 };
 
-use crate::dispatch::Incoming;
 use crate::errors::code_of;
 use crate::leadership::{check_epoch, leader_epoch};
+use crate::request::Incoming;
 
 const READ_COMMITTED: i8 = 1;
 

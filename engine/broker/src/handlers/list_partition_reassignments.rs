@@ -4,7 +4,7 @@ use ringlog_protocol::list_partition_reassignments::{
     ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse,
 };
 
-use crate::dispatch::Incoming;
+use crate::request::Incoming;
 
 pub(crate) fn serve(
     _: &Incoming,

@@ -9,8 +9,8 @@ use ringlog_protocol::metadata::{
 use ringlog_protocol::{ErrorCode, Str};
 
 use crate::authorized_operations;
-use crate::dispatch::Incoming;
 use crate::leadership::leader_epoch;
+use crate::request::Incoming;
 use crate::topics::{OFFSETS_TOPIC, Topic, TopicError, is_internal};
 
 pub(crate) async fn serve(incoming: &Incoming, request: &MetadataRequest<'_>) -> MetadataResponse<'static> {

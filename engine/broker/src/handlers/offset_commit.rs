@@ -10,8 +10,8 @@ use ringlog_protocol::offset_commit::{
 };
 use ringlog_protocol::{ErrorCode, Str};
 
-use crate::dispatch::Incoming;
 use crate::errors::code_of_group;
+use crate::request::Incoming;
 use crate::topics::Topic;
 
 /// A member of a group that is not there is told so from this version on (KIP-848).

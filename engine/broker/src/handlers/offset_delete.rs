@@ -8,8 +8,8 @@ use ringlog_protocol::offset_delete::{
     OffsetDeleteRequest, OffsetDeleteResponse, OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
 };
 
-use crate::dispatch::Incoming;
 use crate::errors::code_of_group;
+use crate::request::Incoming;
 
 pub(crate) async fn serve<'a>(incoming: &Incoming, request: &OffsetDeleteRequest<'a>) -> OffsetDeleteResponse<'a> {
     let (broker, disk) = (&incoming.shard.broker, &incoming.shard.disk);

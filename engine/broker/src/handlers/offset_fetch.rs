@@ -8,7 +8,7 @@ use ringlog_protocol::offset_fetch::{
 };
 use ringlog_protocol::{ErrorCode, Str, Uuid};
 
-use crate::dispatch::Incoming;
+use crate::request::Incoming;
 
 const SEVERAL_FROM_VERSION: i16 = 8;
 /// Topics go by id from this version on (KIP-848).

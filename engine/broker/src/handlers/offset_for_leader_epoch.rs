@@ -6,8 +6,8 @@ use ringlog_protocol::offset_for_leader_epoch::{
     OffsetForLeaderTopicResult,
 };
 
-use crate::dispatch::Incoming;
 use crate::leadership::{check_epoch, leader_epoch};
+use crate::request::Incoming;
 
 pub(crate) fn serve<'a>(
     incoming: &Incoming,

@@ -13,9 +13,9 @@ use ringlog_record::RecordError;
 use crate::admission::admit;
 use crate::budget::Held;
 use crate::clock::now_ms;
-use crate::dispatch::{Handling, Incoming, RequestError};
 use crate::errors::{code_of, code_of_record};
 use crate::reply::Reply;
+use crate::request::{Handling, Incoming, RequestError};
 use crate::topics::Topic;
 
 /// Topics go by id from this version on (KIP-516).

@@ -4,8 +4,8 @@ use ringlog_coordinator::{Answer, GroupError, MemberClaim, SyncRequest};
 use ringlog_protocol::sync_group::{SyncGroupRequest, SyncGroupResponse};
 use ringlog_protocol::{Blob, Str};
 
-use crate::dispatch::Incoming;
 use crate::errors::code_of_group;
+use crate::request::Incoming;
 
 /// Protocol type and name have to be given from this version on (KIP-559).
 const PROTOCOL_FROM_VERSION: i16 = 5;
