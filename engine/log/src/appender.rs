@@ -353,8 +353,8 @@ impl Log {
         self.change_segments(|segments| segments.roll(new.clone()));
         lock(&self.offsets).rolled(Boundary { offset, segment: offset, position: 0 });
         old.unload_indexes();
+        self.sync_behind(disk, old);
         (writer.indexed_bytes, writer.snapshot_bytes) = (0, 0);
-        self.sync_behind(disk);
         Ok(())
     }
 }

@@ -26,7 +26,7 @@ use crate::{
     batch_chunks::BatchChunks,
     error::IoContext,
     leftovers::{CLEANED, SWAP},
-    segment::{INDEX, LOG, Segment, TIME_INDEX, with_suffix},
+    segment::{LOG, Segment, with_suffix},
     segments::Segments,
 };
 
@@ -133,8 +133,8 @@ impl Log {
         group: &[Arc<Segment>],
         size_bytes: u64,
     ) -> Result<u64, LogError> {
-        let (Some(first), _writer) = (group.first(), self.writer.lock().await) else { return Ok(0) };
-        let (path, base_offset) = (first.path(LOG), first.base_offset());
+        let (Some((first, others)), _writer) = (group.split_first(), self.writer.lock().await) else { return Ok(0) };
+        let path = first.path(LOG);
         let (cleaned, swap) = (with_suffix(&path, CLEANED), with_suffix(&path, SWAP));
         let segments = self.segments();
         let is_there = |segment: &Arc<Segment>| segments.closed().iter().any(|known| Arc::ptr_eq(known, segment));
@@ -145,39 +145,39 @@ impl Log {
         }
         disk.rename(&cleaned, &swap).context("rename", &cleaned)?;
         disk.sync_dir(self.dir()).context("sync", self.dir())?;
-        let replaced = self.replace(disk, group);
-        replaced.map_err(|error| self.fence(format!("a compaction failed half-way: {error}")))?;
-        let compacted = Segment::open_active(disk, self.dir(), base_offset)?;
-        compacted.reindex(config.index_interval_bytes)?;
-        compacted.finish_time_index();
-        compacted.persist_indexes(disk).await?;
-        compacted.unload_indexes();
-        let compacted = Arc::new(compacted);
+        let replaced = self.replace(disk, (first, others), config).await;
+        let compacted = replaced.map_err(|error| self.fence(format!("a compaction failed half-way: {error}")))?;
         self.change_segments(|segments| {
             segments.replace(|segment| group.iter().any(|old| Arc::ptr_eq(old, segment)), compacted);
         });
         Ok(size_bytes)
     }
 
-    /// Takes the group's names away and gives the first one's to the `.swap`.
-    fn replace(&self, disk: &Disk, group: &[Arc<Segment>]) -> Result<(), LogError> {
-        let Some((first, others)) = group.split_first() else { return Ok(()) };
+    /// Takes the group's names away, gives the first one's to the `.swap` and indexes it.
+    async fn replace(
+        &self,
+        disk: &Disk,
+        (first, others): (&Arc<Segment>, &[Arc<Segment>]),
+        config: &LogConfig,
+    ) -> Result<Arc<Segment>, LogError> {
         for segment in others.iter().rev() {
             self.retire(disk, segment, i64::MIN)?;
         }
         // Whoever has the segment but not yet its file must get the old one.
         first.file()?;
         self.forget_unsynced(first);
-        for suffix in [INDEX, TIME_INDEX] {
-            let index = first.path(suffix);
-            if index.exists() {
-                disk.remove_file(&index).context("remove", &index)?;
-            }
-        }
+        first.remove_index_files(disk)?;
         let path = first.path(LOG);
         let swap = with_suffix(&path, SWAP);
         disk.rename(&swap, &path).context("rename", &swap)?;
-        disk.sync_dir(self.dir()).context("sync", self.dir())
+        let compacted = Segment::open_active(disk, self.dir(), first.base_offset())?;
+        compacted.reindex(config.index_interval_bytes)?;
+        compacted.finish_time_index();
+        compacted.persist_indexes(disk).await?;
+        compacted.unload_indexes();
+        compacted.sync_index_files(disk).await?;
+        disk.sync_dir(self.dir()).context("sync", self.dir())?;
+        Ok(Arc::new(compacted))
     }
 }
 

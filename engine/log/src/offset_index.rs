@@ -50,6 +50,7 @@ impl OffsetIndex {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sparse_index::Unpersisted;
 
     fn entry(relative_offset: u32, position: u32) -> OffsetEntry {
         OffsetEntry { relative_offset, position }
@@ -74,14 +75,32 @@ mod tests {
         let mut index = OffsetIndex::default();
         index.push(entry(1, 0x0102_0304));
         index.push(entry(0x0a0b_0c0d, 0x7fff_ffff));
-        let (at, bytes) = index.unpersisted();
-        assert_eq!((at, &bytes[..]), (0, &[0, 0, 0, 1, 1, 2, 3, 4, 10, 11, 12, 13, 127, 255, 255, 255][..]));
+        let bytes = [0, 0, 0, 1, 1, 2, 3, 4, 10, 11, 12, 13, 127, 255, 255, 255];
+        assert_eq!(index.unpersisted(), Some(Unpersisted { position: 0, bytes: bytes.to_vec() }));
         let read = OffsetIndex::from_file(&bytes);
         assert_eq!((read.len(), read.last()), (2, Some(entry(0x0a0b_0c0d, 0x7fff_ffff))));
         index.mark_persisted(16);
         index.push(entry(0x0a0b_0c0e, 0x8000_0000));
-        assert_eq!(index.unpersisted().0, 16);
-        assert_eq!(index.unpersisted().1.len(), 8);
+        let bytes = vec![10, 11, 12, 14, 128, 0, 0, 0];
+        assert_eq!(index.unpersisted(), Some(Unpersisted { position: 16, bytes }));
+    }
+
+    #[test]
+    fn what_was_cut_off_leaves_the_file_too() {
+        let mut bytes = Vec::new();
+        [entry(5, 100), entry(9, 200), entry(12, 300)].iter().for_each(|entry| entry.encode(&mut bytes));
+        let mut index = OffsetIndex::from_file(&bytes);
+        assert_eq!(index.unpersisted(), None);
+        index.truncate_where(|entry| entry.position < 200);
+        assert_eq!(index.unpersisted(), Some(Unpersisted { position: 8, bytes: Vec::new() }));
+        index.mark_persisted(8);
+        assert_eq!(index.unpersisted(), None);
+        bytes.extend([0; 8]);
+        assert_eq!(
+            OffsetIndex::from_file(&bytes).unpersisted(),
+            Some(Unpersisted { position: 24, bytes: Vec::new() }),
+            "what is no entry goes as well",
+        );
     }
 
     #[test]

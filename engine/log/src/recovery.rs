@@ -298,9 +298,13 @@ impl Opening<'_> {
                 }
                 let segment = Segment::open_active(self.disk, self.dir, base)?;
                 let cut = self.scan_unsynced(&segment, recovery_point, next_base, epochs)?;
+                let is_active = cut.is_cut || next_base == i64::MAX;
+                if !is_active {
+                    segment.finish_time_index();
+                }
                 segment.persist_indexes(self.disk).await?;
                 let segment = Arc::new(segment);
-                if cut.is_cut || next_base == i64::MAX {
+                if is_active {
                     self.remove_segments(&all().filter(|(other, _)| *other > base).copied().collect::<Vec<_>>())?;
                     return Ok((Segments::new(good, segment), cut.next_offset));
                 }
@@ -310,9 +314,7 @@ impl Opening<'_> {
         good = closed.iter().map(|&(base, size)| Arc::new(Segment::closed(self.dir, base, size))).collect();
         let active = Segment::open_active(self.disk, self.dir, last.0)?;
         let end = self.recover_active(&active, epochs)?;
-        if self.recovery.shutdown != Shutdown::Clean {
-            active.persist_indexes(self.disk).await?;
-        }
+        active.persist_indexes(self.disk).await?;
         Ok((Segments::new(good, Arc::new(active)), end))
     }
 

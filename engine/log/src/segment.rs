@@ -18,7 +18,7 @@ use crate::{
     error::IoContext,
     header_walk::HeaderWalk,
     offset_index::{OffsetEntry, OffsetIndex},
-    sparse_index::{Entry, SparseIndex},
+    sparse_index::{Entry, SparseIndex, Unpersisted},
     time_index::{TimeEntry, TimeIndex},
 };
 
@@ -193,10 +193,10 @@ impl Segment {
         Ok(Lookup::End)
     }
 
-    /// Whether the last entry of the time index, which the largest timestamp is taken from, agrees with the log.
+    /// Whether the last entry of the time index, which the largest timestamp is taken from, is there and agrees with the log.
     pub(crate) fn last_time_is_true(&self) -> Result<bool, LogError> {
         let indexes = self.indexes()?;
-        self.time_is_true(&indexes.offsets, indexes.times.last())
+        Ok(indexes.times.len() > 0 && self.time_is_true(&indexes.offsets, indexes.times.last())?)
     }
 
     fn time_is_true(&self, offsets: &OffsetIndex, entry: Option<TimeEntry>) -> Result<bool, LogError> {
@@ -356,16 +356,45 @@ impl Segment {
     }
 
     /// Appends to the index files the entries that they lack. In the page cache on return: indexes are derived.
+    ///
+    /// The times go first: recovery drops those that are ahead of the offsets, but could not know that one is missing.
     pub(crate) async fn persist_indexes(&self, disk: &Disk) -> Result<(), LogError> {
         let (offsets, times) = match &self.state().indexes {
             Some(indexes) => (indexes.offsets.unpersisted(), indexes.times.unpersisted()),
             None => return Ok(()),
         };
-        let offsets_end = persist(disk, &self.path(INDEX), offsets).await?;
-        let times_end = persist(disk, &self.path(TIME_INDEX), times).await?;
-        if let Some(indexes) = &mut self.state_mut().indexes {
-            indexes.offsets.mark_persisted(offsets_end);
-            indexes.times.mark_persisted(times_end);
+        if let Some(times) = times {
+            let end = persist(disk, &self.path(TIME_INDEX), times).await?;
+            self.state_mut().indexes.iter_mut().for_each(|indexes| indexes.times.mark_persisted(end));
+        }
+        if let Some(offsets) = offsets {
+            let end = persist(disk, &self.path(INDEX), offsets).await?;
+            self.state_mut().indexes.iter_mut().for_each(|indexes| indexes.offsets.mark_persisted(end));
+        }
+        Ok(())
+    }
+
+    /// Removes the index files before the log is changed under them: an entry that was true of what stood there before might
+    /// look true of what comes to stand there. Whoever opens the segment in between makes them anew.
+    pub(crate) fn remove_index_files(&self, disk: &Disk) -> Result<(), LogError> {
+        for suffix in [INDEX, TIME_INDEX] {
+            let path = self.path(suffix);
+            if path.exists() {
+                disk.remove_file(&path).context("remove", &path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the index files of a closed segment durable. One that retention has removed in the meantime needs nothing.
+    pub(crate) async fn sync_index_files(&self, disk: &Disk) -> Result<(), LogError> {
+        for suffix in [TIME_INDEX, INDEX] {
+            let path = self.path(suffix);
+            match disk.open_file(&path, Mode::Read) {
+                Ok(file) => disk.sync_data(&file).await.context("sync", &path)?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(LogError::io("open", &path, error)),
+            }
         }
         Ok(())
     }
@@ -475,17 +504,14 @@ pub(crate) fn read_or_empty(path: &Path) -> Result<Vec<u8>, LogError> {
 }
 
 /// Writes an index's new entries at the end of those that the file has; returns where they end.
-async fn persist(disk: &Disk, path: &Path, (position, entries): (u64, Vec<u8>)) -> Result<u64, LogError> {
-    let end = position + entries.len() as u64;
-    if entries.is_empty() && position > 0 {
-        return Ok(end);
-    }
+async fn persist(disk: &Disk, path: &Path, Unpersisted { position, bytes }: Unpersisted) -> Result<u64, LogError> {
+    let end = position + bytes.len() as u64;
     let file = disk.open_file(path, Mode::Create).context("create", path)?;
     if file.len().context("stat", path)? > position {
         disk.truncate(&file, position).context("truncate", path)?;
     }
-    if !entries.is_empty() {
-        disk.write_all_at(&file, vec![Bytes::from(entries)], position).await.context("write", path)?;
+    if !bytes.is_empty() {
+        disk.write_all_at(&file, vec![Bytes::from(bytes)], position).await.context("write", path)?;
     }
     Ok(end)
 }

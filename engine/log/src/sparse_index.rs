@@ -20,6 +20,8 @@ pub(crate) struct SparseIndex<E> {
     entries: Entries<E>,
     /// Entries that the file has already.
     persisted: usize,
+    /// The file has more behind them, which is not true or no entry at all.
+    has_stale_tail: bool,
 }
 
 #[derive(Debug)]
@@ -28,9 +30,16 @@ enum Entries<E> {
     Mapped(Map),
 }
 
+/// The end of an index that its file lacks: what the file has from `position` on is replaced by `bytes`.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Unpersisted {
+    pub(crate) position: u64,
+    pub(crate) bytes: Vec<u8>,
+}
+
 impl<E: Entry> Default for SparseIndex<E> {
     fn default() -> Self {
-        Self { entries: Entries::Memory(Vec::new()), persisted: 0 }
+        Self { entries: Entries::Memory(Vec::new()), persisted: 0, has_stale_tail: true }
     }
 }
 
@@ -39,7 +48,7 @@ impl<E: Entry> SparseIndex<E> {
     pub(crate) fn mapped(map: Map) -> Option<Self> {
         let whole = map.len().is_multiple_of(E::BYTES);
         let persisted = map.len() / E::BYTES;
-        whole.then_some(Self { entries: Entries::Mapped(map), persisted })
+        whole.then_some(Self { entries: Entries::Mapped(map), persisted, has_stale_tail: false })
     }
 
     /// The entries of an index file up to the first one that does not follow its predecessor. Kafka pre-allocates
@@ -53,7 +62,8 @@ impl<E: Entry> SparseIndex<E> {
             entries.push(entry);
         }
         let persisted = entries.len();
-        Self { entries: Entries::Memory(entries), persisted }
+        let has_stale_tail = bytes.len() > persisted * E::BYTES;
+        Self { entries: Entries::Memory(entries), persisted, has_stale_tail }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -97,21 +107,24 @@ impl<E: Entry> SparseIndex<E> {
     pub(crate) fn truncate_where(&mut self, keep: impl Fn(&E) -> bool) {
         if let Entries::Memory(entries) = &mut self.entries {
             entries.truncate(entries.partition_point(keep));
+            self.has_stale_tail |= self.persisted > entries.len();
             self.persisted = self.persisted.min(entries.len());
         }
     }
 
-    /// The bytes that the file lacks and their place in it; [`Self::mark_persisted`] when they are written.
-    pub(crate) fn unpersisted(&self) -> (u64, Vec<u8>) {
-        let mut out = Vec::new();
+    /// What the file lacks; [`Self::mark_persisted`] when it has it. `None` when it is as it should be.
+    pub(crate) fn unpersisted(&self) -> Option<Unpersisted> {
+        let mut bytes = Vec::new();
         if let Entries::Memory(entries) = &self.entries {
-            entries.iter().skip(self.persisted).for_each(|entry| entry.encode(&mut out));
+            entries.iter().skip(self.persisted).for_each(|entry| entry.encode(&mut bytes));
         }
-        ((self.persisted * E::BYTES) as u64, out)
+        let position = (self.persisted * E::BYTES) as u64;
+        (self.has_stale_tail || !bytes.is_empty()).then_some(Unpersisted { position, bytes })
     }
 
     pub(crate) fn mark_persisted(&mut self, up_to: u64) {
         self.persisted = usize::try_from(up_to).unwrap_or(usize::MAX) / E::BYTES;
+        self.has_stale_tail = false;
     }
 
     pub(crate) fn size_bytes(&self) -> u64 {

@@ -24,6 +24,8 @@ pub(crate) struct Unsynced {
     flushes: Vec<oneshot::Sender<Result<(), LogError>>>,
     /// Segments with bytes that no sync has covered, oldest first.
     segments: Vec<Arc<Segment>>,
+    /// Segments whose index files no sync has covered since they were closed.
+    closed: Vec<Arc<Segment>>,
     /// Files were made or renamed since the directory was last synced.
     names: bool,
     records: u64,
@@ -98,9 +100,11 @@ impl Log {
         acks
     }
 
-    /// A segment was closed and `new` begun: syncs in the background, so that recovery never begins before it.
-    pub(crate) fn sync_behind(self: &Arc<Self>, disk: &Disk) {
+    /// The segment was closed and its indexes are written out: syncs in the background, so that recovery never begins before
+    /// its end and may trust its indexes.
+    pub(crate) fn sync_behind(self: &Arc<Self>, disk: &Disk, closed: Arc<Segment>) {
         let mut unsynced = lock(&self.unsynced);
+        unsynced.closed.push(closed);
         unsynced.names = true;
         unsynced.wanted = true;
         self.start_sync(disk, &mut unsynced);
@@ -115,7 +119,9 @@ impl Log {
 
     /// A segment was replaced or removed: its old file needs no sync any more.
     pub(crate) fn forget_unsynced(&self, gone: &Arc<Segment>) {
-        lock(&self.unsynced).segments.retain(|segment| !Arc::ptr_eq(segment, gone));
+        let mut unsynced = lock(&self.unsynced);
+        unsynced.segments.retain(|segment| !Arc::ptr_eq(segment, gone));
+        unsynced.closed.retain(|segment| !Arc::ptr_eq(segment, gone));
     }
 
     fn start_sync(self: &Arc<Self>, disk: &Disk, unsynced: &mut Unsynced) {
@@ -125,12 +131,15 @@ impl Log {
     }
 
     /// One sync of everything that is unsynced now.
-    async fn sync_once(&self, disk: &Disk, segments: &[Arc<Segment>], names: bool) -> Result<(), LogError> {
-        for segment in segments {
+    async fn sync_once(&self, disk: &Disk, unsynced: &Unsynced) -> Result<(), LogError> {
+        for segment in &unsynced.segments {
             let file = segment.file()?;
             disk.sync_data(file).await.context("sync", file.path())?;
         }
-        if names {
+        for segment in &unsynced.closed {
+            segment.sync_index_files(disk).await?;
+        }
+        if unsynced.names {
             disk.sync_dir(self.dir()).context("sync", self.dir())?;
             if let Some(parent) = self.dir().parent().filter(|_| !self.name_is_durable()) {
                 disk.sync_dir(parent).context("sync", parent)?;
@@ -145,7 +154,7 @@ impl Log {
 async fn sync(log: Arc<Log>, disk: Disk) {
     let unfinished = FenceUnfinished(&log);
     loop {
-        let (acks, flushes, segments, names) = {
+        let taken = {
             let mut unsynced = lock(&log.unsynced);
             if unsynced.acks.is_empty() && unsynced.flushes.is_empty() && !unsynced.wanted {
                 unsynced.syncing = false;
@@ -153,22 +162,22 @@ async fn sync(log: Arc<Log>, disk: Disk) {
             }
             let taken = std::mem::take(&mut *unsynced);
             unsynced.syncing = true;
-            (taken.acks, taken.flushes, taken.segments, taken.names)
+            taken
         };
         // What is appended from here on may or may not be covered: it counts for the next one.
         let end = lock(&log.offsets).log_end();
         let outcome = match log.fenced() {
             Some(error) => Err(error),
-            None => log.sync_once(&disk, &segments, names).await.map_err(|error| log.fence(error.to_string())),
+            None => log.sync_once(&disk, &taken).await.map_err(|error| log.fence(error.to_string())),
         };
         if outcome.is_ok() {
             lock(&log.offsets).synced_to(end);
             log.waiters.wake_all();
         }
-        for (waiting, appended) in acks {
+        for (waiting, appended) in taken.acks {
             answer(waiting, outcome.clone().map(|()| appended));
         }
-        for flushed in flushes {
+        for flushed in taken.flushes {
             let _ = flushed.send(outcome.clone());
         }
     }

@@ -57,7 +57,7 @@ mod tests {
         assert!(index.push(entry(2_000, 12)));
         assert_eq!(index.before(1_000), None);
         assert_eq!(index.before(1_001), Some(entry(1_000, 4)));
-        let (_, bytes) = index.unpersisted();
+        let bytes = index.unpersisted().map(|unpersisted| unpersisted.bytes).unwrap_or_default();
         assert_eq!(bytes, [0, 0, 0, 0, 0, 0, 3, 232, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 7, 208, 0, 0, 0, 12]);
         assert_eq!(TimeIndex::from_file(&bytes).last(), Some(entry(2_000, 12)));
     }

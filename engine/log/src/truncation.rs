@@ -48,12 +48,13 @@ impl Log {
         lock(&self.offsets).truncated(end, producers.first_open_transaction());
         *lock(&self.producers) = producers;
         self.note_files([remaining.active().clone()], true);
-        self.change_segments(|segments| *segments = remaining);
+        self.change_segments(|segments| *segments = remaining.clone());
         self.cleaned_to.fetch_min(end.offset, Ordering::Relaxed);
         lock(&self.epochs).truncate_to(end.offset);
         self.epochs_changed.store(false, Ordering::Relaxed);
         self.write_epochs(disk).await?;
         self.waiters.wake_all();
+        remaining.active().persist_indexes(disk).await?;
         drop(writer);
         self.flush(disk).await?;
         Ok(end.offset)
@@ -93,6 +94,7 @@ impl Log {
         if end.position < last.size_bytes() {
             let path = last.path(LOG);
             let copy = with_suffix(&path, CLEANED);
+            last.remove_index_files(disk)?;
             disk.rename(&copy, &path).context("rename", &copy)?;
         }
         let active = Segment::open_active(disk, self.dir(), last.base_offset())?;

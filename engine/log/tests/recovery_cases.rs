@@ -9,7 +9,6 @@ use std::{
 };
 
 use fixture::*;
-use ringlog_io::Disk;
 use ringlog_log::*;
 
 const BATCHES: i64 = 30;
@@ -22,7 +21,7 @@ fn config() -> LogConfig {
 /// A directory as a clean shutdown leaves it.
 async fn closed_log() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    let disk = Disk::syscall();
+    let disk = disk();
     let (log, _) = open_with(&disk, dir.path(), config(), after(Shutdown::Clean)).await.unwrap();
     for n in 0..BATCHES {
         log.set_leader_epoch(if n < 20 { 1 } else { 2 });
@@ -49,7 +48,7 @@ fn last_log(root: &Path) -> PathBuf {
 
 /// Opens and gives the cases met, the records, and the log for more questions.
 async fn reopen(root: &Path, recovery: Recovery) -> (std::sync::Arc<Log>, Vec<RecoveryCase>) {
-    let (log, report) = open_with(&Disk::syscall(), root, config(), recovery).await.unwrap();
+    let (log, report) = open_with(&disk(), root, config(), recovery).await.unwrap();
     (log, report.cases)
 }
 
@@ -60,7 +59,7 @@ async fn assert_whole(log: &std::sync::Arc<Log>, batches: i64) {
     assert_eq!(log.producers()[0].last_sequence(), batches as i32 - 1);
     assert_eq!(log.end_offset_for_epoch(1), Some((1, 20)));
     assert_eq!(log.end_offset_for_epoch(2), Some((2, batches)));
-    let next = log.append(&Disk::syscall(), produced(9, 0, batches as i32, &["next"])).await.unwrap();
+    let next = log.append(&disk(), produced(9, 0, batches as i32, &["next"])).await.unwrap();
     assert_eq!(next.base_offset, batches);
 }
 
@@ -205,7 +204,7 @@ fn a_bad_batch_with_good_ones_behind_it_is_refused_and_nothing_changes() {
         for at in [size + 70, size + 16, size + 9, size + 23] {
             let before = fs::read(&first).unwrap();
             flip(&first, at);
-            let opened = open_with(&Disk::syscall(), dir.path(), config(), after(Shutdown::HostDied)).await;
+            let opened = open_with(&disk(), dir.path(), config(), after(Shutdown::HostDied)).await;
             let Err(LogError::Corrupt { path, position, reason }) = opened else { panic!("byte {at}: {opened:?}") };
             assert_eq!((&path, position), (&first, size as u64), "{reason}");
             assert!(reason.contains(&format!("good batch follows at {}", 2 * size)), "{reason}");
@@ -222,7 +221,7 @@ fn damage_after_a_clean_shutdown_is_never_taken_for_a_torn_write() {
         let dir = closed_log().await;
         let active = last_log(dir.path());
         append_bytes(&active, &fs::read(&active).unwrap()[..50]);
-        let opened = open_with(&Disk::syscall(), dir.path(), config(), after(Shutdown::Clean)).await;
+        let opened = open_with(&disk(), dir.path(), config(), after(Shutdown::Clean)).await;
         assert!(matches!(&opened, Err(LogError::Corrupt { path, .. }) if *path == active), "{opened:?}");
     });
 }
@@ -287,7 +286,7 @@ fn a_log_start_beyond_the_end_gives_an_empty_log_there() {
         let (log, cases) = reopen(dir.path(), Recovery { log_start: Some(99), ..after(Shutdown::HostDied) }).await;
         assert!(cases.contains(&RecoveryCase::LogStartBeyondEnd { log_start: 99, log_end: BATCHES }), "{cases:?}");
         assert_eq!((log.log_start_offset(), log.log_end_offset()), (99, 99));
-        assert_eq!(log.append(&Disk::syscall(), batch(&["x"])).await.unwrap().base_offset, 99);
+        assert_eq!(log.append(&disk(), batch(&["x"])).await.unwrap().base_offset, 99);
         drop(log);
         let (log, _) = reopen(dir.path(), Recovery { log_start: Some(99), ..after(Shutdown::ProcessDied) }).await;
         assert_eq!(contents(&log, Visible::LogEnd), [(99, "x".into())]);
@@ -442,7 +441,7 @@ fn a_damaged_swap_is_dropped_while_its_originals_are_there_and_refused_after() {
         drop(log);
         fs::write(&swap, &fs::read(&logs[0]).unwrap()[..300]).unwrap();
         fs::remove_file(&logs[0]).unwrap();
-        let opened = open_with(&Disk::syscall(), dir.path(), config(), after(Shutdown::HostDied)).await;
+        let opened = open_with(&disk(), dir.path(), config(), after(Shutdown::HostDied)).await;
         assert!(matches!(&opened, Err(LogError::Corrupt { path, .. }) if *path == swap), "{opened:?}");
     });
 }
@@ -454,9 +453,98 @@ fn the_window_of_five_batches_survives_every_kind_of_stop() {
             let dir = closed_log().await;
             let (log, _) = reopen(dir.path(), after(shutdown)).await;
             for n in BATCHES - 5..BATCHES {
-                let again = log.append(&Disk::syscall(), produced(9, 0, n as i32, &["again"])).await.unwrap();
+                let again = log.append(&disk(), produced(9, 0, n as i32, &["again"])).await.unwrap();
                 assert!(again.duplicate && again.base_offset == n, "{shutdown:?}, batch {n}: {again:?}");
             }
+        }
+    });
+}
+
+/// Appends a batch of one record for each of the timestamps.
+async fn append_at(log: &std::sync::Arc<Log>, timestamps_ms: impl IntoIterator<Item = i64>) {
+    for timestamp_ms in timestamps_ms {
+        log.append(&disk(), batch_at(timestamp_ms, &[&format!("{timestamp_ms:0100}")])).await.unwrap();
+    }
+}
+
+/// Every look-up by time finds what a walk over the records finds.
+fn assert_times(log: &Log, case: &str) {
+    let records: Vec<(i64, i64)> = contents(log, Visible::HighWatermark)
+        .into_iter()
+        .map(|(offset, value)| (offset, value.parse().unwrap()))
+        .collect();
+    let newest = records.iter().map(|(_, timestamp_ms)| *timestamp_ms).max().unwrap();
+    for sought in 0..=newest + 1 {
+        let query = TimestampQuery::AtOrAfter(sought);
+        let found = log.offset_for_timestamp(query, Visible::HighWatermark).unwrap();
+        let expected = records.iter().find(|(_, timestamp_ms)| *timestamp_ms >= sought).copied();
+        assert_eq!(found.map(|found| (found.offset, found.timestamp_ms)), expected, "{case}: {sought} is sought");
+    }
+}
+
+#[test]
+fn a_truncation_takes_the_times_of_what_it_cuts_with_it_even_if_the_process_dies_next() {
+    run(async {
+        for keep in 1..BATCHES {
+            let dir = tempfile::tempdir().unwrap();
+            let (log, _) = reopen(dir.path(), after(Shutdown::Clean)).await;
+            append_at(&log, (0..BATCHES).map(|n| 100 + 10 * n)).await;
+            log.close(&disk()).await.unwrap();
+            let (log, _) = reopen(dir.path(), after(Shutdown::Clean)).await;
+            let end = log.truncate_to(&disk(), keep).await.unwrap();
+            // What the old entries say is true of the new batches, too, but for the first.
+            append_at(&log, (end..BATCHES).map(|n| if n == end { 500 } else { 100 + 10 * n })).await;
+            assert_times(&log, "before");
+            drop(log);
+            let (log, _) = reopen(dir.path(), after(Shutdown::ProcessDied)).await;
+            assert_times(&log, &format!("truncated to {keep}"));
+        }
+    });
+}
+
+#[test]
+fn closed_segments_that_were_checked_know_their_largest_timestamp_at_every_later_start() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        let (log, _) = reopen(dir.path(), after(Shutdown::Clean)).await;
+        append_at(&log, (0..BATCHES).map(|n| 100 + 10 * n)).await;
+        for shutdown in [Shutdown::HostDied, Shutdown::ProcessDied, Shutdown::HostDied, Shutdown::Clean] {
+            let (log, _) = reopen(dir.path(), after(shutdown)).await;
+            assert_times(&log, &format!("after {shutdown:?}"));
+        }
+    });
+}
+
+#[test]
+fn a_death_between_the_two_index_files_costs_no_timestamp() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        let (log, _) = reopen(dir.path(), after(Shutdown::Clean)).await;
+        append_at(&log, (0..BATCHES).map(|n| 100 + 10 * n)).await;
+        log.close(&disk()).await.unwrap();
+        // The times are written first, so death leaves the offsets shorter, by any number of entries.
+        let index = files(dir.path(), ".index").pop().unwrap();
+        let entries = fs::metadata(&index).unwrap().len() / 8;
+        assert!(entries > 1, "{entries}");
+        for kept in (0..entries).rev() {
+            fs::File::options().write(true).open(&index).unwrap().set_len(kept * 8).unwrap();
+            let (log, _) = reopen(dir.path(), after(Shutdown::ProcessDied)).await;
+            assert_times(&log, &format!("{kept} offset entries"));
+        }
+    });
+}
+
+#[test]
+fn without_the_time_index_the_times_are_found_all_the_same() {
+    run(async {
+        for shutdown in ANY {
+            let dir = tempfile::tempdir().unwrap();
+            let (log, _) = reopen(dir.path(), after(Shutdown::Clean)).await;
+            append_at(&log, (0..BATCHES).map(|n| 100 + 10 * n)).await;
+            log.close(&disk()).await.unwrap();
+            fs::remove_file(files(dir.path(), ".timeindex").pop().unwrap()).unwrap();
+            let (log, _) = reopen(dir.path(), after(shutdown)).await;
+            assert_times(&log, &format!("after {shutdown:?}"));
         }
     });
 }
