@@ -85,7 +85,7 @@ async fn fill(disk: &Disk, log: &Arc<Log>, rounds: std::ops::Range<i32>) {
 #[test]
 fn the_newest_record_of_each_key_stays_at_its_offset() {
     run(async {
-        let (disk, dir) = (Disk::syscall(), tempfile::tempdir().unwrap());
+        let (disk, dir) = (disk(), tempfile::tempdir().unwrap());
         let log = open_compacted(&disk, dir.path()).await;
         fill(&disk, &log, 0..30).await;
         let (before, size_bytes) = (records(&log), log.size_bytes());
@@ -110,7 +110,7 @@ fn the_newest_record_of_each_key_stays_at_its_offset() {
 fn a_compacted_log_opens_again_and_goes_on() {
     run(async {
         for shutdown in [Shutdown::ProcessDied, Shutdown::HostDied] {
-            let (disk, dir) = (Disk::syscall(), tempfile::tempdir().unwrap());
+            let (disk, dir) = (disk(), tempfile::tempdir().unwrap());
             let log = open_compacted(&disk, dir.path()).await;
             fill(&disk, &log, 0..30).await;
             log.compact(&disk, 2_000).await.unwrap().unwrap();
@@ -127,7 +127,7 @@ fn a_compacted_log_opens_again_and_goes_on() {
 #[test]
 fn a_tombstone_outlives_the_first_pass_by_delete_retention() {
     run(async {
-        let (disk, dir) = (Disk::syscall(), tempfile::tempdir().unwrap());
+        let (disk, dir) = (disk(), tempfile::tempdir().unwrap());
         let log = open_compacted(&disk, dir.path()).await;
         fill(&disk, &log, 0..5).await;
         log.append(&disk, keyed(1_000, &[("a", None), ("b", Some("kept"))])).await.unwrap();
@@ -154,7 +154,7 @@ async fn fill_other(disk: &Disk, log: &Arc<Log>, records: usize) {
 #[test]
 fn a_producers_last_batch_stays_even_when_it_is_empty() {
     run(async {
-        let (disk, dir) = (Disk::syscall(), tempfile::tempdir().unwrap());
+        let (disk, dir) = (disk(), tempfile::tempdir().unwrap());
         let log = open_compacted(&disk, dir.path()).await;
         for sequence in 0..6 {
             let mut builder = BatchBuilder::new(Compression::None);
@@ -187,7 +187,7 @@ async fn fill_keys(disk: &Disk, log: &Arc<Log>, key: &str, records: usize) {
 #[test]
 fn aborted_records_replace_nothing_and_markers_stay() {
     run(async {
-        let (disk, dir) = (Disk::syscall(), tempfile::tempdir().unwrap());
+        let (disk, dir) = (disk(), tempfile::tempdir().unwrap());
         let log = open_compacted(&disk, dir.path()).await;
         fill_keys(&disk, &log, "k", 3).await;
         for (sequence, kind) in [(0, MarkerKind::Abort), (1, MarkerKind::Commit), (2, MarkerKind::Abort)] {
@@ -212,7 +212,7 @@ fn aborted_records_replace_nothing_and_markers_stay() {
 #[test]
 fn young_records_and_what_is_clean_enough_are_left_alone() {
     run(async {
-        let (disk, dir) = (Disk::syscall(), tempfile::tempdir().unwrap());
+        let (disk, dir) = (disk(), tempfile::tempdir().unwrap());
         let log = open_compacted(&disk, dir.path()).await;
         fill(&disk, &log, 0..10).await;
         log.update_config(LogConfig { min_compaction_lag_ms: HOUR_MS, ..config() });
@@ -231,7 +231,7 @@ fn a_pass_that_a_crash_ends_anywhere_loses_no_key() {
         let root = dir.path().join("live");
         std::fs::create_dir(&root).unwrap();
         let (faults, expected, first) = run(async {
-            let disk = Disk::syscall();
+            let disk = disk();
             let log = open_compacted(&disk, &root).await;
             fill(&disk, &log, 0..20).await;
             let expected = table(&log);
@@ -250,7 +250,7 @@ fn a_pass_that_a_crash_ends_anywhere_loses_no_key() {
             let after_cut = dir.path().join(format!("after-{number}"));
             faults.power_cut(&after_cut, unsynced).unwrap();
             run(async {
-                let opened = open_with(&Disk::syscall(), &after_cut, config(), after(Shutdown::HostDied)).await;
+                let opened = open_with(&disk(), &after_cut, config(), after(Shutdown::HostDied)).await;
                 let log = opened.unwrap_or_else(|error| panic!("cut at {operation}, {unsynced:?}: {error}")).0;
                 assert_eq!(table(&log), expected, "cut at {operation}, {unsynced:?}");
             });

@@ -4,14 +4,13 @@
 mod fixture;
 
 use fixture::*;
-use ringlog_io::Disk;
 use ringlog_log::*;
 use ringlog_record::{BatchHeader, crc32c};
 
 /// Five batches of two records: producer 7 in epoch 3 from sequence 0 on, timestamps 1000 and on, leader epoch 2; the second
 /// segment begins with the last.
 async fn written(dir: &std::path::Path) -> std::path::PathBuf {
-    let disk = Disk::syscall();
+    let disk = disk();
     let config = LogConfig { segment_bytes: 500, index_interval_bytes: 150, ..Default::default() };
     let (log, _) = open_with(&disk, dir, config, after(Shutdown::Clean)).await.unwrap();
     log.set_leader_epoch(2);

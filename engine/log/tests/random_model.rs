@@ -6,7 +6,6 @@ mod fixture;
 use std::{sync::Arc, time::SystemTime};
 
 use fixture::*;
-use ringlog_io::Disk;
 use ringlog_log::*;
 
 /// xorshift64*: enough to choose operations, and the seed is the whole state.
@@ -61,7 +60,7 @@ fn config(random: &mut Random) -> LogConfig {
 }
 
 async fn play(mut random: Random) {
-    let (disk, dir) = (Disk::syscall(), tempfile::tempdir().unwrap());
+    let (disk, dir) = (disk(), tempfile::tempdir().unwrap());
     let mut model = Model::default();
     let config = config(&mut random);
     let reopened = async |shutdown, log_start| -> Arc<Log> {

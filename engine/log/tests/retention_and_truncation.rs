@@ -38,7 +38,7 @@ fn names(log: &Log, suffix: &str) -> Vec<String> {
 #[test]
 fn segments_whose_records_are_all_too_old_go() {
     run(async {
-        let (disk, dir) = (Disk::syscall(), tempfile::tempdir().unwrap());
+        let (disk, dir) = (disk(), tempfile::tempdir().unwrap());
         let log = filled(&disk, dir.path(), config()).await;
         assert_eq!(log.apply_retention(&disk, 1_104).await.unwrap().segments, 0, "the first is just young enough");
         let retained = log.apply_retention(&disk, 1_110).await.unwrap();
@@ -51,7 +51,7 @@ fn segments_whose_records_are_all_too_old_go() {
 #[test]
 fn an_idle_log_ends_up_empty_and_keeps_its_offsets() {
     run(async {
-        let (disk, dir) = (Disk::syscall(), tempfile::tempdir().unwrap());
+        let (disk, dir) = (disk(), tempfile::tempdir().unwrap());
         let log = filled(&disk, dir.path(), config()).await;
         assert_eq!(log.apply_retention(&disk, 10_000).await.unwrap().segments, 6);
         assert_eq!((log.log_start_offset(), log.log_end_offset(), log.size_bytes()), (30, 30, 0));
@@ -65,7 +65,7 @@ fn an_idle_log_ends_up_empty_and_keeps_its_offsets() {
 #[test]
 fn the_oldest_segments_go_while_the_log_is_too_large() {
     run(async {
-        let (disk, dir) = (Disk::syscall(), tempfile::tempdir().unwrap());
+        let (disk, dir) = (disk(), tempfile::tempdir().unwrap());
         let log = filled(&disk, dir.path(), LogConfig { retention_ms: None, ..config() }).await;
         let segment = log.size_bytes() / 6;
         log.update_config(LogConfig { retention_ms: None, retention_bytes: Some(3 * segment + 1), ..config() });
@@ -77,7 +77,7 @@ fn the_oldest_segments_go_while_the_log_is_too_large() {
 #[test]
 fn deleted_files_stay_for_their_readers_and_then_go() {
     run(async {
-        let (disk, dir) = (Disk::syscall(), tempfile::tempdir().unwrap());
+        let (disk, dir) = (disk(), tempfile::tempdir().unwrap());
         let log = filled(&disk, dir.path(), config()).await;
         let slice = log.read(0, 10_000, true, Visible::LogEnd).unwrap();
         let mut before = vec![0; slice.length];
@@ -98,7 +98,7 @@ fn deleted_files_stay_for_their_readers_and_then_go() {
 #[test]
 fn deleted_records_are_gone_at_once_and_their_segments_with_the_next_pass() {
     run(async {
-        let (disk, dir) = (Disk::syscall(), tempfile::tempdir().unwrap());
+        let (disk, dir) = (disk(), tempfile::tempdir().unwrap());
         let log = filled(&disk, dir.path(), LogConfig { retention_ms: None, ..config() }).await;
         assert_eq!(log.delete_records_before(12).unwrap(), 12);
         assert_eq!(contents(&log, Visible::LogEnd).first().unwrap().0, 12);
@@ -115,7 +115,7 @@ fn deleted_records_are_gone_at_once_and_their_segments_with_the_next_pass() {
 fn truncation_cuts_at_the_batch_and_the_log_goes_on_there() {
     run(async {
         for offset in 0..30 {
-            let (disk, dir) = (Disk::syscall(), tempfile::tempdir().unwrap());
+            let (disk, dir) = (disk(), tempfile::tempdir().unwrap());
             let log = filled(&disk, dir.path(), config()).await;
             let slice = log.read(20, 1 << 20, true, Visible::LogEnd).unwrap();
             let mut before = vec![0; slice.length];
@@ -138,7 +138,7 @@ fn truncation_cuts_at_the_batch_and_the_log_goes_on_there() {
 #[test]
 fn truncation_inside_a_batch_takes_the_batch() {
     run(async {
-        let (disk, dir) = (Disk::syscall(), tempfile::tempdir().unwrap());
+        let (disk, dir) = (disk(), tempfile::tempdir().unwrap());
         let log = open(&disk, dir.path()).await;
         log.append(&disk, batch(&["a", "b", "c"])).await.unwrap();
         log.append(&disk, batch(&["d", "e", "f"])).await.unwrap();
@@ -150,7 +150,7 @@ fn truncation_inside_a_batch_takes_the_batch() {
 #[test]
 fn truncation_takes_producers_and_epochs_back() {
     run(async {
-        let (disk, dir) = (Disk::syscall(), tempfile::tempdir().unwrap());
+        let (disk, dir) = (disk(), tempfile::tempdir().unwrap());
         let log = open_with(&disk, dir.path(), config(), after(Shutdown::Clean)).await.unwrap().0;
         for n in 0..30 {
             log.set_leader_epoch(n / 10);
@@ -172,7 +172,7 @@ fn a_truncation_that_a_crash_ends_anywhere_leaves_a_prefix() {
         let root = dir.path().join("live");
         std::fs::create_dir(&root).unwrap();
         let (faults, first) = run(async {
-            filled(&Disk::syscall(), &root, config()).await.close(&Disk::syscall()).await.unwrap();
+            filled(&disk(), &root, config()).await.close(&disk()).await.unwrap();
             let faults = Faults::with_seed(&root, operation).unwrap();
             let disk = Disk::faulty(faults.clone());
             let log = open_with(&disk, &root, config(), after(Shutdown::Clean)).await.unwrap().0;
@@ -186,7 +186,7 @@ fn a_truncation_that_a_crash_ends_anywhere_leaves_a_prefix() {
             let after_cut = dir.path().join(format!("after-{number}"));
             faults.power_cut(&after_cut, unsynced).unwrap();
             run(async {
-                let opened = open_with(&Disk::syscall(), &after_cut, config(), after(Shutdown::HostDied)).await;
+                let opened = open_with(&disk(), &after_cut, config(), after(Shutdown::HostDied)).await;
                 let log = opened.unwrap_or_else(|error| panic!("cut at {operation}, {unsynced:?}: {error}")).0;
                 let found = contents(&log, Visible::LogEnd);
                 let expected: Vec<_> = (0..found.len() as i64).map(|n| (n, format!("{n:0120}"))).collect();

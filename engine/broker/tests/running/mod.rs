@@ -52,6 +52,14 @@ pub fn start(data: &Path, backend: Wanted, settings: &[(&str, &str)]) -> Result<
     Server::start(config, sources)
 }
 
+/// Which way to the disk a test goes that runs once: `RINGLOG_TEST_BACKEND=uring` asks for the ring. The test script runs them
+/// with both.
+pub fn backend() -> Wanted {
+    let asked = std::env::var("RINGLOG_TEST_BACKEND").is_ok_and(|backend| backend == "uring");
+    let has_ring = || backends(&std::env::temp_dir()).contains(&Wanted::Uring);
+    if asked && has_ring() { Wanted::Uring } else { Wanted::Syscall }
+}
+
 /// The ring where the machine has it; system calls everywhere.
 pub fn backends(data: &Path) -> Vec<Wanted> {
     match ringlog_io::probe(data, Wanted::Uring) {
