@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use ringlog_protocol::Uuid;
 use serde::{Deserialize, Serialize};
 
+use crate::{QuotaEntity, QuotaValues};
+
 /// A change. The log keeps it as JSON; field names are part of the format.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Change {
     /// A topic is there.
@@ -47,6 +49,13 @@ pub enum Change {
         scope: ConfigScope,
         /// Names and values.
         configs: BTreeMap<String, String>,
+    },
+    /// What bounds an entity, from here on; all of it.
+    Quotas {
+        /// Whom.
+        entity: QuotaEntity,
+        /// What, and how much.
+        quotas: QuotaValues,
     },
 }
 

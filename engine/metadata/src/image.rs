@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use ringlog_protocol::Uuid;
 
-use crate::{Change, ConfigScope};
+use crate::{Change, ClientQuotas, ConfigScope};
 
-/// Topics and configurations. Never changes: a change makes another one.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// Topics, configurations and quotas. Never changes: a change makes another one.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Image {
     topics: BTreeMap<Arc<str>, Arc<TopicImage>>,
     names: HashMap<Uuid, Arc<str>>,
@@ -16,6 +16,7 @@ pub struct Image {
     removing: BTreeMap<Uuid, Arc<str>>,
     broker_configs: BTreeMap<String, String>,
     default_broker_configs: BTreeMap<String, String>,
+    quotas: Arc<ClientQuotas>,
 }
 
 /// One topic.
@@ -67,6 +68,12 @@ impl Image {
         &self.default_broker_configs
     }
 
+    /// The quotas of every entity that has any.
+    #[must_use]
+    pub fn quotas(&self) -> &Arc<ClientQuotas> {
+        &self.quotas
+    }
+
     /// Makes a change. One that does not fit says why: it was not made by this code, or not to this image.
     pub(crate) fn apply(&mut self, change: &Change) -> Result<(), String> {
         match change {
@@ -94,6 +101,13 @@ impl Image {
             }
             Change::Configs { scope: ConfigScope::Broker, configs } => self.broker_configs.clone_from(configs),
             Change::Configs { scope: ConfigScope::Brokers, configs } => self.default_broker_configs.clone_from(configs),
+            Change::Quotas { entity, quotas } => {
+                let all = Arc::make_mut(&mut self.quotas);
+                match quotas.is_empty() {
+                    true => drop(all.remove(entity)),
+                    false => drop(all.insert(entity.clone(), quotas.clone())),
+                }
+            }
         }
         Ok(())
     }
@@ -119,10 +133,13 @@ impl Image {
         let configs =
             [(ConfigScope::Broker, &self.broker_configs), (ConfigScope::Brokers, &self.default_broker_configs)];
         let configs = configs.into_iter().filter(|(_, configs)| !configs.is_empty());
+        let quotas = self.quotas.iter();
+        let quotas = quotas.map(|(entity, quotas)| Change::Quotas { entity: entity.clone(), quotas: quotas.clone() });
         // The deleted ones first: their names may be taken again.
         removing
             .chain(self.topics.values().map(created))
             .chain(configs.map(|(scope, configs)| Change::Configs { scope, configs: configs.clone() }))
+            .chain(quotas)
             .collect()
     }
 }

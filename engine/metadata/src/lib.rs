@@ -1,4 +1,4 @@
-//! The cluster image: topics and configurations, kept in a local metadata log; and the node's identity.
+//! The cluster image: topics, configurations and quotas, kept in a local metadata log; and the node's identity.
 //!
 //! [`MetadataLog`] holds the [`Image`]; a [`Change`] is on the device before the image that has it can be seen.
 #![forbid(unsafe_code)]
@@ -8,6 +8,7 @@ mod image;
 mod log;
 mod meta_properties;
 mod producer_ids;
+mod quota;
 mod topic_name;
 
 pub use change::{Change, ConfigScope};
@@ -15,4 +16,5 @@ pub use image::{Image, TopicImage};
 pub use log::{MetadataLog, OpenReport};
 pub use meta_properties::{MetaError, MetaProperties};
 pub use producer_ids::ProducerIds;
+pub use quota::{ClientQuotas, EntityType, QuotaEntity, QuotaKey, QuotaValues};
 pub use topic_name::{InvalidTopicName, check_topic_name};

@@ -186,7 +186,7 @@ mod tests {
     use ringlog_protocol::Uuid;
 
     use super::*;
-    use crate::ConfigScope;
+    use crate::{ConfigScope, EntityType, QuotaKey};
 
     fn wait<T>(work: impl Future<Output = T>) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -199,6 +199,12 @@ mod tests {
 
     fn configs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    /// For a user in every client-id that has none of its own.
+    fn quotas(values: &[(QuotaKey, f64)]) -> Change {
+        let entity = [(EntityType::User, Some("u".to_owned())), (EntityType::ClientId, None)];
+        Change::Quotas { entity: entity.into(), quotas: values.iter().copied().collect() }
     }
 
     fn created(name: &str, number: u8) -> Change {
@@ -214,6 +220,7 @@ mod tests {
             Change::Configs { scope: ConfigScope::Topic(id(2)), configs: configs(&[("retention.ms", "1")]) },
             Change::Configs { scope: ConfigScope::Broker, configs: configs(&[("log.retention.ms", "2")]) },
             Change::Configs { scope: ConfigScope::Brokers, configs: configs(&[("message.max.bytes", "3")]) },
+            quotas(&[(QuotaKey::ProducerByteRate, 1e6), (QuotaKey::ControllerMutationRate, 0.1 + 0.2)]),
             Change::TopicDeleted { id: id(1) },
             created("a", 3),
             Change::TopicRemoved { id: id(1) },
@@ -260,11 +267,12 @@ mod tests {
                 partitions: 2,
                 configs: configs(&[("retention.ms", "1000")]),
             };
-            log.apply(&Disk::syscall(), &[change]).await.unwrap();
+            log.apply(&Disk::syscall(), &[change, quotas(&[(QuotaKey::ProducerByteRate, 1000.0)])]).await.unwrap();
         });
         let text = std::fs::read_to_string(dir.path().join(FILE)).unwrap();
         let json = "[{\"topic_created\":{\"name\":\"orders\",\"id\":\"AAAAAAAAAAAAAAAAAAAAAA\",\"partitions\":2,\
-            \"configs\":{\"retention.ms\":\"1000\"}}}]";
+            \"configs\":{\"retention.ms\":\"1000\"}}},\
+            {\"quotas\":{\"entity\":{\"user\":\"u\",\"client-id\":null},\"quotas\":{\"producer_byte_rate\":1000.0}}}]";
         assert_eq!(text, format!("ringlog-metadata 1\n{:08x} {json}\n", crc32c(json.as_bytes())));
     }
 
@@ -386,9 +394,11 @@ mod tests {
         let image = wait(async {
             let disk = Disk::syscall();
             let (mut log, _) = MetadataLog::open(&disk, dir.path()).await.unwrap();
+            let (set, unset) = (quotas(&[(QuotaKey::ConsumerByteRate, 5.0)]), quotas(&[]));
             log.apply(&disk, &[created("kept", 1), created("gone", 2), Change::TopicDeleted { id: id(2) }])
                 .await
                 .unwrap();
+            log.apply(&disk, &[set.clone(), unset, set]).await.unwrap();
             let long = configs(&[("x", &"y".repeat(REWRITE_FROM_BYTES / 2))]);
             for configs in [long.clone(), long, configs(&[("x", "y")])] {
                 log.apply(&disk, &[Change::Configs { scope: ConfigScope::Broker, configs }]).await.unwrap();
@@ -396,7 +406,7 @@ mod tests {
             assert!(std::fs::metadata(dir.path().join(FILE)).unwrap().len() < 1000);
             Image::clone(&*log.apply(&disk, &[created("gone", 3)]).await.unwrap())
         });
-        assert_eq!(image.removing().len(), 1);
+        assert_eq!((image.removing().len(), image.quotas().len()), (1, 1));
         assert_eq!(reopened(dir.path()).unwrap(), image);
     }
 }
