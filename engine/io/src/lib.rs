@@ -3,18 +3,20 @@
 //! | module | holds |
 //! |---|---|
 //! | `disk` | [`Disk`]: the closed set of operations, the same on every backend |
-//! | `file`, `map` | [`File`]: a descriptor and its path; [`Map`]: a closed file in memory |
+//! | `file`, `map` | [`File`]: a descriptor and its path; [`Map`]: a closed file in memory; [`MapMut`]: a range to write into |
 //! | `syscall`, `sync_thread` | the backend of plain system calls; fdatasync on threads of the device |
 //! | `ring`, `slab` | the io_uring backend: one ring per thread, a slot per operation |
 //! | `fault`, `shadow` | the faulty twin: injected faults; what a power cut leaves |
 //! | `gather`, `pool` | a vectored write on its way; page-aligned buffers under a byte bound |
 //! | `probe` | which backend this machine and directory can have, and what to change if not the ring |
+//! | `write_back` | dirty pages to the device before the kernel has to |
 //! | [`transfer`], [`residency`] | file ranges to sockets; whether they are in the page cache |
 //! | [`cpu`], [`limits`], `host_epoch`, `dir_lock` | the process and its machine |
 //!
 //! # Invariants
 //!
-//! - No other crate changes a data file, and here it is done by [`Disk`] alone: what recovery must survive, the twin can inject.
+//! - No other crate changes a broker's data file, and here it is done by [`Disk`] alone: what recovery must survive, the twin can
+//!   inject. [`MapMut`] and [`start_write_back`] are for measuring other ways.
 //! - A buffer belongs to its operation until the kernel has completed it, even when the future is dropped. A ring lives until its
 //!   last operation has ended.
 //! - Operations in flight ≤ completion queue, so no completion is ever lost; more wait in the order of their calls.
@@ -47,15 +49,17 @@ mod sync_stats;
 mod sync_thread;
 mod syscall;
 pub mod transfer;
+mod write_back;
 
 pub use dir_lock::DirLock;
 pub use disk::{Allocation, Backend, Disk};
 pub use fault::{Fault, Faults, OperationKind};
 pub use file::{File, Mode};
 pub use host_epoch::HostEpoch;
-pub use map::Map;
+pub use map::{Map, MapMut};
 pub use pool::{ALIGNMENT_BYTES, Buffer, Pool};
 pub use probe::{Choice, Wanted, probe};
 pub use ring::{INLINE_WRITE_BYTES, RingLimits};
 pub use shadow::Unsynced;
 pub use sync_stats::SyncStats;
+pub use write_back::{finish_write_back, start_write_back};
