@@ -1,14 +1,20 @@
-//! Histograms, intended-time recording, host snapshot.
+//! Histograms, intended-time recording, intervals of repeated runs, host snapshot, what a stretch of a process cost.
 #![forbid(unsafe_code)]
 
+mod cost;
 mod host;
 mod interval;
 mod latency;
 mod pace;
 mod process;
+mod system_calls;
+mod write_back;
 
+pub use cost::Cost;
 pub use host::Host;
 pub use interval::{Interval, distinguishable, ratio};
 pub use latency::{Latencies, Percentile, QUOTED};
 pub use pace::Pace;
-pub use process::cpu_time;
+pub use process::{cpu_time, ring_threads};
+pub use system_calls::SystemCalls;
+pub use write_back::{DirtyLimits, WriteBack};

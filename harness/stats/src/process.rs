@@ -1,4 +1,4 @@
-//! What a process has cost.
+//! What a process has cost, and what the kernel runs on its behalf.
 
 use std::time::Duration;
 
@@ -17,9 +17,34 @@ pub fn cpu_time(pid: u32) -> Option<Duration> {
     Some(TICK * (ticks(UTIME)? + ticks(UTIME + 1)?))
 }
 
+/// How many threads the kernel runs for the rings of this process at this moment: workers of io-wq and pollers of SQPOLL
+/// (`iou-wrk-*` and `iou-sqp-*` of /proc/self/task). Idle workers end after 5 s.
+#[must_use]
+pub fn ring_threads() -> usize {
+    let Ok(threads) = std::fs::read_dir("/proc/self/task") else { return 0 };
+    let of_a_ring = |thread: &std::fs::DirEntry| {
+        let name = std::fs::read_to_string(thread.path().join("comm")).unwrap_or_default();
+        name.starts_with("iou-wrk-") || name.starts_with("iou-sqp-")
+    };
+    threads.flatten().filter(of_a_ring).count()
+}
+
 #[cfg(test)]
 mod tests {
+    use ringlog_io::{Backend, Disk, Mode, Wanted, probe};
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_sync_on_a_ring_has_a_worker() {
+        let directory = tempfile::tempdir().unwrap();
+        let choice = probe(directory.path(), Wanted::Auto).unwrap();
+        let disk = Disk::open(&choice).unwrap();
+        let file = disk.open_file(directory.path().join("file"), Mode::Create).unwrap();
+        disk.write_all_at(&file, vec![vec![0; 4096].into()], 0).await.unwrap();
+        disk.sync_data(&file).await.unwrap();
+        assert_eq!(ring_threads() > 0, disk.backend() == Backend::Uring, "{choice:?}");
+    }
 
     #[test]
     fn a_process_that_works_has_cost_something_and_one_that_is_gone_has_none() {
