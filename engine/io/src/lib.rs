@@ -6,6 +6,7 @@
 //! | `file`, `map` | [`File`]: a descriptor and its path; [`Map`]: a closed file in memory; [`MapMut`]: a range to write into |
 //! | `syscall`, `sync_thread` | the backend of plain system calls; fdatasync on threads of the device |
 //! | `ring`, `slab` | the io_uring backend: one ring per thread, a slot per operation |
+//! | `bare_ring`, `operation` | [`BareRing`]: a blocking ring without a runtime; what it can be asked to do |
 //! | `fault`, `shadow` | the faulty twin: injected faults; what a power cut leaves |
 //! | `gather`, `pool` | a vectored write on its way; page-aligned buffers under a byte bound |
 //! | `probe` | which backend this machine and directory can have, and what to change if not the ring |
@@ -30,6 +31,7 @@
 //! - A ring, and so a [`Disk`], stays on the thread and in the current-thread runtime that it was opened on.
 #![deny(unsafe_op_in_unsafe_fn)]
 
+mod bare_ring;
 pub mod cpu;
 mod dir_lock;
 mod disk;
@@ -39,6 +41,7 @@ mod gather;
 mod host_epoch;
 pub mod limits;
 mod map;
+mod operation;
 mod pool;
 mod probe;
 pub mod residency;
@@ -51,12 +54,14 @@ mod syscall;
 pub mod transfer;
 mod write_back;
 
+pub use bare_ring::{BareRing, RingSetup};
 pub use dir_lock::DirLock;
 pub use disk::{Allocation, Backend, Disk};
 pub use fault::{Fault, Faults, OperationKind};
 pub use file::{File, Mode};
 pub use host_epoch::HostEpoch;
 pub use map::{Map, MapMut};
+pub use operation::{Descriptor, Operation};
 pub use pool::{ALIGNMENT_BYTES, Buffer, Pool};
 pub use probe::{Choice, Wanted, probe};
 pub use ring::{INLINE_WRITE_BYTES, RingLimits};

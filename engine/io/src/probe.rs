@@ -105,7 +105,7 @@ fn round_trip(file: &File) -> io::Result<()> {
 }
 
 /// Runs one operation whose buffers live in the caller's frame.
-fn wait_for(uring: &mut IoUring, entry: squeue::Entry) -> io::Result<i32> {
+pub(crate) fn wait_for(uring: &mut IoUring, entry: squeue::Entry) -> io::Result<i32> {
     // SAFETY: what the entry points to lives in the caller's frame, and this function comes back only with the completion (it
     // ends the process rather than leave the kernel with pointers into a frame that is gone).
     if unsafe { uring.submission().push(&entry) }.is_err() {
@@ -130,7 +130,7 @@ fn wait_for(uring: &mut IoUring, entry: squeue::Entry) -> io::Result<i32> {
 }
 
 /// What an operator can change, by the error number that the kernel gave.
-fn remedy(error: &io::Error) -> String {
+pub(crate) fn remedy(error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(libc::EPERM | libc::EACCES) => match disabled() {
             Some(level @ (1 | 2)) => format!(
@@ -160,7 +160,7 @@ fn disabled() -> Option<u8> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     #[test]
@@ -183,7 +183,10 @@ mod tests {
     }
 
     /// In a thread for which the kernel refuses io_uring_setup like a container's seccomp profile does.
-    fn where_rings_are_refused<T: Send + 'static>(errno: i32, test: impl FnOnce() -> T + Send + 'static) -> T {
+    pub(crate) fn where_rings_are_refused<T: Send + 'static>(
+        errno: i32,
+        test: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
         use libc::{BPF_ABS, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W, SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO};
         let step = |code: u32, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };
         std::thread::spawn(move || {

@@ -403,7 +403,7 @@ fn if_invalid(error: io::Error, next: impl FnOnce() -> io::Result<IoUring>) -> i
 
 /// io_uring_enter, waiting for `completions`. What can be waited out is: EBUSY and EAGAIN mean "drain first" or "no memory this
 /// moment". Anything else means that the ring is unusable while the kernel may still hold our buffers.
-fn enter(uring: &IoUring, completions: usize) {
+pub(crate) fn enter(uring: &IoUring, completions: usize) {
     match uring.submitter().submit_and_wait(completions) {
         Ok(_) => {}
         Err(error) => match error.raw_os_error() {
@@ -418,7 +418,7 @@ fn enter(uring: &IoUring, completions: usize) {
 }
 
 /// Bookkeeping and kernel disagree: going on could hand a buffer out while it is being written.
-fn bug(id: OperationId, what: &str) -> ! {
+pub(crate) fn bug(id: OperationId, what: &str) -> ! {
     tracing::error!(operation = format_args!("{:#x}", id.0), "bug: ring operation {what}");
     eprintln!("ringlog: bug: ring operation {:#x} {what}", id.0);
     std::process::abort();
