@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ringlog_protocol::Uuid;
 use serde::{Deserialize, Serialize};
 
-use crate::{QuotaEntity, QuotaValues};
+use crate::{QuotaEntity, QuotaValues, ScramCredential, ScramMechanism};
 
 /// A change. The log keeps it as JSON; field names are part of the format.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,6 +56,27 @@ pub enum Change {
         entity: QuotaEntity,
         /// What, and how much.
         quotas: QuotaValues,
+    },
+    /// A user has a credential, in place of an earlier one for the mechanism.
+    ScramCredentialSet {
+        /// The user's name.
+        user: String,
+        /// For which mechanism.
+        mechanism: ScramMechanism,
+        /// What is kept of the password.
+        credential: ScramCredential,
+    },
+    /// A user has no credential for a mechanism any more.
+    ScramCredentialRemoved {
+        /// The user's name.
+        user: String,
+        /// For which mechanism.
+        mechanism: ScramMechanism,
+    },
+    /// The log was written anew: what stands before this is the outcome of so many changes.
+    Rewritten {
+        /// How many changes had been made.
+        offset: u64,
     },
 }
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use ringlog_protocol::Uuid;
 
-use crate::{Change, ClientQuotas, ConfigScope};
+use crate::{Change, ClientQuotas, ConfigScope, ScramCredential, ScramMechanism};
 
-/// Topics, configurations and quotas. Never changes: a change makes another one.
+/// Topics, configurations, quotas and credentials. Never changes: a change makes another one.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Image {
     topics: BTreeMap<Arc<str>, Arc<TopicImage>>,
@@ -17,6 +17,8 @@ pub struct Image {
     broker_configs: BTreeMap<String, String>,
     default_broker_configs: BTreeMap<String, String>,
     quotas: Arc<ClientQuotas>,
+    scram_credentials: BTreeMap<String, BTreeMap<ScramMechanism, ScramCredential>>,
+    offset: u64,
 }
 
 /// One topic.
@@ -74,6 +76,18 @@ impl Image {
         &self.quotas
     }
 
+    /// The credentials of every user who has any.
+    #[must_use]
+    pub fn scram_credentials(&self) -> &BTreeMap<String, BTreeMap<ScramMechanism, ScramCredential>> {
+        &self.scram_credentials
+    }
+
+    /// How many changes have been made since the log was begun.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
     /// Makes a change. One that does not fit says why: it was not made by this code, or not to this image.
     pub(crate) fn apply(&mut self, change: &Change) -> Result<(), String> {
         match change {
@@ -108,7 +122,21 @@ impl Image {
                     false => drop(all.insert(entity.clone(), quotas.clone())),
                 }
             }
+            Change::ScramCredentialSet { user, mechanism, credential } => {
+                self.scram_credentials.entry(user.clone()).or_default().insert(*mechanism, credential.clone());
+            }
+            Change::ScramCredentialRemoved { user, mechanism } => {
+                let held = self.scram_credentials.get_mut(user);
+                held.and_then(|held| held.remove(mechanism))
+                    .ok_or_else(|| format!("user {user:?} has no {mechanism} credential"))?;
+                self.scram_credentials.retain(|_, held| !held.is_empty());
+            }
+            Change::Rewritten { offset } => {
+                self.offset = *offset;
+                return Ok(());
+            }
         }
+        self.offset += 1;
         Ok(())
     }
 
@@ -135,11 +163,20 @@ impl Image {
         let configs = configs.into_iter().filter(|(_, configs)| !configs.is_empty());
         let quotas = self.quotas.iter();
         let quotas = quotas.map(|(entity, quotas)| Change::Quotas { entity: entity.clone(), quotas: quotas.clone() });
+        let credentials = self.scram_credentials.iter().flat_map(|(user, credentials)| {
+            credentials.iter().map(|(mechanism, credential)| Change::ScramCredentialSet {
+                user: user.clone(),
+                mechanism: *mechanism,
+                credential: credential.clone(),
+            })
+        });
         // The deleted ones first: their names may be taken again.
         removing
             .chain(self.topics.values().map(created))
             .chain(configs.map(|(scope, configs)| Change::Configs { scope, configs: configs.clone() }))
             .chain(quotas)
+            .chain(credentials)
+            .chain([Change::Rewritten { offset: self.offset }])
             .collect()
     }
 }

@@ -186,7 +186,7 @@ mod tests {
     use ringlog_protocol::Uuid;
 
     use super::*;
-    use crate::{ConfigScope, EntityType, QuotaKey};
+    use crate::{ConfigScope, EntityType, QuotaKey, ScramCredential, ScramMechanism};
 
     fn wait<T>(work: impl Future<Output = T>) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -224,7 +224,17 @@ mod tests {
             Change::TopicDeleted { id: id(1) },
             created("a", 3),
             Change::TopicRemoved { id: id(1) },
+            credential("alice", ScramMechanism::Sha256),
+            credential("alice", ScramMechanism::Sha512),
+            credential("bob", ScramMechanism::Sha256),
+            Change::ScramCredentialRemoved { user: "alice".into(), mechanism: ScramMechanism::Sha256 },
+            Change::ScramCredentialRemoved { user: "bob".into(), mechanism: ScramMechanism::Sha256 },
         ]
+    }
+
+    fn credential(user: &str, mechanism: ScramMechanism) -> Change {
+        let credential = ScramCredential::derive(mechanism, b"salt", b"salted password", 4096);
+        Change::ScramCredentialSet { user: user.into(), mechanism, credential }
     }
 
     fn images(changes: &[Change]) -> Vec<Image> {
@@ -395,7 +405,8 @@ mod tests {
             let disk = Disk::syscall();
             let (mut log, _) = MetadataLog::open(&disk, dir.path()).await.unwrap();
             let (set, unset) = (quotas(&[(QuotaKey::ConsumerByteRate, 5.0)]), quotas(&[]));
-            log.apply(&disk, &[created("kept", 1), created("gone", 2), Change::TopicDeleted { id: id(2) }])
+            let alice = credential("alice", ScramMechanism::Sha512);
+            log.apply(&disk, &[created("kept", 1), alice, created("gone", 2), Change::TopicDeleted { id: id(2) }])
                 .await
                 .unwrap();
             log.apply(&disk, &[set.clone(), unset, set]).await.unwrap();
@@ -407,6 +418,7 @@ mod tests {
             Image::clone(&*log.apply(&disk, &[created("gone", 3)]).await.unwrap())
         });
         assert_eq!((image.removing().len(), image.quotas().len()), (1, 1));
+        assert_eq!((image.scram_credentials().len(), image.offset()), (1, 11));
         assert_eq!(reopened(dir.path()).unwrap(), image);
     }
 }

@@ -45,5 +45,5 @@ pub use header::{
 pub use reader::Reader;
 pub use schema::{Message, Request, Stored, Version};
 pub use uuid::{ParseUuidError, Uuid};
-pub use wire::{Blob, Records, Str, Wire};
+pub use wire::{Blob, Records, Secret, Str, Wire};
 pub use writer::{Piece, Writer};

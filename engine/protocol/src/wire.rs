@@ -1,6 +1,6 @@
 //! The types that fields are made of, and how each lies on the wire.
 
-use std::{borrow::Cow, ops::Range};
+use std::{borrow::Cow, fmt, ops::Range};
 
 use crate::{DecodeError, EncodeError, Reader, Uuid, Writer, schema::Version};
 
@@ -9,6 +9,10 @@ pub type Str<'a> = Cow<'a, str>;
 
 /// Bytes; borrowed from the message when they were decoded.
 pub type Blob<'a> = Cow<'a, [u8]>;
+
+/// Bytes that let somebody in, as [`Blob`]; a request's `Debug` form, and so no log, shows them.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret<'a>(pub Blob<'a>);
 
 /// Record batches inside a Produce request or a Fetch response.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +102,12 @@ impl Records<'_> {
 impl Default for Records<'_> {
     fn default() -> Self {
         Self::Here(Cow::Borrowed(&[]))
+    }
+}
+
+impl fmt::Debug for Secret<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(hidden)")
     }
 }
 
@@ -218,6 +228,22 @@ impl<'a> Wire<'a> for Blob<'a> {
     }
 }
 
+impl<'a> Wire<'a> for Secret<'a> {
+    fn min_bytes(version: Version) -> usize {
+        Blob::min_bytes(version)
+    }
+    fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        Blob::read(r).map(Self)
+    }
+    fn write(&self, w: &mut Writer) -> Result<(), EncodeError> {
+        self.0.write(w)
+    }
+    #[cfg(test)]
+    fn sample(dice: &mut crate::dice::Dice) -> Self {
+        Self(Blob::sample(dice))
+    }
+}
+
 impl<'a> Wire<'a> for Records<'a> {
     fn min_bytes(version: Version) -> usize {
         Blob::min_bytes(version)
@@ -307,4 +333,17 @@ fn not_null<'a, T>(
     read: impl FnOnce(&mut Reader<'a>) -> Result<Option<T>, DecodeError>,
 ) -> Result<T, DecodeError> {
     read(r)?.ok_or(DecodeError::Null { version: r.version.number })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alter_user_scram_credentials::ScramCredentialUpsertion;
+
+    #[test]
+    fn the_debug_form_of_a_request_hides_what_lets_somebody_in() {
+        let salted_password = Secret(Cow::Borrowed(&[201, 202, 203]));
+        let shown = format!("{:?}", ScramCredentialUpsertion { salted_password, ..Default::default() });
+        assert!(shown.contains("hidden") && !shown.contains("202"), "{shown}");
+    }
 }

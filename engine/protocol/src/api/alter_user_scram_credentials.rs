@@ -1,6 +1,6 @@
 //! AlterUserScramCredentials (key 51): SCRAM credentials to set or delete (KIP-554).
 
-use crate::{Blob, Str, schema::api};
+use crate::{Blob, Secret, Str, schema::api};
 
 api! {
     AlterUserScramCredentials = 51, versions 0..=0, flexible from 0;
@@ -20,7 +20,7 @@ api! {
         0..  mechanism: i8;
         0..  iterations: i32;
         0..  salt: Blob<'a>;
-        0..  salted_password: Blob<'a>;
+        0..  salted_password: Secret<'a>;
     }
 
     response AlterUserScramCredentialsResponse<'a> {
