@@ -1,6 +1,7 @@
 //! The ringbench command: measure, verify, report.
 #![forbid(unsafe_code)]
 
+mod lab;
 mod quick;
 
 use std::process::ExitCode;
@@ -19,11 +20,17 @@ struct Cli {
 enum Command {
     /// A first sweep in under three minutes: a dozen cells, verified, with a report
     Quick(quick::Quick),
+    /// Compares ways of writing a log and of moving it to sockets on this host
+    #[command(subcommand)]
+    Lab(lab::Lab),
 }
 
 fn main() -> ExitCode {
-    let Command::Quick(quick) = Cli::parse().command;
-    match quick.run() {
+    let outcome = match Cli::parse().command {
+        Command::Quick(quick) => quick.run(),
+        Command::Lab(lab) => lab.run(),
+    };
+    match outcome {
         Ok(code) => code,
         Err(reason) => {
             eprintln!("ringbench: {reason}");

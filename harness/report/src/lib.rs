@@ -6,10 +6,12 @@
 
 mod chart;
 mod html;
+mod lab;
 mod markdown;
 mod results;
 mod utc;
 
+pub use lab::{LabCell, LabLatency, LabResults, LabUnavailable};
 pub use results::{BrokerCard, CellResult, CorpusCard, FloorPart, Ledger, Results};
 
 use std::io;

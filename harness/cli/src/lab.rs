@@ -1,0 +1,299 @@
+//! `ringbench lab`: which way of doing I/O is best on this host.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use ringbench_lab::{Availability, CellOutcome, Contestant, Event, Outcome, Plan, PlanOptions, Setting, rank};
+use ringbench_report::{LabCell, LabLatency, LabResults, LabUnavailable};
+use ringbench_stats::{Host, Interval, Latencies};
+use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// `ringbench lab …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Lab {
+    /// Names the contestants, and says which of them this host can run
+    List(List),
+    /// Runs them against each other and writes lab.json and a report
+    Run(Run),
+}
+
+/// Options of `ringbench lab list`.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Where files would be written [default: the system's directory for temporary files]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Prints JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+/// Options of `ringbench lab run`.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// The directory to measure; what is made there is removed again
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+    /// Where lab.json and the report go
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Two sizes and short runs: under a minute
+    #[arg(long)]
+    quick: bool,
+    /// Only these contestants
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Only these sizes, such as 4KiB,64KiB
+    #[arg(long, value_name = "SIZE", value_delimiter = ',', value_parser = size)]
+    sizes: Vec<usize>,
+    /// How often each cell runs
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    repeats: Option<u16>,
+    /// Decides the order of the runs
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
+}
+
+/// Bytes, with or without a binary unit. The contestants' buffers take powers of two from 512 B to 1 MiB.
+fn size(text: &str) -> Result<usize, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        other => return Err(format!("{other} is no unit: B, KiB and MiB are")),
+    };
+    let bytes = digits.parse::<usize>().ok().and_then(|number| number.checked_mul(unit));
+    bytes
+        .filter(|bytes| bytes.is_power_of_two() && (512..=1 << 20).contains(bytes))
+        .ok_or_else(|| "powers of two from 512 B to 1 MiB are allowed, such as 4KiB".to_owned())
+}
+
+impl Lab {
+    pub(crate) fn run(self) -> Result<ExitCode, String> {
+        match self {
+            Lab::List(list) => list.run(),
+            Lab::Run(run) => run.run(),
+        }
+    }
+}
+
+/// A line of the list.
+#[derive(Serialize)]
+struct Listed {
+    name: &'static str,
+    family: String,
+    about: &'static str,
+    available: bool,
+    /// Why not, and what to change.
+    reason: Option<String>,
+}
+
+impl List {
+    fn run(&self) -> Result<ExitCode, String> {
+        let directory = self.dir.clone().unwrap_or_else(std::env::temp_dir);
+        if !directory.is_dir() {
+            return Err(format!("--dir {}: it is no directory", directory.display()));
+        }
+        let listed: Vec<Listed> = Contestant::all()
+            .iter()
+            .map(|contestant| {
+                let reason = match contestant.availability(&directory) {
+                    Availability::Available => None,
+                    Availability::Unavailable { reason, remedy } => Some(format!("{reason}: {remedy}")),
+                };
+                let (name, about) = (contestant.name(), contestant.about());
+                Listed { name, family: contestant.family().to_string(), about, available: reason.is_none(), reason }
+            })
+            .collect();
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(&listed).map_err(|e| e.to_string())?);
+            return Ok(ExitCode::SUCCESS);
+        }
+        for Listed { name, family, about, reason, .. } in &listed {
+            println!("{family:<9} {name:<22} {about}");
+            if let Some(reason) = reason {
+                println!("{:<32} not available here: {reason}", "");
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Run {
+    fn run(&self) -> Result<ExitCode, String> {
+        let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let begun = Instant::now();
+        let seed = self.seed.unwrap_or(started.as_secs());
+        let repeats = self.repeats.map(usize::from);
+        let options =
+            PlanOptions { quick: self.quick, only: self.only.clone(), sizes: self.sizes.clone(), repeats, seed };
+        let plan = Plan::new(&options).map_err(|e| e.to_string())?;
+        let repeats = plan.repeats();
+        // Found out before minutes are spent.
+        std::fs::create_dir_all(&self.out).map_err(|e| format!("--out {}: {e}", self.out.display()))?;
+        let stop = stop_on_signals()?;
+        let host = Host::here(&self.dir);
+        eprintln!("{} cells, {repeats} runs each, in a random order; {}", plan.cells().len(), host.mount);
+        let lab = ringbench_lab::Lab::new(&self.dir, plan).map_err(|e| e.to_string())?;
+        let bar = progress();
+        let outcome = lab.run(&stop, &mut |Event::Ran { done, of, outcome }| {
+            bar.set_length(of as u64);
+            bar.set_position(done as u64);
+            let last = outcome.samples.iter().rev().flatten().next();
+            let score = last.map_or_else(|| "failed".to_owned(), |sample| format!("{:.0} MB/s", sample.mb_per_s()));
+            bar.set_message(format!("{} · {} · {score}", outcome.cell.contestant.name(), outcome.cell.setting));
+        });
+        bar.finish_and_clear();
+        drop(lab);
+        let results = LabResults {
+            command: self.command(seed),
+            started_unix_ms: u64::try_from(started.as_millis()).unwrap_or(u64::MAX),
+            took_seconds: begun.elapsed().as_secs_f64(),
+            seed,
+            repeats,
+            interrupted: outcome.interrupted,
+            host,
+            roofline: Vec::new(),
+            unavailable: unavailable(&outcome),
+            cells: cells(&outcome.cells),
+            order: outcome.order,
+        };
+        write(&results, &self.out)?;
+        if results.interrupted {
+            eprintln!("ringbench: interrupted: what was measured is in {}", self.out.display());
+            return Ok(ExitCode::FAILURE);
+        }
+        println!("results: {}", self.out.join("lab.json").display());
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn command(&self, seed: u64) -> String {
+        let mut command = format!("ringbench lab run --dir {} --out {}", self.dir.display(), self.out.display());
+        if self.quick {
+            command.push_str(" --quick");
+        }
+        if !self.only.is_empty() {
+            command.push_str(&format!(" --only {}", self.only.join(",")));
+        }
+        if !self.sizes.is_empty() {
+            let sizes: Vec<String> = self.sizes.iter().map(usize::to_string).collect();
+            command.push_str(&format!(" --sizes {}", sizes.join(",")));
+        }
+        if let Some(repeats) = self.repeats {
+            command.push_str(&format!(" --repeats {repeats}"));
+        }
+        format!("{command} --seed {seed}")
+    }
+}
+
+fn write(results: &LabResults, out: &Path) -> Result<(), String> {
+    let path = out.join("lab.json");
+    let json = serde_json::to_vec_pretty(results).map_err(|e| e.to_string())?;
+    std::fs::write(&path, json).map_err(|e| format!("{}: {e}", path.display()))
+}
+
+/// Set by the first SIGINT or SIGTERM: the lab then ends by itself, removes its files and keeps what it has. The second one ends
+/// the process as it always does.
+fn stop_on_signals() -> Result<Arc<AtomicBool>, String> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
+    let (interrupt, terminate) = {
+        let _inside = runtime.enter();
+        let watched = |kind| signal(kind).map_err(|e| format!("signals can't be watched: {e}"));
+        (watched(SignalKind::interrupt())?, watched(SignalKind::terminate())?)
+    };
+    let stopping = stop.clone();
+    std::thread::spawn(move || {
+        let (mut interrupt, mut terminate) = (interrupt, terminate);
+        runtime.block_on(async {
+            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+            stopping.store(true, Ordering::Relaxed);
+        });
+    });
+    Ok(stop)
+}
+
+fn progress() -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} ETA {eta} {wide_msg}");
+    let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+fn unavailable(outcome: &Outcome) -> Vec<LabUnavailable> {
+    let missing = outcome.unavailable.iter();
+    missing
+        .map(|(contestant, reason, remedy)| LabUnavailable {
+            name: contestant.name().to_owned(),
+            reason: reason.clone(),
+            remedy: remedy.clone(),
+        })
+        .collect()
+}
+
+fn cells(outcomes: &[CellOutcome]) -> Vec<LabCell> {
+    let mut cells: Vec<LabCell> = outcomes.iter().map(cell).collect();
+    for ranked in rank(outcomes).into_iter().flat_map(|ranking| ranking.ranked) {
+        if let Some(cell) = cells.get_mut(ranked.cell) {
+            (cell.rank, cell.of_best) = (Some(ranked.rank), ranked.of_best);
+        }
+    }
+    cells
+}
+
+fn cell(outcome: &CellOutcome) -> LabCell {
+    let samples: Vec<_> = outcome.samples.iter().flatten().collect();
+    let of = |value: &dyn Fn(&ringbench_lab::Sample) -> f64| {
+        Interval::of(&samples.iter().map(|sample| value(sample)).collect::<Vec<_>>())
+    };
+    let median = |value: &dyn Fn(&ringbench_lab::Sample) -> f64| of(value).map(|interval| interval.median);
+    let mut latencies = Latencies::default();
+    samples.iter().for_each(|sample| latencies.merge(&sample.latencies));
+    let us = |percent| latencies.percentile_ms(percent).map(|ms| ms * 1e3);
+    let syncs: u64 = samples.iter().map(|sample| sample.syncs.count).sum();
+    let sync_time: Duration = samples.iter().map(|sample| sample.syncs.time).sum();
+    let gigabytes = |sample: &ringbench_lab::Sample| sample.bytes.max(1) as f64 / 1e9;
+    let Setting::Write(setting) = outcome.cell.setting;
+    LabCell {
+        name: outcome.cell.contestant.name().to_owned(),
+        family: outcome.cell.contestant.family().to_string(),
+        setting: outcome.cell.setting.to_string(),
+        size_bytes: setting.size_bytes,
+        sync: Some(setting.sync.to_string()),
+        prepare: Some(setting.prepare.to_string()),
+        writers: Some(setting.writers),
+        queued: Some(setting.queued),
+        offered_per_s: match setting.load {
+            ringbench_lab::Load::Saturated => None,
+            ringbench_lab::Load::PerSecond(rate) => Some(rate),
+        },
+        runs: samples.len(),
+        rank: None,
+        of_best: None,
+        mb_per_s: of(&ringbench_lab::Sample::mb_per_s),
+        latency_us: LabLatency {
+            p50: us(50.0),
+            p99: us(99.0),
+            p999: us(99.9),
+            max: (latencies.count() > 0).then(|| latencies.max_ms() * 1e3),
+        },
+        cpu_s_per_gb: median(&ringbench_lab::Sample::cpu_s_per_gb),
+        user_s_per_gb: median(&|sample| sample.cost.user.as_secs_f64() / gigabytes(sample)),
+        context_switches_per_mb: median(&|sample| sample.cost.context_switches as f64 / gigabytes(sample) / 1e3),
+        syncs,
+        sync_us: (syncs > 0).then(|| sync_time.as_secs_f64() * 1e6 / syncs as f64),
+        roofline_share: None,
+        failure: outcome.failure.clone(),
+    }
+}

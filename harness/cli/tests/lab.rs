@@ -1,0 +1,94 @@
+//! `ringbench lab` as a user runs it, with few and short cells.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn lab(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ringbench")).arg("lab").args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn json(path: &Path) -> serde_json::Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+#[test]
+fn the_list_names_every_contestant_and_why_one_can_not_run() {
+    let listed = lab(&["list", "--json"]);
+    assert!(listed.status.success(), "{}", text(&listed.stderr));
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let listed = listed.as_array().unwrap();
+    assert!(listed.iter().any(|one| one["name"] == "pwrite" && one["family"] == "write" && one["available"] == true));
+    for one in listed {
+        assert_eq!(one["reason"].is_null(), one["available"].as_bool().unwrap(), "{one}");
+    }
+    // procfs takes no files at all, from nobody.
+    let nowhere = text(&lab(&["list", "--dir", "/proc"]).stdout);
+    assert!(nowhere.contains("not available here") && nowhere.contains("--dir"), "{nowhere}");
+}
+
+#[test]
+fn a_run_measures_what_was_asked_for_and_leaves_nothing_behind() {
+    let (dir, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (dir_path, out_path) = (dir.path().display().to_string(), out.path().display().to_string());
+    let only = ["--quick", "--only", "pwrite,pwritev", "--sizes", "4KiB", "--repeats", "2", "--seed", "7"];
+    let run = lab(&[&["run", "--dir", &dir_path, "--out", &out_path], &only[..]].concat());
+    assert!(run.status.success(), "{}{}", text(&run.stdout), text(&run.stderr));
+    let results = json(&out.path().join("lab.json"));
+    assert!(results["command"].as_str().unwrap().ends_with("--repeats 2 --seed 7"), "{}", results["command"]);
+    let cells = results["cells"].as_array().unwrap();
+    assert!(cells.iter().any(|cell| cell["name"] == "pwrite") && cells.iter().any(|cell| cell["sync"] == "group"));
+    for cell in cells {
+        assert_eq!((cell["size_bytes"].as_u64(), cell["runs"].as_u64()), (Some(4096), Some(2)), "{cell}");
+        let moved = &cell["mb_per_s"];
+        let (low, high) = (moved["low"].as_f64().unwrap(), moved["high"].as_f64().unwrap());
+        assert!(low > 0.0 && low <= moved["median"].as_f64().unwrap() && high >= low, "{moved}");
+        assert!(cell["rank"].as_u64().unwrap() >= 1 && cell["latency_us"]["p50"].as_f64().unwrap() > 0.0, "{cell}");
+        assert_eq!(cell["sync"] == "none", cell["syncs"] == 0, "{cell}");
+    }
+    let order = results["order"].as_array().unwrap();
+    assert_eq!(order.len(), 2 * cells.len());
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "files were left behind");
+}
+
+#[test]
+fn what_can_not_be_run_is_refused_with_the_value_and_the_remedy() {
+    let (dir, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (dir, out) = (dir.path().display().to_string(), out.path().display().to_string());
+    for (arguments, said) in [
+        (&["--dir", &dir, "--only", "pwrit"][..], "pwrit is no contestant; there are: pwrite, "),
+        (&["--dir", &dir, "--sizes", "3000"], "powers of two from 512 B to 1 MiB"),
+        (&["--dir", &dir, "--sizes", "4GB"], "gb is no unit"),
+        (&["--dir", &dir, "--only", "direct", "--sizes", "512"], "the plan has no cell"),
+        (&["--dir", "/nowhere/at/all"], "/nowhere/at/all: No such file or directory"),
+        (&["--dir", "/proc"], "--dir"),
+        (&["--dir", &dir, "--repeats", "0"], "0 is not in 1..=1000"),
+    ] {
+        let refused = lab(&[&["run", "--quick", "--out", &out], arguments].concat());
+        assert!(!refused.status.success(), "{arguments:?}");
+        assert!(text(&refused.stderr).contains(said), "{arguments:?}: {}", text(&refused.stderr));
+    }
+}
+
+#[test]
+fn what_was_measured_before_an_interrupt_is_kept_and_nothing_is_left_behind() {
+    let (dir, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (dir_path, out_path) = (dir.path().display().to_string(), out.path().display().to_string());
+    let mut run = Command::new(env!("CARGO_BIN_EXE_ringbench"))
+        .args(["lab", "run", "--only", "pwrite", "--repeats", "1000", "--dir", &dir_path, "--out", &out_path])
+        .spawn()
+        .unwrap();
+    while std::fs::read_dir(dir.path()).unwrap().next().is_none() {
+        assert!(run.try_wait().unwrap().is_none(), "it ended by itself");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let id = nix::unistd::Pid::from_raw(run.id().cast_signed());
+    nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGINT).unwrap();
+    assert!(!run.wait().unwrap().success());
+    assert_eq!(json(&out.path().join("lab.json"))["interrupted"], true);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "files were left behind");
+}

@@ -1,0 +1,34 @@
+//! The I/O lab: ways to write an append-only log, to move it to a socket and to serve requests, on one bench.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `contestant` | [`Contestant`]: a strategy by its name, and whether this host can run it |
+//! | `write` | the strategies for writing, a file each; what a run of one is |
+//! | `plan` | [`Plan`]: which cells are run, how often and for how long |
+//! | `lab` | [`Lab`]: runs a plan, interleaved and in a random order |
+//! | `sample` | [`Sample`]: what one run of one cell showed |
+//! | `ranking` | [`rank()`]: who is ahead, and by how much more than chance |
+//!
+//! # Invariants
+//!
+//! - A strategy is measured where it will be used: in the directory that was named, in files of its own that are gone afterwards.
+//! - What can't run is said with its reason and its remedy, and never stands in a ranking.
+//! - Repeats of a cell are never run one after the other: what drifts on the host drifts for all contestants.
+#![forbid(unsafe_code)]
+
+mod contestant;
+mod error;
+mod lab;
+mod plan;
+mod ranking;
+mod sample;
+mod setting;
+mod write;
+
+pub use contestant::{Availability, Contestant, Family};
+pub use error::LabError;
+pub use lab::{CellOutcome, Event, Lab, Outcome};
+pub use plan::{Cell, Plan, PlanOptions};
+pub use ranking::{Ranked, Ranking, rank};
+pub use sample::{Cost, Sample, Syncs};
+pub use setting::{Load, Preparation, Setting, SyncPolicy, WriteSetting};

@@ -1,0 +1,129 @@
+//! A setting: what contestants of one family have in common when they are compared.
+
+use std::fmt;
+use std::time::Duration;
+
+/// What is asked of a strategy. Cells of one setting are ranked against each other.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Setting {
+    /// Of writing.
+    Write(WriteSetting),
+}
+
+/// What is asked of a way to write.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct WriteSetting {
+    /// Size of one append. Bytes.
+    pub size_bytes: usize,
+    /// When appends must be durable.
+    pub sync: SyncPolicy,
+    /// What the file is before its first append.
+    pub prepare: Preparation,
+    /// Threads, each of which appends to a file of its own.
+    pub writers: usize,
+    /// How many appends come at once: what waits is handed over together.
+    pub queued: usize,
+    /// How fast appends come.
+    pub load: Load,
+}
+
+/// When appends must be durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SyncPolicy {
+    /// Never: in the page cache when the append returns, or on the device without a flush of its cache.
+    None,
+    /// Each before the next one begins.
+    Every,
+    /// Those that are queued together, by one sync.
+    Group,
+    /// Written at once, and synced every so often.
+    Interval(Duration),
+}
+
+/// What the file is before its first append.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Preparation {
+    /// Empty: every append makes it longer.
+    Extend,
+    /// Blocks are reserved, but were never written: each is converted when it is.
+    Allocate,
+    /// Zeros were written and synced: an append changes data only.
+    Prewritten,
+}
+
+/// How fast appends come.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Load {
+    /// The next ones when the last ones are done. A latency is the time of one call.
+    Saturated,
+    /// So many a second over all writers, whatever the strategy does (open loop). A latency begins when the append was due.
+    PerSecond(f64),
+}
+
+impl Setting {
+    /// Size of one append, transfer or request. Bytes.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        match self {
+            Setting::Write(setting) => setting.size_bytes,
+        }
+    }
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Setting::Write(setting) => setting.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for WriteSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} · sync {} · {}", Size(self.size_bytes), self.sync, self.prepare)?;
+        if self.writers > 1 {
+            write!(f, " · {} writers", self.writers)?;
+        }
+        if self.queued > 1 {
+            write!(f, " · {} queued", self.queued)?;
+        }
+        if let Load::PerSecond(rate) = self.load {
+            write!(f, " · {rate:.0}/s")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for SyncPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SyncPolicy::None => f.write_str("none"),
+            SyncPolicy::Every => f.write_str("every"),
+            SyncPolicy::Group => f.write_str("group"),
+            SyncPolicy::Interval(interval) => write!(f, "{} ms", interval.as_millis()),
+        }
+    }
+}
+
+impl fmt::Display for Preparation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Preparation::Extend => "extend",
+            Preparation::Allocate => "allocate",
+            Preparation::Prewritten => "prewritten",
+        })
+    }
+}
+
+/// Bytes in the largest binary unit that divides them.
+pub(crate) struct Size(pub(crate) usize);
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            bytes if bytes >= 1 << 20 && bytes.is_multiple_of(1 << 20) => write!(f, "{} MiB", bytes >> 20),
+            bytes if bytes >= 1 << 10 && bytes.is_multiple_of(1 << 10) => write!(f, "{} KiB", bytes >> 10),
+            bytes => write!(f, "{bytes} B"),
+        }
+    }
+}

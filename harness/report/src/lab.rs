@@ -1,0 +1,104 @@
+//! What the I/O lab measured: `lab.json`, from which its report is made.
+
+use ringbench_stats::{Host, Interval};
+use serde::Serialize;
+
+use crate::results::FloorPart;
+
+/// One run of the lab.
+#[derive(Debug, Clone, Serialize)]
+pub struct LabResults {
+    /// The command that repeats it.
+    pub command: String,
+    /// When it began: milliseconds since 1970-01-01 UTC.
+    pub started_unix_ms: u64,
+    /// How long it took. Seconds.
+    pub took_seconds: f64,
+    /// Decides the order of the runs.
+    pub seed: u64,
+    /// How often each cell was to run.
+    pub repeats: usize,
+    /// Somebody ended it before its end: some cells have fewer runs, or none.
+    pub interrupted: bool,
+    /// The machine, and the mount of the directory that was measured.
+    pub host: Host,
+    /// What the host's parts do alone.
+    pub roofline: Vec<FloorPart>,
+    /// Contestants that this host can't run.
+    pub unavailable: Vec<LabUnavailable>,
+    /// In the order of the plan: those of one setting stand together.
+    pub cells: Vec<LabCell>,
+    /// The order in which the cells ran: indexes into `cells`.
+    pub order: Vec<usize>,
+}
+
+/// A contestant that this host can't run.
+#[derive(Debug, Clone, Serialize)]
+pub struct LabUnavailable {
+    /// What it is called.
+    pub name: String,
+    /// By what it was refused.
+    pub reason: String,
+    /// What to change to have it.
+    pub remedy: String,
+}
+
+/// One contestant in one setting.
+#[derive(Debug, Clone, Serialize)]
+pub struct LabCell {
+    /// The contestant.
+    pub name: String,
+    /// `write`, `transfer` or `serve`.
+    pub family: String,
+    /// What was asked of everybody in this setting, in words.
+    pub setting: String,
+    /// Size of one append, transfer or request. Bytes.
+    pub size_bytes: usize,
+    /// When appends had to be durable: `none`, `every`, `group` or the interval.
+    pub sync: Option<String>,
+    /// What the file was before: `extend`, `allocate` or `prewritten`.
+    pub prepare: Option<String>,
+    /// Threads, each with a file of its own.
+    pub writers: Option<usize>,
+    /// Appends that were handed over together.
+    pub queued: Option<usize>,
+    /// Appends a second over all writers; `None`: as fast as it goes.
+    pub offered_per_s: Option<f64>,
+    /// Runs that counted.
+    pub runs: usize,
+    /// Among those of its setting, from 1; whoever can't be told from the first of a rank shares it. `None` without a run.
+    pub rank: Option<usize>,
+    /// Its score as a multiple of that of its setting's best, run by run.
+    pub of_best: Option<Interval>,
+    /// Megabytes a second.
+    pub mb_per_s: Option<Interval>,
+    /// From when it was due; of all runs together.
+    pub latency_us: LabLatency,
+    /// Processor seconds, user and system, of the whole process for each gigabyte: the median of the runs.
+    pub cpu_s_per_gb: Option<f64>,
+    /// User space's part of that.
+    pub user_s_per_gb: Option<f64>,
+    /// Context switches for each megabyte: the median of the runs.
+    pub context_switches_per_mb: Option<f64>,
+    /// Calls that came back with the data durable, in all runs.
+    pub syncs: u64,
+    /// Their mean time. Microseconds.
+    pub sync_us: Option<f64>,
+    /// Megabytes a second as a share of what the host's parts do alone.
+    pub roofline_share: Option<f64>,
+    /// Why it did not run to the end.
+    pub failure: Option<String>,
+}
+
+/// Latencies in microseconds; `None` where fewer than ten samples lie beyond.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct LabLatency {
+    /// Median.
+    pub p50: Option<f64>,
+    /// 99th percentile.
+    pub p99: Option<f64>,
+    /// 99.9th percentile.
+    pub p999: Option<f64>,
+    /// The longest.
+    pub max: Option<f64>,
+}
