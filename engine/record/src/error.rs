@@ -175,6 +175,17 @@ pub enum RecordError {
         /// The newest accepted.
         newest_ms: i64,
     },
+    /// Records that the topic does not take, each for a fault of its own: the others of the batch could be sent again.
+    #[error("{count} of the batch's records are refused, such as: {fault}")]
+    Refused {
+        /// How many.
+        count: i32,
+        /// Positions in the batch, from 0, rising, each with the reason: the first of them where they are many more than the
+        /// batch's bytes could hold. The reasons are literals for the same cause.
+        listed: Vec<(i32, &'static str)>,
+        /// What is wrong with one of them. A wrong timestamp is named before a missing key, as in Apache Kafka.
+        fault: Box<RecordError>,
+    },
     /// A batch cannot hold more: its size is counted in an `i32`, its records too.
     #[error("the batch would pass 2 GiB or 2^31 records: build it and begin another")]
     Full,
@@ -188,6 +199,7 @@ impl RecordError {
     #[must_use]
     pub fn kafka_code(&self) -> i16 {
         match self {
+            Self::Refused { fault, .. } => fault.kafka_code(),
             Self::BadLength { .. } | Self::UnknownMagic { .. } | Self::BadCrc { .. } => 2,
             Self::TooLarge { .. } => 10,
             Self::ClientAppendTime | Self::TimestampOutOfRange { .. } => 32,
@@ -211,13 +223,24 @@ impl RecordError {
         }
     }
 
-    /// The position in its batch of the record at fault, for Produce 8's `record_errors` (KIP-467). Like Kafka only for what is
-    /// one record's fault: records that do not fit their batch are the fault of the batch.
-    #[must_use]
-    pub fn record_index(&self) -> Option<i32> {
-        match *self {
-            Self::MissingKey { index } | Self::TimestampOutOfRange { index, .. } => Some(index),
+    /// The reason in short where it is the fault of one record, and not that of the batch, as records are that do not fit it.
+    pub(crate) fn reason_of_one_record(&self) -> Option<&'static str> {
+        match self {
+            Self::MissingKey { .. } => Some("it has no key; a compacted topic needs one"),
+            Self::TimestampOutOfRange { .. } => {
+                Some("its timestamp is outside message.timestamp.before.max.ms or .after.max.ms")
+            }
             _ => None,
+        }
+    }
+
+    /// The positions in their batch of the records at fault, each with the reason, for Produce 8's `record_errors` (KIP-467).
+    /// Empty where the batch as a whole is at fault.
+    #[must_use]
+    pub fn refused_records(&self) -> &[(i32, &'static str)] {
+        match self {
+            Self::Refused { listed, .. } => listed,
+            _ => &[],
         }
     }
 

@@ -76,7 +76,8 @@ impl Summary {
 /// are misnumbered are refused rather than renumbered.
 ///
 /// # Errors
-/// The first fault found, in the order size, CRC, header, records; [`RecordError::kafka_code`] is the answer to the client.
+/// The first fault found, in the order size, CRC, header, records; but all the records that the topic does not take.
+/// [`RecordError::kafka_code`] is the answer to the client.
 pub fn producer_batch(records: &[u8], limits: &Limits) -> Result<Summary, RecordError> {
     if records.is_empty() {
         return Err(RecordError::NoBatch);
@@ -106,11 +107,21 @@ pub fn producer_batch(records: &[u8], limits: &Limits) -> Result<Summary, Record
         max_timestamp_delta: header.last_offset_delta,
     };
     if limits.depth == Depth::Records {
-        let mut walk =
-            Walk { header: &header, limits, index: 0, max_timestamp_ms: NO_TIMESTAMP, max_timestamp_delta: 0 };
+        let mut walk = Walk {
+            header: &header,
+            limits,
+            index: 0,
+            max_timestamp_ms: NO_TIMESTAMP,
+            max_timestamp_delta: 0,
+            refused: None,
+            most_listed: (bytes / BYTES_PER_LISTED).max(1),
+        };
         match compression {
             Compression::None => walk.records(&mut batch.body())?,
             _ => walk.records(&mut Stream::new(compression, batch.body(), limits.max_decompressed_bytes)?)?,
+        }
+        if let Some(refused) = walk.refused {
+            return Err(refused);
         }
         summary.max_timestamp_ms = walk.max_timestamp_ms;
         summary.max_timestamp_delta = walk.max_timestamp_delta;
@@ -139,6 +150,10 @@ fn check_header(header: &BatchHeader) -> Result<(), RecordError> {
     Ok(())
 }
 
+/// Bytes of a batch as sent for each refused record that is listed: little text decompresses to many records, and what lists
+/// them must not outgrow what was sent. No record of a batch that is not compressed is shorter.
+const BYTES_PER_LISTED: usize = 7;
+
 /// One walk over the records of a batch.
 struct Walk<'a> {
     header: &'a BatchHeader,
@@ -146,13 +161,21 @@ struct Walk<'a> {
     index: i32,
     max_timestamp_ms: i64,
     max_timestamp_delta: i32,
+    /// The records that the topic does not take, so far: [`RecordError::Refused`].
+    refused: Option<RecordError>,
+    most_listed: usize,
 }
 
 impl Walk<'_> {
     fn records(&mut self, source: &mut impl Source) -> Result<(), RecordError> {
         while self.index < self.header.record_count {
             let record = next(source).map_err(|error| error.into_record_error(self.header, self.index))?;
-            self.record(&record)?;
+            if let Err(fault) = self.record(&record) {
+                match fault.reason_of_one_record() {
+                    Some(reason) => self.refuse(fault, reason),
+                    None => return Err(fault),
+                }
+            }
             self.index += 1;
         }
         match source.is_at_end() {
@@ -183,6 +206,24 @@ impl Walk<'_> {
             (self.max_timestamp_ms, self.max_timestamp_delta) = (timestamp_ms, index);
         }
         Ok(())
+    }
+
+    fn refuse(&mut self, found: RecordError, reason: &'static str) {
+        match &mut self.refused {
+            Some(RecordError::Refused { count, listed, fault }) => {
+                *count += 1;
+                if listed.len() < self.most_listed {
+                    listed.push((self.index, reason));
+                }
+                if matches!(**fault, RecordError::MissingKey { .. }) {
+                    **fault = found;
+                }
+            }
+            none => {
+                let listed = vec![(self.index, reason)];
+                *none = Some(RecordError::Refused { count: 1, listed, fault: Box::new(found) });
+            }
+        }
     }
 }
 

@@ -156,17 +156,39 @@ fn records_are_read_across_every_seam_of_the_decompressed_stream() {
 }
 
 #[test]
+fn a_short_batch_of_many_refused_records_lists_no_more_of_them_than_its_bytes_could_hold() {
+    let mut builder = BatchBuilder::new(Compression::Zstd);
+    (0..50_000).for_each(|_| builder.append(0, None, None, &[]).map(drop).unwrap());
+    let bytes = builder.build().unwrap();
+    let (error, _) = refusal(&bytes, &Limits { keys_required: true, ..Limits::default() });
+    assert!(matches!(error, RecordError::Refused { count: 50_000, .. }), "{error}");
+    assert_eq!(error.refused_records().len(), bytes.len() / 7);
+}
+
+#[test]
 fn keys_and_timestamps_are_checked_where_the_topic_asks_for_it() {
     for compression in Compression::ALL {
         let bytes = batch(compression);
         let compacted = Limits { keys_required: true, ..Limits::default() };
-        assert_eq!(refusal(&bytes, &compacted), (RecordError::MissingKey { index: 1 }, INVALID_RECORD));
-        assert_eq!(RecordError::MissingKey { index: 1 }.record_index(), Some(1));
+        let refused = |listed: &[i32], named: RecordError, bytes: &[u8], limits: &Limits| {
+            let RecordError::Refused { count, listed: found, fault } = producer_batch(bytes, limits).unwrap_err()
+            else {
+                panic!("not refused record by record")
+            };
+            assert_eq!(found.iter().map(|&(index, _)| index).collect::<Vec<_>>(), listed);
+            assert_eq!((count as usize, *fault), (listed.len(), named));
+        };
+        refused(&[1], RecordError::MissingKey { index: 1 }, &bytes, &compacted);
+        assert_eq!(refusal(&bytes, &compacted).1, INVALID_RECORD);
         let within = |oldest_ms, newest_ms| Limits { timestamps_ms: Some((oldest_ms, newest_ms)), ..Limits::default() };
         assert!(producer_batch(&bytes, &within(1_000, 1_010)).is_ok());
         let error = RecordError::TimestampOutOfRange { index: 1, timestamp_ms: 1_010, oldest_ms: 0, newest_ms: 1_009 };
-        assert_eq!(refusal(&bytes, &within(0, 1_009)), (error, INVALID_TIMESTAMP));
-        assert_eq!(refusal(&bytes, &within(1_001, 9_999)).0.record_index(), Some(0));
+        refused(&[1], error, &bytes, &within(0, 1_009));
+        let both = Limits { keys_required: true, ..within(1_001, 1_009) };
+        let first =
+            RecordError::TimestampOutOfRange { index: 0, timestamp_ms: 1_000, oldest_ms: 1_001, newest_ms: 1_009 };
+        refused(&[0, 1], first, &bytes, &both);
+        assert_eq!(refusal(&bytes, &both).1, INVALID_TIMESTAMP);
     }
     let mut untimed = BatchBuilder::new(Compression::None);
     untimed.append(NO_TIMESTAMP, None, None, &[]).unwrap();

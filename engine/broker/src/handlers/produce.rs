@@ -177,16 +177,16 @@ fn answer(partition: i32, outcome: Result<Appended, LogError>) -> PartitionProdu
     }
 }
 
-/// Says which record is at fault, where one is. As in Kafka, what is found out before the batch reaches its log comes without
+/// Says which records are at fault, where the batch as a whole is not: a client may send the others again. As in Kafka, what is found out before the batch reaches its log comes without
 /// the log's start.
 fn reject(partition: i32, error: &RecordError, log_start_offset: i64) -> PartitionProduceResponse<'static> {
-    let record_errors = error.record_index().map(|batch_index| BatchIndexAndErrorMessage {
+    let record_errors = error.refused_records().iter().map(|&(batch_index, reason)| BatchIndexAndErrorMessage {
         batch_index,
-        batch_index_error_message: Some(Str::Owned(error.to_string())),
+        batch_index_error_message: Some(Str::Borrowed(reason)),
     });
     PartitionProduceResponse {
         log_start_offset: if error.is_of_the_envelope() { -1 } else { log_start_offset },
-        record_errors: record_errors.into_iter().collect(),
+        record_errors: record_errors.collect(),
         ..refuse(partition, code_of_record(error), error.to_string())
     }
 }
