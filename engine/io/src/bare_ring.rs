@@ -49,8 +49,8 @@ pub struct BareRing {
     _stays: PhantomData<Rc<()>>,
 }
 
-/// Looks at the completion queue before a ring with a submitting kernel thread sleeps: some ten microseconds, as long as a small
-/// write takes.
+/// Looks at the completion queue before a ring with a submitting kernel thread sleeps: tens of microseconds, as long as a small write
+/// takes.
 const SQPOLL_LOOKS: u32 = 1000;
 
 /// Names without IORING_OP_, as `io_uring_enter(2)` has them, and the kernel that brought them.
@@ -186,8 +186,13 @@ impl BareRing {
         let mut looks = if self.uring.params().is_setup_sqpoll() { SQPOLL_LOOKS } else { 0 };
         let mut in_flight = round.len();
         while in_flight > 0 {
-            // Submits what was not taken yet; the completions counted are those that lie in the queue, and it is empty here.
-            enter(&self.uring, if looks > 0 { 0 } else { in_flight });
+            match looks {
+                // Submits what was not taken yet; it counts completions that lie in the queue, and the queue is empty here.
+                0 => enter(&self.uring, in_flight),
+                // Wakes the kernel's thread if it sleeps.
+                SQPOLL_LOOKS => enter(&self.uring, 0),
+                _ => std::hint::spin_loop(),
+            }
             looks = looks.saturating_sub(1);
             for completion in self.uring.completion() {
                 let index = completion.user_data().wrapping_sub(self.served);

@@ -7,6 +7,7 @@
 //! | `syscall`, `sync_thread` | the backend of plain system calls; fdatasync on threads of the device |
 //! | `ring`, `slab` | the io_uring backend: one ring per thread, a slot per operation |
 //! | `bare_ring`, `operation` | [`BareRing`]: a blocking ring without a runtime; what it can be asked to do |
+//! | `socket_ring`, `provided_buffers` | [`SocketRing`]: many sockets on one thread's ring; buffers that receives choose from |
 //! | `fault`, `shadow` | the faulty twin: injected faults; what a power cut leaves |
 //! | `gather`, `pool` | a vectored write on its way; page-aligned buffers under a byte bound |
 //! | `probe` | which backend this machine and directory can have, and what to change if not the ring |
@@ -28,7 +29,7 @@
 //!   reported once and never retried.
 //! - [`Disk::sync_data`] never blocks its thread. Reads and writes of [`Backend::Syscall`] run in the calling thread, and so do
 //!   warm reads and small writes of [`Backend::Uring`] (see [`INLINE_WRITE_BYTES`]); the immediate operations always do.
-//! - A ring, and so a [`Disk`], stays on the thread and in the current-thread runtime that it was opened on.
+//! - A ring stays on its thread, and a [`Disk`] also in the current-thread runtime that it was opened on.
 #![deny(unsafe_op_in_unsafe_fn)]
 
 mod bare_ring;
@@ -44,10 +45,12 @@ mod map;
 mod operation;
 mod pool;
 mod probe;
+mod provided_buffers;
 pub mod residency;
 mod ring;
 mod shadow;
 mod slab;
+mod socket_ring;
 mod sync_stats;
 mod sync_thread;
 mod syscall;
@@ -66,5 +69,6 @@ pub use pool::{ALIGNMENT_BYTES, Buffer, Pool};
 pub use probe::{Choice, Wanted, probe};
 pub use ring::{INLINE_WRITE_BYTES, RingLimits};
 pub use shadow::Unsynced;
+pub use socket_ring::{ConnectionId, Connections, Event, ReceiveMode, SocketRing};
 pub use sync_stats::SyncStats;
 pub use write_back::{finish_write_back, start_write_back};
