@@ -6,6 +6,7 @@
 //! | `write` | the strategies for writing, a file each; what a run of one is |
 //! | `plan` | [`Plan`]: which cells are run, how often and for how long |
 //! | `lab` | [`Lab`]: runs a plan, interleaved and in a random order |
+//! | `stretch` | threads that begin together and are watched until the last has ended |
 //! | `sample` | [`Sample`]: what one run of one cell showed |
 //! | `ranking` | [`rank()`]: who is ahead, and by how much more than chance |
 //!
@@ -23,6 +24,7 @@ mod plan;
 mod ranking;
 mod sample;
 mod setting;
+mod stretch;
 mod write;
 
 pub use contestant::{Availability, Contestant, Family};

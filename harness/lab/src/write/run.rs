@@ -1,8 +1,7 @@
 //! One run of one cell: threads that append as the setting says, watched.
 
 use std::io;
-use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,8 +10,9 @@ use ringbench_stats::{Latencies, Pace};
 
 use super::{Source, Strategy, Target, Writer};
 use crate::lab::{Bench, Budget};
-use crate::sample::{Cost, Sample, Syncs};
+use crate::sample::{Sample, Syncs};
 use crate::setting::{Load, Preparation, SyncPolicy, WriteSetting};
+use crate::stretch::Stretch;
 
 /// Of what waits in an open loop, the most that is handed over at once.
 const MOST_QUEUED: u64 = 64;
@@ -21,38 +21,27 @@ const TIMER_SLACK_NS: u64 = 1;
 
 /// Runs the cell once. Each writer's file is made before and removed afterwards; neither is measured.
 pub(crate) fn run(strategy: &dyn Strategy, setting: &WriteSetting, bench: &Bench<'_>) -> io::Result<Sample> {
-    let (ready, end) = (Barrier::new(setting.writers + 1), Barrier::new(setting.writers + 1));
-    let failed = AtomicBool::new(false);
     let capacity_bytes = capacity(setting, bench.budget.bytes);
+    let stretch = Stretch::new(setting.writers);
     let writer = |number: usize| {
         let path = bench.directory.join(format!("writer-{number}"));
-        let target = Source::new().and_then(|source| Target::new(&path, setting, capacity_bytes, source));
-        let opened = target.and_then(|target| strategy.open(target));
-        failed.fetch_or(opened.is_err(), Ordering::Relaxed);
-        ready.wait();
-        let driven = opened.and_then(|mut writer| {
+        let open = || strategy.open(Target::new(&path, setting, capacity_bytes, Source::new()?)?);
+        let driven = stretch.run(open, |writer| {
             let mut drive = Drive::new(setting, capacity_bytes, bench);
-            if !failed.load(Ordering::Relaxed) {
-                drive.all(writer.as_mut())?;
-            }
-            // The writer is closed when nobody watches any more.
-            Ok((drive, writer))
+            drive.all(writer.as_mut())?;
+            Ok(drive)
         });
-        end.wait();
-        let drive = driven.map(|(drive, _writer)| drive);
         // What is dirty goes with the file: it is no burden on the next run.
         std::fs::remove_file(&path)?;
-        drive
+        driven
     };
     thread::scope(|scope| {
         let writer = &writer;
         let threads: Vec<_> = (0..setting.writers).map(|number| scope.spawn(move || writer(number))).collect();
-        ready.wait();
-        let (before, begun) = (Cost::now(), Instant::now());
-        end.wait();
-        let mut sample = Sample { elapsed: begun.elapsed(), cost: Cost::now().since(&before), ..Sample::default() };
+        let mut sample = stretch.watch();
         for thread in threads {
-            let drive = thread.join().unwrap_or_else(|_| Err(io::Error::other("a writer's thread panicked")))?;
+            let driven = thread.join().unwrap_or_else(|_| Err(io::Error::other("a writer's thread panicked")))?;
+            let Some(drive) = driven else { continue };
             sample.bytes += drive.position;
             sample.latencies.merge(&drive.latencies);
             sample.syncs.count += drive.syncs.count;
