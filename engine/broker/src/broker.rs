@@ -12,6 +12,7 @@ use crate::limits::Gate;
 use crate::limits::Limits;
 use crate::metrics::ShardMetrics;
 use crate::request::Peer;
+use crate::reserve::Reserve;
 use crate::topics::Topics;
 
 /// One broker's state, seen from every thread.
@@ -26,6 +27,7 @@ pub(crate) struct Broker {
     pub(crate) producer_ids: ProducerIds,
     pub(crate) budget: Budget,
     pub(crate) limits: Limits,
+    pub(crate) reserve: Reserve,
     pub(crate) gate: Gate,
     pub(crate) drain: Drain,
     /// Which way to the disk, in a word.

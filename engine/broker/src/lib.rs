@@ -25,6 +25,7 @@ mod metrics;
 mod outbox;
 mod reply;
 mod request;
+mod reserve;
 mod server;
 mod shard;
 mod topics;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ringlog_coordinator::Settings as GroupSettings;
 use ringlog_io::{DirLock, Disk, Wanted};
-use ringlog_log::{LogDir, LogError};
+use ringlog_log::{LogDir, LogError, Shutdown};
 use ringlog_metadata::{MetaError, MetaProperties, ProducerIds};
 use ringlog_settings::{Backend, BrokerConfig, Listener, Sources};
 use tokio::net::TcpListener;
@@ -20,6 +20,7 @@ use crate::drain::{Drain, DrainTrigger};
 use crate::groups::Groups;
 use crate::limits::{Gate, Limits};
 use crate::metrics;
+use crate::reserve::Reserve;
 use crate::shard::{self, ShardHandle};
 use crate::topics::{self, TopicError, Topics};
 use crate::upkeep;
@@ -97,14 +98,18 @@ impl Server {
             Some(remedy) => warn!(backend = ?choice.backend, reason = choice.reason, remedy, "disk backend"),
             None => info!(backend = ?choice.backend, reason = choice.reason, "disk backend"),
         }
-        let (identity, topics) = on_local_runtime(async {
+        let (identity, topics, reserve) = on_local_runtime(async {
             let disk = Disk::syscall();
             let fresh = || topics::fresh_id().unwrap_or_default().to_string();
             let identity = MetaProperties::open(&disk, &config.log_dir, config.node_id, fresh)?;
             let dir = LogDir::open(&disk, &config.log_dir)?;
-            info!(last_end = ?dir.shutdown(), "data directory {path}");
+            info!(path, partitions = dir.partitions()?.len(), "data directory: {}", found(dir.shutdown()));
+            let reserve = Reserve::given_up(&disk, &config.log_dir);
             let topics = Topics::open(&disk, dir, config.clone(), sources.fixed).await.map_err(explain)?;
-            Ok::<_, ServerError>((identity, topics))
+            if !reserve.restore(&disk).await {
+                warn!(reason = reserve.refusal(), "starting on a full disk");
+            }
+            Ok::<_, ServerError>((identity, topics, reserve))
         })??;
         let listening = |source| ServerError::Listen { listener: config.listener.to_string(), source };
         let listener = bind(&config.listener).map_err(listening)?;
@@ -134,6 +139,7 @@ impl Server {
             producer_ids: ProducerIds::open(&config.log_dir)?,
             budget: Budget::new(config.memory_inflight_max_bytes),
             limits,
+            reserve,
             gate: Gate::default(),
             drain,
             backend: format!("{:?}", choice.backend).to_lowercase(),
@@ -204,6 +210,15 @@ impl Server {
         on_local_runtime(async { broker.topics.close(&Disk::syscall()).await })??;
         info!("stopped");
         Ok(())
+    }
+}
+
+/// What an operator is told of the directory's last user.
+fn found(last_end: Shutdown) -> &'static str {
+    match last_end {
+        Shutdown::Clean => "closed in good order",
+        Shutdown::ProcessDied => "its last user was killed: the ends of its logs are checked",
+        Shutdown::HostDied => "new, or its host has restarted: its logs are checked from their last sync on",
     }
 }
 

@@ -19,6 +19,9 @@ use crate::server::DRAIN_LIMIT;
 /// `flush.ms` is kept to within this much.
 const FLUSH_EVERY: Duration = Duration::from_millis(100);
 
+/// How soon producers may go on once a full disk has room again.
+const ROOM_EVERY: Duration = Duration::from_secs(1);
+
 /// Starts both threads. They end when the broker drains.
 pub(crate) fn spawn(broker: &Arc<Broker>, choice: &Choice) -> std::io::Result<[JoinHandle<()>; 2]> {
     let upkeep = |broker: Arc<Broker>, disk: Disk| async move {
@@ -26,6 +29,7 @@ pub(crate) fn spawn(broker: &Arc<Broker>, choice: &Choice) -> std::io::Result<[J
             flush(&broker, &disk),
             retain(&broker, &disk),
             checkpoint(&broker, &disk),
+            make_room(&broker, &disk),
             forget(&broker),
             broker.groups.keep_time(&broker, &disk),
             expire_offsets(&broker, &disk),
@@ -111,6 +115,15 @@ async fn checkpoint(broker: &Broker, disk: &Disk) {
     every(broker, broker.config.log_flush_offset_checkpoint_interval, async || {
         if let Err(error) = broker.topics.write_checkpoints(disk) {
             error!(%error, "checkpoints could not be written");
+        }
+    })
+    .await;
+}
+
+async fn make_room(broker: &Broker, disk: &Disk) {
+    every(broker, ROOM_EVERY, async || {
+        if broker.reserve.refusal().is_some() && broker.reserve.restore(disk).await {
+            info!("the disk has room: producing is allowed again");
         }
     })
     .await;

@@ -54,11 +54,11 @@ pub(crate) fn start(mut incoming: Incoming) -> Result<Handling, RequestError> {
     let outcomes = queue(&incoming, body, plan, acks);
     if acks == 0 {
         // The batches keep their place in the budget until they are written; nobody is told how that went.
-        tokio::task::spawn_local(settle(outcomes, held).map(drop));
+        tokio::task::spawn_local(async move { settle(&incoming, outcomes, held).await });
         return Ok(Handling::Done(Reply::silence()));
     }
     let answered = async move {
-        let responses = settle(outcomes, held).await;
+        let responses = settle(&incoming, outcomes, held).await;
         incoming.answer(&ProduceResponse { responses, ..Default::default() })
     };
     Ok(Handling::Later(answered.boxed_local()))
@@ -140,6 +140,9 @@ fn append(
         let reason = format!("min.insync.replicas={}, and there is one replica", config.min_insync_replicas);
         return State::Refused(ErrorCode::NotEnoughReplicas, reason);
     }
+    if let Some(reason) = incoming.broker().reserve.refusal() {
+        return State::Refused(ErrorCode::KafkaStorageError, reason);
+    }
     match admit(records, incoming.version, config, now_ms) {
         Ok(batch) => State::Queued(log.append(&incoming.shard.disk, batch)),
         Err(error) => State::Faulty { error, log_start_offset: log.log_start_offset() },
@@ -147,13 +150,19 @@ fn append(
 }
 
 /// Waits for every batch's outcome; the frame's share of the budget ends here.
-async fn settle(outcomes: Vec<TopicOutcomes>, held: Held) -> Vec<TopicProduceResponse<'static>> {
+async fn settle(incoming: &Incoming, outcomes: Vec<TopicOutcomes>, held: Held) -> Vec<TopicProduceResponse<'static>> {
     let mut responses = Vec::with_capacity(outcomes.len());
     for topic in outcomes {
         let mut partition_responses = Vec::with_capacity(topic.partitions.len());
         for Outcome { partition, state } in topic.partitions {
             partition_responses.push(match state {
-                State::Queued(appending) => answer(partition, appending.await),
+                State::Queued(appending) => {
+                    let outcome = appending.await;
+                    if matches!(outcome, Err(LogError::DiskFull { .. })) {
+                        incoming.broker().reserve.give_up(&incoming.shard.disk);
+                    }
+                    answer(partition, outcome)
+                }
                 State::Refused(code, message) => refuse(partition, code, message),
                 State::Faulty { error, log_start_offset } => reject(partition, &error, log_start_offset),
             });

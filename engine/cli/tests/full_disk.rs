@@ -1,0 +1,97 @@
+//! A disk that is full: producers are refused, readers and whoever makes room are not, and producing resumes unaided.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use ringlog_client::{
+    Admin, Client, ClientError, ClientOptions, Consumer, ConsumerOptions, NewTopic, OffsetSpec, Producer,
+    ProducerOptions, ProducerRecord, TopicPartition,
+};
+
+/// A broker on a file system of its own that holds 24 MiB; `None` where nobody may mount one.
+fn serve_on_a_small_disk(mount: &Path) -> Option<(Child, String)> {
+    let script = "mount -t tmpfs -o size=24m tmpfs \"$0\" && exec \"$1\" serve --data \"$0/data\" --listen 127.0.0.1:0";
+    let mut child = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c", script])
+        .arg(mount)
+        .arg(env!("CARGO_BIN_EXE_ringlog"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()?;
+    let mut ready = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+    let address = ready.strip_prefix("ringlog ready: kafka://").and_then(|rest| rest.split(' ').next());
+    match address {
+        Some(address) => Some((child, address.to_owned())),
+        None => {
+            child.wait().unwrap();
+            None
+        }
+    }
+}
+
+async fn connect(address: &str) -> Client {
+    Client::connect(ClientOptions::new(address).unwrap()).await.unwrap()
+}
+
+async fn produce_one(producer: &Producer, topic: &str, value: &[u8]) -> Result<(), ClientError> {
+    let record = ProducerRecord { topic, partition: Some(0), value: Some(value), ..Default::default() };
+    producer.send(record).await?.await.map(drop)
+}
+
+#[test]
+fn producers_are_refused_while_the_disk_is_full_and_nobody_else_is() {
+    let mount = tempfile::tempdir().unwrap();
+    let Some((mut broker, address)) = serve_on_a_small_disk(mount.path()) else {
+        eprintln!("!!! NOT TESTED: no file system can be mounted here (unshare --user --mount)");
+        return;
+    };
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+        let admin = Admin::new(connect(&address).await);
+        for name in ["full", "other"] {
+            let topic = NewTopic { name: name.into(), partitions: Some(1), ..Default::default() };
+            admin.create_topic(&topic, false).await.unwrap();
+        }
+        let options =
+            ProducerOptions { delivery_timeout: Duration::from_secs(2), linger: Duration::ZERO, ..Default::default() };
+        let producer = Producer::new(connect(&address).await, options).unwrap();
+        let value = vec![7; 256 << 10];
+        let mut acknowledged = 0;
+        let refused = loop {
+            match produce_one(&producer, "full", &value).await {
+                Ok(()) => acknowledged += 1,
+                Err(error) => break error.to_string(),
+            }
+            assert!(acknowledged < 24 << 2, "a disk of 24 MiB took {acknowledged} records of 256 KiB");
+        };
+        assert!(acknowledged > 40, "{acknowledged} records, then {refused}");
+        // Everybody is refused, before anything is written, and told why.
+        assert!(produce_one(&producer, "other", b"x").await.is_err());
+
+        let options = ConsumerOptions { auto_commit: None, ..Default::default() };
+        let mut consumer = Consumer::new(connect(&address).await, options).unwrap();
+        let partition = TopicPartition { topic: "full".into(), partition: 0 };
+        consumer.assign([partition.clone()]);
+        consumer.seek_to(&partition, OffsetSpec::Earliest).unwrap();
+        let mut read = 0;
+        while read < acknowledged {
+            let records = consumer.poll(Duration::from_secs(5)).await.unwrap();
+            assert!(!records.is_empty(), "{read} of {acknowledged} records could be read");
+            records
+                .try_for_each(|_, record| {
+                    assert_eq!(record.value, Some(&value[..]));
+                    read += 1;
+                    Ok::<_, ClientError>(())
+                })
+                .unwrap();
+        }
+        admin.delete_topic("full").await.unwrap();
+        while produce_one(&producer, "other", b"x").await.is_err() {}
+    });
+    broker.kill().unwrap();
+    broker.wait().unwrap();
+}
