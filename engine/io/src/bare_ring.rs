@@ -248,11 +248,22 @@ impl RingSetup {
     }
 }
 
-/// What can be changed, said in the error where it is known.
-pub(crate) fn with_remedy(error: io::Error) -> io::Error {
+/// Why there is no ring, and what to change: what an [`io::Error`] made by [`with_remedy`] holds.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}. {remedy}")]
+pub struct RingRefused {
+    /// What the kernel said.
+    pub error: io::Error,
+    /// With the values that this host has.
+    pub remedy: String,
+}
+
+/// What can be changed, said in the error where it is known: as a [`RingRefused`].
+pub fn with_remedy(error: io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(libc::EPERM | libc::EACCES | libc::ENOSYS | libc::ENOMEM) => {
-            io::Error::new(error.kind(), format!("{error}. {}", remedy(&error)))
+            let remedy = remedy(&error);
+            io::Error::new(error.kind(), RingRefused { error, remedy })
         }
         _ => error,
     }

@@ -57,7 +57,7 @@ mod syscall;
 pub mod transfer;
 mod write_back;
 
-pub use bare_ring::{BareRing, RingSetup};
+pub use bare_ring::{BareRing, RingRefused, RingSetup, with_remedy};
 pub use dir_lock::DirLock;
 pub use disk::{Allocation, Backend, Disk};
 pub use fault::{Fault, Faults, OperationKind};

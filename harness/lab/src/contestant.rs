@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
+use ringlog_io::RingRefused;
+
 use crate::setting::Setting;
 use crate::write;
 
@@ -86,7 +88,12 @@ impl Contestant {
         };
         match tried {
             Ok(()) => Availability::Available,
-            Err(error) => Availability::Unavailable { reason: error.to_string(), remedy: self.remedy(&error) },
+            Err(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<RingRefused>()) {
+                Some(RingRefused { error, remedy }) => {
+                    Availability::Unavailable { reason: error.to_string(), remedy: remedy.clone() }
+                }
+                None => Availability::Unavailable { reason: error.to_string(), remedy: self.remedy(&error) },
+            },
         }
     }
 

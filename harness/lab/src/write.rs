@@ -8,6 +8,8 @@
 //! | `direct` | past the page cache, with and without a flush in the same call |
 //! | `mmap` | a copy into a map of the file, and msync |
 //! | `writer_thread`, `tokio_fs` | handed to another thread |
+//! | `ring` | operations of an io_uring: a file for each way to set one up and to use it |
+//! | `tokio_uring` | the same through tokio's runtime for it |
 
 mod direct;
 mod dontcache;
@@ -16,9 +18,11 @@ mod fdatasync;
 mod mmap;
 mod pwrite;
 mod pwritev;
+mod ring;
 mod run;
 mod target;
 mod tokio_fs;
+mod tokio_uring;
 mod write_behind;
 mod writer_thread;
 
@@ -43,6 +47,14 @@ pub(crate) const STRATEGIES: &[&dyn Strategy] = &[
     &mmap::MmapMsync,
     &writer_thread::WriterThread,
     &tokio_fs::TokioFs,
+    &ring::BUFFERED,
+    &ring::COOP,
+    &ring::DEFER,
+    &ring::SQPOLL,
+    &ring::FIXED,
+    &ring::DIRECT,
+    &ring::LINKED,
+    &tokio_uring::TokioUring,
 ];
 
 /// A way to write.

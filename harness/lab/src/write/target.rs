@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -30,8 +31,18 @@ impl Source {
 
     /// The block that stands at `position` of a file.
     pub(crate) fn block(&self, position: u64, size_bytes: usize) -> &[u8] {
+        self.memory.get(Source::place(position, size_bytes)).unwrap_or_default()
+    }
+
+    /// Where in the memory it is.
+    pub(crate) fn place(position: u64, size_bytes: usize) -> Range<usize> {
         let start = (position % SOURCE_BYTES as u64) as usize;
-        self.memory.get(start..start + size_bytes).unwrap_or_default()
+        start..start + size_bytes
+    }
+
+    /// The memory, for who must own it.
+    pub(crate) fn into_memory(self) -> Buffer {
+        self.memory
     }
 
     /// Whether a file begins with the first `length` bytes.
