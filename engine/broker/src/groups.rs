@@ -15,7 +15,7 @@ use tokio::sync::{Notify, oneshot};
 use tracing::{error, warn};
 
 use crate::broker::Broker;
-use crate::clock::now_ms;
+use crate::clock::{now_ms, steady_ms};
 use crate::topics::{OFFSETS_TOPIC, Topics};
 
 /// All groups of this broker. One lock: a call takes microseconds, and waiting happens outside of it.
@@ -49,7 +49,7 @@ impl Groups {
                 replay::replay(log, &mut coordinator)?;
             }
         }
-        coordinator.loaded(now_ms());
+        coordinator.loaded(steady_ms());
         let inner = Inner { coordinator, waiting: HashMap::new(), next_token: 0, awaited_ms: None, closed: false };
         Ok(Groups { inner: Mutex::new(inner), sooner: Notify::new() })
     }
@@ -74,7 +74,7 @@ impl Groups {
             let token = Token(inner.next_token);
             let (answer, answered) = oneshot::channel();
             inner.waiting.insert(token, answer);
-            self.act(inner, broker, disk, |coordinator| call(coordinator, now_ms(), token));
+            self.act(inner, broker, disk, |coordinator| call(coordinator, steady_ms(), token));
             answered
         };
         answered.await.ok()
@@ -87,12 +87,12 @@ impl Groups {
 
     /// A topic is gone, and the offsets committed for it.
     pub(crate) fn topic_deleted(&self, broker: &Arc<Broker>, disk: &Disk, topic: &str) {
-        self.act(self.lock(), broker, disk, |coordinator| coordinator.topic_deleted(now_ms(), topic));
+        self.act(self.lock(), broker, disk, |coordinator| coordinator.topic_deleted(steady_ms(), topic));
     }
 
     /// Drops offsets that have expired; to be called every `offsets.retention.check.interval.ms`.
     pub(crate) fn expire_offsets(&self, broker: &Arc<Broker>, disk: &Disk) {
-        self.act(self.lock(), broker, disk, |coordinator| coordinator.expire_offsets(now_ms()));
+        self.act(self.lock(), broker, disk, |coordinator| coordinator.expire_offsets(steady_ms()));
     }
 
     /// Keeps time until the broker drains; then nobody waits any longer.
@@ -106,14 +106,14 @@ impl Groups {
             let due = async {
                 match deadline_ms {
                     Some(deadline_ms) => {
-                        let left_ms = u64::try_from(deadline_ms - now_ms()).unwrap_or(0);
+                        let left_ms = u64::try_from(deadline_ms - steady_ms()).unwrap_or(0);
                         tokio::time::sleep(std::time::Duration::from_millis(left_ms)).await;
                     }
                     None => std::future::pending().await,
                 }
             };
             tokio::select! {
-                () = due => self.act(self.lock(), broker, disk, |coordinator| coordinator.tick(now_ms())),
+                () = due => self.act(self.lock(), broker, disk, |coordinator| coordinator.tick(steady_ms())),
                 () = self.sooner.notified() => {}
                 () = broker.drain.started() => break,
             }
@@ -153,7 +153,7 @@ impl Groups {
                     }
                     Action::Write(ticket, changes) => match queue(broker, disk, &ticket, &changes) {
                         Ok(appending) => queued.push(Queued { ticket, appending }),
-                        Err(error) => actions.extend(inner.coordinator.written(now_ms(), &ticket, Err(error))),
+                        Err(error) => actions.extend(inner.coordinator.written(steady_ms(), &ticket, Err(error))),
                     },
                 }
             }
@@ -168,8 +168,9 @@ impl Groups {
             tokio::task::spawn_local(async move {
                 let outcome = appending.await.map(drop).map_err(|error| explain(&ticket, &error));
                 let groups = &broker.groups;
-                groups
-                    .act(groups.lock(), &broker, &disk, |coordinator| coordinator.written(now_ms(), &ticket, outcome));
+                groups.act(groups.lock(), &broker, &disk, |coordinator| {
+                    coordinator.written(steady_ms(), &ticket, outcome)
+                });
             });
         }
     }

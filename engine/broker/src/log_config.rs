@@ -11,6 +11,7 @@ pub(crate) fn log_config(topic: &TopicConfig, broker: &BrokerConfig, partition: 
     let lag_ms = topic.max_compaction_lag_ms.filter(|_| topic.cleanup_compact).unwrap_or(i64::MAX);
     LogConfig {
         segment_bytes: topic.segment_bytes,
+        preallocate: topic.preallocate,
         segment_ms: topic.segment_ms.min(lag_ms).saturating_sub(jitter_ms(topic, partition)).max(1),
         segment_index_bytes: topic.segment_index_bytes,
         index_interval_bytes: topic.index_interval_bytes,

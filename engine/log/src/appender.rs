@@ -186,6 +186,11 @@ impl Log {
             return refuse(pending, &error);
         }
         let active = self.segments().active().clone();
+        if config.preallocate
+            && let Err(error) = active.reserve(disk, config.segment_bytes).await
+        {
+            return refuse(pending, &error);
+        }
         let start = lock(&self.offsets).log_end();
         let mut round = self.assign_offsets(&config, &active, start, pending);
         if let Err(error) = self.write(disk, &active, start.position, &mut round).await {
@@ -346,6 +351,7 @@ impl Log {
     pub(crate) async fn roll(self: &Arc<Self>, disk: &Disk, writer: &mut Writer) -> Result<(), LogError> {
         let old = self.segments().active().clone();
         let offset = self.log_end_offset();
+        old.give_back(disk)?;
         old.finish_time_index();
         old.persist_indexes(disk).await?;
         self.write_snapshot(disk, writer, offset).await?;

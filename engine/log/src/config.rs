@@ -39,6 +39,8 @@ impl fmt::Display for TopicPartition {
 pub struct LogConfig {
     /// A batch that would make the active segment larger than this goes to the next one. Bytes, ≥ 1 MiB in Kafka.
     pub segment_bytes: u64,
+    /// Disk blocks of a whole segment are reserved when its first batch comes; what is left is given back when it is closed.
+    pub preallocate: bool,
     /// A segment is also closed when a batch's timestamp lies this far past its first batch's. Milliseconds.
     pub segment_ms: i64,
     /// Bound of each index file; a full index closes the segment. Bytes.
@@ -80,6 +82,7 @@ impl Default for LogConfig {
         const DAY_MS: i64 = 24 * 60 * 60 * 1000;
         Self {
             segment_bytes: 1 << 30,
+            preallocate: false,
             segment_ms: 7 * DAY_MS,
             segment_index_bytes: 10 << 20,
             index_interval_bytes: 4096,

@@ -215,6 +215,7 @@ impl Log {
         let mut writer = self.writer.lock().await;
         let end = self.log_end_offset();
         let active = self.segments().active().clone();
+        active.give_back(disk)?;
         active.finish_time_index();
         active.persist_indexes(disk).await?;
         if self.epochs_changed.swap(false, Ordering::Relaxed) {

@@ -5,12 +5,12 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
 use bytes::Bytes;
-use ringlog_io::{Disk, File, Map, Mode};
+use ringlog_io::{Allocation, Disk, File, Map, Mode};
 use ringlog_record::BatchHeader;
 
 use crate::{
@@ -30,6 +30,8 @@ pub(crate) struct Segment {
     dir: PathBuf,
     file: OnceLock<Arc<File>>,
     size_bytes: AtomicU64,
+    /// Blocks are reserved beyond the end.
+    is_reserved: AtomicBool,
     state: RwLock<State>,
 }
 
@@ -105,6 +107,7 @@ impl Segment {
             dir: dir.to_owned(),
             file: OnceLock::new(),
             size_bytes: AtomicU64::new(size_bytes),
+            is_reserved: AtomicBool::new(false),
             state: RwLock::default(),
         }
     }
@@ -150,6 +153,30 @@ impl Segment {
         let path = self.path(LOG);
         let file = Disk::syscall().open_file(&path, Mode::Read).context("open", &path)?;
         Ok(self.file.get_or_init(|| file))
+    }
+
+    /// Reserves the blocks of a segment of `bytes`, once; the file's size stays. A file system that can't goes without.
+    pub(crate) async fn reserve(&self, disk: &Disk, bytes: u64) -> Result<(), LogError> {
+        let missing = bytes.saturating_sub(self.size_bytes());
+        if missing == 0 || self.is_reserved.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let file = self.file()?;
+        match disk.allocate(file, self.size_bytes(), missing, Allocation::KeepSize).await {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+            outcome => outcome.context("allocate", file.path())?,
+        }
+        self.is_reserved.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Gives back the blocks beyond the end that [`Self::reserve`] took.
+    pub(crate) fn give_back(&self, disk: &Disk) -> Result<(), LogError> {
+        if !self.is_reserved.swap(false, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let file = self.file()?;
+        disk.truncate(file, self.size_bytes()).context("truncate", file.path())
     }
 
     /// The headers from `position` on.

@@ -3,7 +3,7 @@
 
 mod fixture;
 
-use std::sync::Arc;
+use std::{os::unix::fs::MetadataExt, sync::Arc};
 
 use fixture::*;
 use ringlog_io::{Disk, Faults, RingLimits};
@@ -206,6 +206,35 @@ fn segments_are_closed_by_size_time_and_full_index() {
                 assert_eq!(read_from(&log, offset, 100, Visible::LogEnd).len(), 20 - offset as usize);
             }
         }
+    });
+}
+
+/// Bytes that the file system holds for a segment, which may be more than the file is long.
+fn blocks_of(log: &Log, base_offset: i64) -> u64 {
+    std::fs::metadata(log.dir().join(format!("{base_offset:020}.log"))).unwrap().blocks() * 512
+}
+
+#[test]
+fn a_segment_is_reserved_whole_when_the_topic_asks_for_it_and_the_rest_is_given_back() {
+    on_both_backends(async |disk| {
+        let dir = tempfile::tempdir().unwrap();
+        let segment_bytes = 1 << 20;
+        let log = configured(&disk, &dir, LogConfig { segment_bytes, preallocate: true, ..Default::default() }).await;
+        let value = "x".repeat(300 << 10);
+        for _ in 0..4 {
+            log.append(&disk, batch(&[&value])).await.unwrap();
+        }
+        assert_eq!(segments_of(&log), [0, 3]);
+        if blocks_of(&log, 3) < segment_bytes {
+            eprintln!("!!! NOT TESTED: this file system reserves nothing");
+            return;
+        }
+        assert!(blocks_of(&log, 0) < segment_bytes, "{} after the roll", blocks_of(&log, 0));
+        log.close(&disk).await.unwrap();
+        assert!(blocks_of(&log, 3) < segment_bytes, "{} after the end", blocks_of(&log, 3));
+        drop(log);
+        let log = open(&disk, dir.path()).await;
+        assert_eq!(contents(&log, Visible::HighWatermark).len(), 4);
     });
 }
 

@@ -55,6 +55,7 @@ fn config(random: &mut Random) -> LogConfig {
         segment_ms: 50,
         retention_ms: None,
         flush_messages: if random.below(2) == 0 { 1 } else { u64::MAX },
+        preallocate: random.below(2) == 0,
         ..Default::default()
     }
 }
