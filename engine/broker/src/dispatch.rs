@@ -7,12 +7,13 @@ use futures_util::future::FutureExt;
 use ringlog_protocol::{ApiKey, encode_response};
 
 use crate::handlers::{
-    alter_configs, alter_partition_reassignments, api_versions, create_partitions, create_topics, delete_groups,
-    delete_records, delete_topics, describe_cluster, describe_configs, describe_groups, describe_log_dirs,
-    describe_producers, describe_topic_partitions, fetch, find_coordinator, heartbeat, incremental_alter_configs,
-    init_producer_id, join_group, leave_group, list_config_resources, list_groups, list_offsets,
-    list_partition_reassignments, metadata, offset_commit, offset_delete, offset_fetch, offset_for_leader_epoch,
-    produce, sync_group,
+    alter_configs, alter_partition_reassignments, alter_replica_log_dirs, alter_user_scram_credentials, api_versions,
+    create_acls, create_partitions, create_topics, delete_acls, delete_groups, delete_records, delete_topics,
+    describe_acls, describe_cluster, describe_configs, describe_groups, describe_log_dirs, describe_producers,
+    describe_quorum, describe_topic_partitions, describe_user_scram_credentials, elect_leaders, fetch,
+    find_coordinator, heartbeat, incremental_alter_configs, init_producer_id, join_group, leave_group,
+    list_config_resources, list_groups, list_offsets, list_partition_reassignments, metadata, offset_commit,
+    offset_delete, offset_fetch, offset_for_leader_epoch, produce, sync_group, unregister_broker, update_features,
 };
 use crate::reply::Reply;
 use crate::request::{Handling, Incoming, Peer, RequestError};
@@ -74,17 +75,27 @@ served! {
     DeleteRecords 0..=2 at_once delete_records;
     InitProducerId 0..=5 at_once init_producer_id;
     OffsetForLeaderEpoch 2..=4 at_once offset_for_leader_epoch;
+    DescribeAcls 1..=3 at_once describe_acls;
+    CreateAcls 1..=3 at_once create_acls;
+    DeleteAcls 1..=3 at_once delete_acls;
     DescribeConfigs 1..=4 at_once describe_configs;
     AlterConfigs 0..=2 in_time alter_configs;
+    AlterReplicaLogDirs 1..=2 at_once alter_replica_log_dirs;
     DescribeLogDirs 1..=5 at_once describe_log_dirs;
     CreatePartitions 0..=3 in_time create_partitions;
     DeleteGroups 0..=2 in_time delete_groups;
+    ElectLeaders 0..=2 at_once elect_leaders;
     IncrementalAlterConfigs 0..=1 in_time incremental_alter_configs;
     AlterPartitionReassignments 0..=1 at_once alter_partition_reassignments;
     ListPartitionReassignments 0..=0 at_once list_partition_reassignments;
     OffsetDelete 0..=0 in_time offset_delete;
+    DescribeUserScramCredentials 0..=0 in_time describe_user_scram_credentials;
+    AlterUserScramCredentials 0..=0 in_time alter_user_scram_credentials;
+    DescribeQuorum 0..=2 in_time describe_quorum;
+    UpdateFeatures 0..=2 at_once update_features;
     DescribeCluster 0..=2 at_once describe_cluster;
     DescribeProducers 0..=0 at_once describe_producers;
+    UnregisterBroker 0..=0 at_once unregister_broker;
     ListConfigResources 0..=1 at_once list_config_resources;
     DescribeTopicPartitions 0..=0 at_once describe_topic_partitions;
 }

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod acceptor;
+mod acls;
 mod admission;
 mod authorized_operations;
 mod broker;

@@ -25,11 +25,17 @@ pub(crate) use http::serve;
 const BOUNDS: [f64; 14] = [0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
 /// One shard's counters.
-#[derive(Default)]
 pub(crate) struct ShardMetrics {
     apis: [Latency; SERVED.len()],
     pub(crate) received_bytes: AtomicU64,
     pub(crate) sent_bytes: AtomicU64,
+}
+
+impl Default for ShardMetrics {
+    fn default() -> Self {
+        let apis = std::array::from_fn(|_| Latency::default());
+        Self { apis, received_bytes: AtomicU64::new(0), sent_bytes: AtomicU64::new(0) }
+    }
 }
 
 /// A histogram: how many took so long, not yet added up from below.

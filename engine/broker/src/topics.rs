@@ -21,7 +21,7 @@ use crate::log_config::log_config;
 pub(crate) const OFFSETS_TOPIC: &str = "__consumer_offsets";
 const TRANSACTIONS_TOPIC: &str = "__transaction_state";
 /// The log of Kafka's own controllers, which an adopted directory has: never a topic.
-const KAFKA_METADATA_TOPIC: &str = "__cluster_metadata";
+pub(crate) const KAFKA_METADATA_TOPIC: &str = "__cluster_metadata";
 
 /// Whether clients are told that the topic is the broker's own.
 pub(crate) fn is_internal(name: &str) -> bool {
@@ -170,6 +170,11 @@ impl Topics {
     /// The log of every partition.
     pub(crate) fn logs(&self) -> Vec<Arc<Log>> {
         self.known().by_name.values().flat_map(|topic| topic.partitions.clone()).collect()
+    }
+
+    /// The metadata log, for what it holds beside topics and settings. Whoever has it changes it alone.
+    pub(crate) fn metadata(&self) -> &Mutex<MetadataLog> {
+        &self.metadata
     }
 
     /// What is set for the broker, by where.

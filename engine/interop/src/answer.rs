@@ -17,7 +17,7 @@ struct Field {
 }
 
 /// What names an element of a list, the first that it has.
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 16] = [
     "name",
     "topic",
     "topic_name",
@@ -30,6 +30,10 @@ const NAMES: [&str; 12] = [
     "api_key",
     "key",
     "group_instance_id",
+    "user",
+    "partition_id",
+    "feature",
+    "mechanism",
 ];
 
 /// Lists whose elements are many, alike and short: a line for each is all that one cares to read.
@@ -68,7 +72,14 @@ impl Answer {
                 let field = f.path.rsplit('.').next().unwrap_or("");
                 // Members are listed by their ids, which are random: which is which can't be told.
                 let is_listed = field == "member_id" && f.path.contains("members[");
-                let value = if is_listed { "<member>".to_owned() } else { normalized(field, &f.raw, &mut members) };
+                // What the quorum has come to says how long its log is; 0 stands where there is none.
+                let is_quorums = matches!(field, "leader_epoch" | "high_watermark" | "log_end_offset")
+                    && f.path.starts_with("topics[__cluster_metadata]");
+                let value = match f.raw.as_str() {
+                    _ if is_listed => "<member>".to_owned(),
+                    raw if is_quorums && raw != "0" => "<offset>".to_owned(),
+                    raw => normalized(field, raw, &mut members),
+                };
                 (f.path.clone(), value)
             })
             .collect()
@@ -104,7 +115,7 @@ fn normalized<'a>(field: &str, raw: &'a str, members: &mut Vec<&'a str>) -> Stri
         "port" => "<port>",
         "log_dir" => "<directory>",
         "total_bytes" | "usable_bytes" => "<bytes>",
-        "log_append_time_ms" | "last_timestamp" => "<time>",
+        "log_append_time_ms" | "last_timestamp" | "last_fetch_timestamp" | "last_caught_up_timestamp" => "<time>",
         "error_message" | "batch_index_error_message" | "documentation" => "<text>",
         _ => return raw.to_owned(),
     };

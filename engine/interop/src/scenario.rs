@@ -8,7 +8,9 @@ mod configs;
 mod fetches;
 mod groups;
 mod offsets;
+mod operators;
 mod produces;
+mod security;
 mod topics;
 
 use ringlog_protocol::create_topics::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
@@ -21,6 +23,7 @@ use crate::{Answer, Talk};
 
 /// Asks everything. The broker must be new: what it lists is part of the answers.
 pub fn play(talk: &mut Talk) {
+    operators::play(talk);
     cluster::play(talk);
     topics::play(talk);
     configs::play(talk);
@@ -28,6 +31,7 @@ pub fn play(talk: &mut Talk) {
     fetches::play(talk);
     offsets::play(talk);
     groups::play(talk);
+    security::play(talk);
 }
 
 /// A topic that no case creates.
