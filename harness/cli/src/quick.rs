@@ -7,9 +7,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use ringbench_load::{BrokerProcess, Cell, Corpus, Floor, LoadError, Measured, Plan, dozen, measure};
+use ringbench_load::{BrokerProcess, Cell, Corpus, LoadError, Measured, Plan, dozen, measure};
 use ringbench_report::{BrokerCard, CellResult, CorpusCard, FloorPart, Ledger, Results};
-use ringbench_stats::Host;
+use ringbench_stats::{Depth, Host, Interval, Roofline};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Rate of the latency part, as a share of the cell's own throughput: below the knee.
@@ -84,8 +84,8 @@ impl Quick {
             corpus.bytes as f64 / MB,
             corpus.mean_bytes()
         );
-        let floor = Floor::measure(&parent).map_err(|e| e.to_string())?;
-        eprintln!("floor: receive, CRC and write alone {:.0} MB/s", floor.receive_crc_write / MB);
+        let floor = Roofline::measure(&parent, Depth::Full).map_err(|e| e.to_string())?;
+        eprintln!("floor: receive, CRC and append alone {:.0} MB/s", floor.receive_crc_write.median / MB);
 
         let broker = match &self.bootstrap {
             Some(_) => None,
@@ -125,7 +125,7 @@ impl Quick {
         broker: Option<&BrokerProcess>,
         cells: Vec<Cell>,
         corpus: &Corpus,
-        floor: &Floor,
+        floor: &Roofline,
         seed: u64,
     ) -> Result<Vec<CellResult>, LoadError> {
         let progress = progress(cells.len());
@@ -215,7 +215,7 @@ fn shuffled(mut cells: Vec<Cell>, seed: u64) -> Vec<Cell> {
     cells
 }
 
-fn result(cell: &Cell, measured: &Measured, floor: &Floor) -> CellResult {
+fn result(cell: &Cell, measured: &Measured, floor: &Roofline) -> CellResult {
     let wire = measured.wire_ratio.map(|ratio| ratio * measured.bytes_per_second);
     let verdict = &measured.verdict;
     CellResult {
@@ -227,7 +227,7 @@ fn result(cell: &Cell, measured: &Measured, floor: &Floor) -> CellResult {
         records_per_second: measured.records_per_second,
         mb_per_second: measured.bytes_per_second / MB,
         wire_mb_per_second: wire.map(|bytes| bytes / MB),
-        share_of_floor: wire.map(|bytes| bytes / floor.receive_crc_write),
+        share_of_floor: wire.map(|bytes| bytes / floor.receive_crc_write.median),
         read_mb_per_second: measured.read_bytes_per_second / MB,
         offered_per_second: measured.offered_per_second,
         achieved_per_second: measured.achieved_per_second,
@@ -273,16 +273,25 @@ fn resident_mib(pid: u32) -> Option<f64> {
     Some(kib / 1024.0)
 }
 
-fn floor_parts(floor: &Floor) -> Vec<FloorPart> {
-    let gigabytes =
-        |name: &str, bytes: f64| FloorPart { name: name.to_owned(), per_second: bytes / 1e9, unit: "GB".to_owned() };
+fn floor_parts(floor: &Roofline) -> Vec<FloorPart> {
+    let part = |name: &str, of: Interval, scale: f64, unit: &str| FloorPart {
+        name: name.to_owned(),
+        per_second: of.median / scale,
+        low: of.low / scale,
+        high: of.high / scale,
+        unit: unit.to_owned(),
+    };
+    let gigabytes = |name, of| part(name, of, 1e9, "GB");
+    let sync = format!("fdatasync of a pre-written page (half of them within {:.0} µs)", floor.fdatasync_p50_us.median);
     vec![
         gigabytes("copying in memory", floor.memcpy),
         gigabytes("CRC-32C", floor.crc32c),
-        gigabytes("writing into the page cache", floor.page_cache_write),
+        gigabytes("appending to a file, into the page cache", floor.page_cache_write),
+        gigabytes("writing into cached pages", floor.page_cache_rewrite),
         gigabytes("loopback, socket to socket", floor.loopback),
-        gigabytes("receive, CRC and write: the floor of a broker", floor.receive_crc_write),
-        FloorPart { name: "fdatasync of a page".to_owned(), per_second: floor.fdatasyncs, unit: "times".to_owned() },
+        gigabytes("loopback, file to socket by sendfile", floor.sendfile),
+        gigabytes("receive, CRC and append: the floor of a broker", floor.receive_crc_write),
+        part(&sync, floor.fdatasyncs, 1.0, "times"),
     ]
 }
 

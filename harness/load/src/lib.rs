@@ -8,7 +8,6 @@ mod broker;
 mod cell;
 mod corpus;
 mod error;
-mod floor;
 mod ledger;
 mod measure;
 
@@ -16,6 +15,5 @@ pub use broker::BrokerProcess;
 pub use cell::{Cell, dozen};
 pub use corpus::Corpus;
 pub use error::LoadError;
-pub use floor::Floor;
 pub use ledger::{Ledger, Verdict};
 pub use measure::{Measured, Plan, measure};

@@ -73,7 +73,7 @@ fn throughput(out: &mut String, results: &Results) {
     });
     let head = ["cell", "records/s", "MB/s", "wire", "of floor", "read", "broker", "client", "busy"];
     table(out, &head, rows);
-    out.push_str("<p class=\"dim\">wire: MB/s as compressed; of floor: that as a share of what receive, CRC and write do alone on this host; read: MB/s when reading back; broker and client: processor seconds for each GiB of records; busy: how much of its one thread the client used.</p>");
+    out.push_str("<p class=\"dim\">wire: MB/s as compressed; of floor: that as a share of what receive, CRC and append do alone on this host; read: MB/s when reading back; broker and client: processor seconds for each GiB of records; busy: how much of its one thread the client used.</p>");
 }
 
 fn latency(out: &mut String, results: &Results) {
@@ -134,9 +134,11 @@ fn ledger(out: &mut String, results: &Results) {
 
 fn floor(out: &mut String, results: &Results) {
     out.push_str("<h2>What this host does alone</h2>");
-    let rows =
-        results.floor.iter().map(|part| vec![part.name.clone(), format!("{:.2} {}", part.per_second, part.unit)]);
-    table(out, &["part", "a second"], rows);
+    let rows = results.floor.iter().map(|part| {
+        let rounds = format!("{:.2} to {:.2}", part.low, part.high);
+        vec![part.name.clone(), format!("{:.2} {}", part.per_second, part.unit), rounds]
+    });
+    table(out, &["part", "a second", "rounds"], rows);
 }
 
 fn surroundings(out: &mut String, results: &Results) {

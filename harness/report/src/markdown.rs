@@ -70,9 +70,13 @@ pub(crate) fn render(results: &Results) -> String {
         ];
         let _ = writeln!(out, "| {} | {} |", cell.label(), counts.map(grouped).join(" | "));
     }
-    out.push_str("\n## What this host does alone\n\n| part | a second |\n|---|--:|\n");
+    out.push_str("\n## What this host does alone\n\n| part | a second | rounds |\n|---|--:|--:|\n");
     for part in &results.floor {
-        let _ = writeln!(out, "| {} | {:.2} {} |", part.name, part.per_second, part.unit);
+        let _ = writeln!(
+            out,
+            "| {} | {:.2} {} | {:.2} to {:.2} |",
+            part.name, part.per_second, part.unit, part.low, part.high
+        );
     }
     let _ = writeln!(out, "\n## Environment\n\n| | |\n|---|---|");
     for (name, value) in environment(results) {
@@ -105,6 +109,7 @@ pub(crate) fn environment(results: &Results) -> Vec<(&'static str, String)> {
         ("memory", format!("{} MiB", grouped(host.memory_mib))),
         ("kernel", host.kernel.clone()),
         ("data on", host.mount.clone()),
+        ("device", format!("{}, scheduler {}, cache {}", host.device, host.scheduler, host.write_cache)),
         ("load average before", host.load_average.clone()),
         ("commit", host.commit.clone()),
         ("broker", format!("{}, backend {}", broker.name, broker.backend)),

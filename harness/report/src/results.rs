@@ -61,8 +61,12 @@ pub struct CorpusCard {
 pub struct FloorPart {
     /// What it is.
     pub name: String,
-    /// A second.
+    /// A second: the median of its rounds.
     pub per_second: f64,
+    /// The slowest round.
+    pub low: f64,
+    /// The fastest round.
+    pub high: f64,
     /// Of what.
     pub unit: String,
 }
@@ -86,7 +90,7 @@ pub struct CellResult {
     pub mb_per_second: f64,
     /// Megabytes as they are on the wire and on disk, a second.
     pub wire_mb_per_second: Option<f64>,
-    /// Those as a share of what a bare loop of receive, CRC and write does on this host.
+    /// Those as a share of what a bare loop of receive, CRC and append does on this host.
     pub share_of_floor: Option<f64>,
     /// Megabytes of records read back a second.
     pub read_mb_per_second: f64,

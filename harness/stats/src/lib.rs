@@ -1,12 +1,14 @@
-//! Histograms, intended-time recording, intervals of repeated runs, host snapshot, what a stretch of a process cost.
+//! Histograms, intended-time recording, intervals of repeated runs, host snapshot and roofline, what a stretch of a process cost.
 #![forbid(unsafe_code)]
 
 mod cost;
 mod host;
 mod interval;
 mod latency;
+mod loopback;
 mod pace;
 mod process;
+mod roofline;
 mod system_calls;
 mod write_back;
 
@@ -16,5 +18,6 @@ pub use interval::{Interval, distinguishable, ratio};
 pub use latency::{Latencies, Percentile, QUOTED};
 pub use pace::Pace;
 pub use process::{cpu_time, ring_threads};
+pub use roofline::{Depth, Roofline};
 pub use system_calls::SystemCalls;
 pub use write_back::{DirtyLimits, WriteBack};
