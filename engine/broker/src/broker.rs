@@ -30,6 +30,8 @@ pub(crate) struct Broker {
     pub(crate) reserve: Reserve,
     pub(crate) gate: Gate,
     pub(crate) drain: Drain,
+    /// From so many bytes on, a stretch of a file is sent by sendfile.
+    pub(crate) sendfile_min_bytes: usize,
     /// Which way to the disk, in a word.
     pub(crate) backend: String,
     /// Of each shard.

@@ -59,7 +59,7 @@ pub(crate) async fn serve(shard: Rc<Shard>, stream: TcpStream, peer: Peer, admis
         started: VecDeque::new(),
         produce_only: true,
         ended: false,
-        outbox: Outbox::default(),
+        outbox: Outbox::new(shard.broker.sendfile_min_bytes),
         last_progress: Instant::now(),
         timer: Box::pin(tokio::time::sleep(first_check)),
         held: shard.broker.budget.hold(0),

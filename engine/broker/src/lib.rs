@@ -19,6 +19,7 @@ mod errors;
 mod groups;
 mod handlers;
 mod inbox;
+mod io_plan;
 mod leadership;
 mod limits;
 mod log_config;

@@ -13,8 +13,8 @@ use tokio::net::TcpStream;
 use crate::reply::{FileSlice, Piece, Reply};
 
 /// Below this a slice is read and sent in one call with its header; above it sendfile wins (CPU per GB, loopback: 64 KiB
-/// sendfile 0.20, pread+send 0.22; 4 KiB 0.66 against 0.68 but with one system call more).
-const SENDFILE_FROM_BYTES: usize = 64 * 1024;
+/// sendfile 0.20, pread+send 0.22; 4 KiB 0.66 against 0.68 but with one system call more). A host profile knows better.
+pub(crate) const SENDFILE_MIN_BYTES: usize = 64 * 1024;
 /// The longest stretch that one sendfile call may move: other connections of the shard wait that long.
 const SENDFILE_SLICE_BYTES: usize = 256 * 1024;
 /// After this many bytes to one socket the others get their turn.
@@ -23,12 +23,17 @@ const TURN_BYTES: usize = 1024 * 1024;
 const VECTORS: usize = 64;
 
 /// The responses that are due on one connection, in order.
-#[derive(Default)]
 pub(crate) struct Outbox {
     pieces: VecDeque<Piece>,
+    /// Shorter slices are read and sent with the headers around them.
+    sendfile_min_bytes: usize,
 }
 
 impl Outbox {
+    pub(crate) fn new(sendfile_min_bytes: usize) -> Outbox {
+        Outbox { pieces: VecDeque::new(), sendfile_min_bytes }
+    }
+
     pub(crate) fn push(&mut self, reply: Reply) {
         self.pieces.extend(reply.pieces);
     }
@@ -73,7 +78,7 @@ impl Outbox {
     async fn load_small_slices(&mut self, disk: &Disk) -> io::Result<()> {
         for piece in &mut self.pieces {
             if let Piece::File(slice) = piece
-                && slice.length < SENDFILE_FROM_BYTES
+                && slice.length < self.sendfile_min_bytes
             {
                 *piece = Piece::Bytes(take(slice, slice.length, disk).await?);
             }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringlog_coordinator::Settings as GroupSettings;
-use ringlog_io::{DirLock, Disk, Wanted};
+use ringlog_io::{DirLock, Disk};
 use ringlog_log::{LogDir, LogError, Shutdown};
 use ringlog_metadata::{MetaError, MetaProperties, ProducerIds};
-use ringlog_settings::{Backend, BrokerConfig, Listener, Sources};
+use ringlog_settings::{BrokerConfig, Listener, Sources};
 use tokio::net::TcpListener;
 use tokio::task::LocalSet;
 use tracing::{info, warn};
@@ -18,6 +18,7 @@ use crate::broker::Broker;
 use crate::budget::Budget;
 use crate::drain::{Drain, DrainTrigger};
 use crate::groups::Groups;
+use crate::io_plan;
 use crate::limits::{Gate, Limits};
 use crate::metrics;
 use crate::reserve::Reserve;
@@ -40,6 +41,14 @@ pub enum ServerError {
         path: String,
         /// What the operating system said.
         source: std::io::Error,
+    },
+    /// The host profile can't be used.
+    #[error("io.profile={path}: {reason}")]
+    Profile {
+        /// The file.
+        path: String,
+        /// What is wrong with it, and what to do.
+        reason: String,
     },
     /// Another process serves from it.
     #[error("{0}")]
@@ -93,11 +102,7 @@ impl Server {
             std::io::ErrorKind::WouldBlock => ServerError::Locked(source),
             _ => directory(source),
         })?;
-        let choice = ringlog_io::probe(&config.log_dir, wanted(config.io_backend)).map_err(directory)?;
-        match &choice.remedy {
-            Some(remedy) => warn!(backend = ?choice.backend, reason = choice.reason, remedy, "disk backend"),
-            None => info!(backend = ?choice.backend, reason = choice.reason, "disk backend"),
-        }
+        let plan = io_plan::plan(&config)?;
         let (identity, topics, reserve) = on_local_runtime(async {
             let disk = Disk::syscall();
             let fresh = || topics::fresh_id().unwrap_or_default().to_string();
@@ -142,15 +147,16 @@ impl Server {
             reserve,
             gate: Gate::default(),
             drain,
-            backend: format!("{:?}", choice.backend).to_lowercase(),
+            sendfile_min_bytes: plan.sendfile_min_bytes,
+            backend: plan.disk.backend.to_string(),
             metrics: std::iter::repeat_with(Default::default).take(shard_count).collect(),
             config,
         });
         let shards = (0..shard_count)
-            .map(|index| shard::spawn(index, broker.clone(), choice.clone()))
+            .map(|index| shard::spawn(index, broker.clone(), plan.disk.clone()))
             .collect::<Result<Vec<_>, _>>()
             .map_err(ServerError::Start)?;
-        let upkeep = upkeep::spawn(&broker, &choice).map_err(ServerError::Start)?;
+        let upkeep = upkeep::spawn(&broker, &plan.disk).map_err(ServerError::Start)?;
         Ok(Server { broker, shards, upkeep, listener, metrics_listener, drain: trigger, _lock: lock })
     }
 
@@ -219,14 +225,6 @@ fn found(last_end: Shutdown) -> &'static str {
         Shutdown::Clean => "closed in good order",
         Shutdown::ProcessDied => "its last user was killed: the ends of its logs are checked",
         Shutdown::HostDied => "new, or its host has restarted: its logs are checked from their last sync on",
-    }
-}
-
-fn wanted(backend: Backend) -> Wanted {
-    match backend {
-        Backend::Auto => Wanted::Auto,
-        Backend::Uring => Wanted::Uring,
-        Backend::Syscall => Wanted::Syscall,
     }
 }
 

@@ -13,7 +13,8 @@ use ringlog_client::{
     OffsetSpec, Producer, ProducerOptions, ProducerRecord, TopicPartition,
 };
 use ringlog_protocol::ErrorCode;
-use running::{Running, backend, client, consume, lines, produce, wait};
+use ringlog_settings::{Backend, HostProfile};
+use running::{Running, backend, client, consume, lines, produce, start, wait};
 
 async fn admin(address: SocketAddr) -> Admin {
     Admin::new(client(address).await)
@@ -247,4 +248,41 @@ fn metrics_and_health_are_answered_over_http() {
     assert!(get("/healthz").ends_with("ok\n"));
     assert!(get("/nothing").starts_with("HTTP/1.1 404"));
     broker.stop();
+}
+
+#[test]
+fn a_profile_of_this_host_is_used_and_one_of_another_is_refused() {
+    let data = tempfile::tempdir().unwrap();
+    let here = ringlog_io::Place::of(data.path()).unwrap();
+    let path = data.path().join("host.profile");
+    let profile = |place: &ringlog_io::Place, sendfile_min_bytes| {
+        let profile = HostProfile {
+            kernel: place.kernel.clone(),
+            filesystem: place.filesystem.clone(),
+            write_backend: Backend::Syscall,
+            write_inline_max_bytes: 0,
+            sendfile_min_bytes,
+        };
+        std::fs::write(&path, profile.render(&[])).unwrap();
+    };
+    let named = path.display().to_string();
+    let settings = [("io.profile", named.as_str()), ("io.backend", "auto")];
+    // Everything by sendfile, then nothing: the same records either way.
+    for sendfile_min_bytes in [0, 1 << 30] {
+        profile(&here, sendfile_min_bytes);
+        let broker = Running::with(data.path(), backend(), &settings);
+        let topic = format!("t{sendfile_min_bytes}");
+        wait(async {
+            produce(broker.address, &topic, &lines(3_000), Compression::None).await;
+            assert_eq!(consume(broker.address, &topic, 3_000).await, lines(3_000));
+        });
+        broker.stop();
+    }
+    let refused = || start(data.path(), backend(), &settings).map(drop).unwrap_err().to_string();
+    profile(&ringlog_io::Place { filesystem: "zfs".to_owned(), ..here.clone() }, 0);
+    assert!(refused().contains(&format!("made for filesystem zfs, and this is {}", here.filesystem)), "{}", refused());
+    std::fs::write(&path, "host.kernel=1\n").unwrap();
+    assert!(refused().contains("host.filesystem is missing"), "{}", refused());
+    std::fs::remove_file(&path).unwrap();
+    assert!(refused().contains(&named) && refused().contains("No such file"), "{}", refused());
 }

@@ -13,7 +13,7 @@
 //! | `probe` | which backend this machine and directory can have, and what to change if not the ring |
 //! | `write_back` | dirty pages to the device before the kernel has to |
 //! | [`transfer`], [`residency`] | file ranges to sockets; whether they are in the page cache |
-//! | [`cpu`], [`limits`], `host_epoch`, `dir_lock` | the process and its machine |
+//! | [`cpu`], [`limits`], `host_epoch`, `place`, `dir_lock` | the process and its machine |
 //!
 //! # Invariants
 //!
@@ -43,6 +43,7 @@ mod host_epoch;
 pub mod limits;
 mod map;
 mod operation;
+mod place;
 mod pool;
 mod probe;
 mod provided_buffers;
@@ -65,6 +66,7 @@ pub use file::{File, Mode};
 pub use host_epoch::HostEpoch;
 pub use map::{Map, MapMut};
 pub use operation::{Descriptor, Operation};
+pub use place::Place;
 pub use pool::{ALIGNMENT_BYTES, Buffer, Pool};
 pub use probe::{Choice, Wanted, probe};
 pub use ring::{INLINE_WRITE_BYTES, RingLimits};

@@ -32,6 +32,8 @@ pub struct Choice {
     pub backend: Backend,
     /// Why this one, for the log.
     pub reason: String,
+    /// Of each thread's ring.
+    pub limits: RingLimits,
     /// What to change to get io_uring, when it was tried and can't be had.
     pub remedy: Option<String>,
 }
@@ -40,7 +42,12 @@ pub struct Choice {
 /// fdatasync and read in the directory. `Auto` falls back to system calls and says why; `Uring` fails instead. Blocks for one
 /// fdatasync.
 pub fn probe(directory: impl AsRef<Path>, wanted: Wanted) -> io::Result<Choice> {
-    let choice = |backend, reason: &str, remedy| Choice { backend, reason: reason.to_owned(), remedy };
+    let choice = |backend, reason: &str, remedy| Choice {
+        backend,
+        reason: reason.to_owned(),
+        limits: RingLimits::default(),
+        remedy,
+    };
     if wanted == Wanted::Syscall {
         return Ok(choice(Backend::Syscall, "io.backend=syscall", None));
     }
@@ -62,7 +69,7 @@ impl Disk {
     pub fn open(choice: &Choice) -> io::Result<Disk> {
         match choice.backend {
             Backend::Syscall => Ok(Disk::syscall()),
-            Backend::Uring => Disk::uring(RingLimits::default()),
+            Backend::Uring => Disk::uring(choice.limits),
             Backend::Faulty => Err(io::Error::new(io::ErrorKind::Unsupported, "a faulty disk is opened by its faults")),
         }
     }
@@ -85,7 +92,7 @@ fn try_ring(directory: &Path) -> Result<(), Refused> {
 
 fn round_trip(file: &File) -> io::Result<()> {
     const PAGE: [u8; 4096] = [0xA5; 4096];
-    let mut uring = set_up(RingLimits { operations: 4, workers: 1 })?;
+    let mut uring = set_up(RingLimits { operations: 4, workers: 1, ..RingLimits::default() })?;
     let missing = missing_opcodes(&uring)?;
     if !missing.is_empty() {
         return Err(io::Error::new(io::ErrorKind::Unsupported, format!("the kernel lacks {}", missing.join(", "))));

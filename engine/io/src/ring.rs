@@ -37,11 +37,13 @@ pub struct RingLimits {
     /// The kernel's worker threads for what can't be done without blocking: buffered writes and syncs. ext4 and xfs serialise
     /// the writes of one file, so more than a few gain nothing.
     pub workers: u32,
+    /// A write of up to so many bytes is done in the calling thread, if the filesystem would make the ring punt it.
+    pub inline_write_bytes: usize,
 }
 
 impl Default for RingLimits {
     fn default() -> RingLimits {
-        RingLimits { operations: 256, workers: 4 }
+        RingLimits { operations: 256, workers: 4, inline_write_bytes: INLINE_WRITE_BYTES }
     }
 }
 
@@ -64,6 +66,7 @@ pub(crate) struct Ring {
     /// In [`RINGS`].
     key: RawFd,
     driver: AbortHandle,
+    inline_write_bytes: usize,
 }
 
 struct Queues {
@@ -119,13 +122,13 @@ impl Ring {
         let driver = runtime.spawn(drive(bell)).abort_handle();
         let permits = Arc::new(Semaphore::new(uring.params().cq_entries() as usize));
         let queues = RefCell::new(Queues { uring, slab: Slab::new(), in_flight: 0 });
-        let ring = Rc::new(Ring { queues, permits, key, driver });
+        let ring = Rc::new(Ring { queues, permits, key, driver, inline_write_bytes: limits.inline_write_bytes });
         RINGS.with_borrow_mut(|rings| rings.insert(key, Rc::downgrade(&ring)));
         Ok(ring)
     }
 
     pub(crate) async fn write(&self, file: &Arc<File>, gather: Gather, position: u64) -> (io::Result<usize>, Gather) {
-        if let Some(result) = write_inline(file, &gather, position) {
+        if let Some(result) = write_inline(file, &gather, position, self.inline_write_bytes) {
             return (result, gather);
         }
         let vectors = gather
@@ -355,8 +358,8 @@ async fn drive(bell: AsyncFd<OwnedFd>) {
 
 /// A small write in the calling thread, if the filesystem would make the ring's worker do it. The first write of a file finds
 /// that out; it may well be done by that.
-fn write_inline(file: &File, gather: &Gather, position: u64) -> Option<io::Result<usize>> {
-    if gather.bytes() > INLINE_WRITE_BYTES {
+fn write_inline(file: &File, gather: &Gather, position: u64, most_bytes: usize) -> Option<io::Result<usize>> {
+    if gather.bytes() > most_bytes {
         return None;
     }
     let Some(punts) = file.punts_writes.get() else {

@@ -228,7 +228,7 @@ fn operations_beyond_the_completion_queue_wait_their_turn() {
             eprintln!("\n!!! NOT TESTED ON IO_URING: {error}\n");
             return;
         }
-        let disk = Disk::uring(RingLimits { operations: 4, workers: 1 }).unwrap();
+        let disk = Disk::uring(RingLimits { operations: 4, workers: 1, ..RingLimits::default() }).unwrap();
         let file = disk.open_file(dir.path().join("f"), Mode::Create).unwrap();
         // The first poll of every write: four go to the kernel, the others hold their buffers and wait.
         let mut writes: Vec<_> = (0..100u64)

@@ -93,6 +93,12 @@ pub const BROKER: &[Setting] = &[
     )
     .own(),
     unset(
+        "io.profile",
+        Kind::Text,
+        "What `ringbench lab profile` found to be best on this host and filesystem; one made for others is refused. Where `io.backend` is not auto, it has the last word.",
+    )
+    .own(),
+    unset(
         "io.shards",
         Kind::Int(1, 1024),
         "Threads that serve, each with connections and a disk handle of its own; unset: one for each core.",

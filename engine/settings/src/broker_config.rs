@@ -46,6 +46,8 @@ pub struct BrokerConfig {
     pub logging_format: LogFormat,
     /// Which way to the disk.
     pub io_backend: Backend,
+    /// What was measured of this host.
+    pub io_profile: Option<PathBuf>,
     /// Threads that serve; `None`: one for each core.
     pub io_shards: Option<usize>,
     /// Request bytes held at one time.
@@ -189,6 +191,7 @@ fn build(values: &Values, sources: &Sources, properties: &Properties) -> Result<
             Some("syscall") => Backend::Syscall,
             _ => Backend::Auto,
         },
+        io_profile: values.text("io.profile").filter(|path| !path.is_empty()).map(PathBuf::from),
         io_shards: values.optional_number("io.shards").and_then(|shards| usize::try_from(shards).ok()),
         memory_inflight_max_bytes: size("memory.inflight.max.bytes"),
         auto_create_topics_enable: values.boolean("auto.create.topics.enable"),
