@@ -252,6 +252,38 @@ func main() {
 	check("the partition's first and last offset", []int64{low, high}, []int64{0, 10})
 	must("close", conn.Close())
 
+	elected, err := client.ElectLeaders(ctx, &kafka.ElectLeadersRequest{Topic: clock, Partitions: []int{0, 7}, Timeout: 10 * time.Second})
+	must("elect leaders", err)
+	must("elect leaders", elected.Error)
+	outcomes := map[int]bool{}
+	for _, p := range elected.PartitionResults {
+		outcomes[p.Partition] = errors.Is(p.Error, map[int]kafka.Error{0: kafka.ElectionNotNeeded, 7: kafka.UnknownTopicOrPartition}[p.Partition])
+	}
+	check("a leader need not be elected, a missing partition can't have one", outcomes, map[int]bool{0: true, 7: true})
+	rules, err := client.DescribeACLs(ctx, &kafka.DescribeACLsRequest{Filter: kafka.ACLFilter{ResourceTypeFilter: kafka.ResourceTypeAny,
+		ResourcePatternTypeFilter: kafka.PatternTypeAny, Operation: kafka.ACLOperationTypeAny, PermissionType: kafka.ACLPermissionTypeAny}})
+	must("describe access rules", err)
+	check("without an authorizer there are no access rules", errors.Is(rules.Error, kafka.SecurityDisabled), true)
+	user := unique("user")
+	alter := func(what string, deletions []kafka.UserScramCredentialsDeletion, upsertions ...kafka.UserScramCredentialsUpsertion) error {
+		altered, err := client.AlterUserScramCredentials(ctx, &kafka.AlterUserScramCredentialsRequest{Deletions: deletions, Upsertions: upsertions})
+		must(what, err)
+		return altered.Results[0].Error
+	}
+	credential := kafka.UserScramCredentialsUpsertion{Name: user, Mechanism: kafka.ScramMechanismSha512, Iterations: 15000, Salt: []byte("salt"), SaltedPassword: []byte("salted")}
+	must("set a credential", alter("set a credential", nil, credential))
+	describe := func() kafka.DescribeUserScramCredentialsResponseResult {
+		described, err := client.DescribeUserScramCredentials(ctx, &kafka.DescribeUserScramCredentialsRequest{Users: []kafka.UserScramCredentialsUser{{Name: user}}})
+		must("describe credentials", err)
+		return described.Results[0]
+	}
+	kept := []kafka.DescribeUserScramCredentialsCredentialInfo{{Mechanism: kafka.ScramMechanismSha512, Iterations: 15000}}
+	waitUntil("a user's credential is described", func() bool { return reflect.DeepEqual(describe().CredentialInfos, kept) })
+	credential.Iterations = 16385
+	check("a credential of too many iterations is refused", errors.Is(alter("too many iterations", nil, credential), kafka.UnacceptableCredential), true)
+	must("delete the credential", alter("delete the credential", []kafka.UserScramCredentialsDeletion{{Name: user, Mechanism: kafka.ScramMechanismSha512}}))
+	waitUntil("a deleted credential is not found", func() bool { return errors.Is(describe().Error, kafka.ResourceNotFound) })
+
 	deletion, err := client.DeleteGroups(ctx, &kafka.DeleteGroupsRequest{GroupIDs: []string{group}})
 	must("delete the group", err)
 	must("delete the group", deletion.Errors[group])

@@ -16,10 +16,17 @@ import java.util.stream.IntStream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.admin.FeatureUpdate;
 import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.RecordsToDelete;
+import org.apache.kafka.clients.admin.ScramCredentialInfo;
+import org.apache.kafka.clients.admin.ScramMechanism;
+import org.apache.kafka.clients.admin.UpdateFeaturesOptions;
+import org.apache.kafka.clients.admin.UserScramCredentialAlteration;
+import org.apache.kafka.clients.admin.UserScramCredentialDeletion;
+import org.apache.kafka.clients.admin.UserScramCredentialUpsertion;
 import org.apache.kafka.clients.consumer.CommitFailedException;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.CooperativeStickyAssignor;
@@ -27,11 +34,28 @@ import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.ElectionType;
 import org.apache.kafka.common.GroupState;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.TopicPartitionReplica;
+import org.apache.kafka.common.acl.AccessControlEntry;
+import org.apache.kafka.common.acl.AclBinding;
+import org.apache.kafka.common.acl.AclBindingFilter;
+import org.apache.kafka.common.acl.AclOperation;
+import org.apache.kafka.common.acl.AclPermissionType;
 import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.errors.BrokerIdNotRegisteredException;
+import org.apache.kafka.common.errors.ElectionNotNeededException;
+import org.apache.kafka.common.errors.InvalidUpdateVersionException;
+import org.apache.kafka.common.errors.LogDirNotFoundException;
 import org.apache.kafka.common.errors.RebalanceInProgressException;
+import org.apache.kafka.common.errors.ResourceNotFoundException;
+import org.apache.kafka.common.errors.SecurityDisabledException;
 import org.apache.kafka.common.errors.TopicExistsException;
+import org.apache.kafka.common.errors.UnacceptableCredentialException;
+import org.apache.kafka.common.resource.PatternType;
+import org.apache.kafka.common.resource.ResourcePattern;
+import org.apache.kafka.common.resource.ResourceType;
 import org.apache.kafka.common.serialization.StringDeserializer;
 import org.apache.kafka.common.serialization.StringSerializer;
 
@@ -60,6 +84,8 @@ public final class Course {
             groupOfThree(expected);
             resume(admin);
             timestamps(admin);
+            operators(admin);
+            credentials(admin);
             deletions(admin);
         } catch (Throwable failure) {
             System.err.println("FAILED: " + failure);
@@ -73,12 +99,7 @@ public final class Course {
         NewTopic described = new NewTopic(topic, PARTITIONS - 2, (short) 1).configs(Map.of("retention.ms", "-1"));
         admin.createTopics(List.of(described, new NewTopic(clock, 1, (short) 1))).all().get();
         check("the id of a created topic is not zero", admin.describeTopics(List.of(clock)).allTopicNames().get().get(clock).topicId().toString().equals("AAAAAAAAAAAAAAAAAAAAAA"), false);
-        try {
-            admin.createTopics(List.of(new NewTopic(clock, 1, (short) 1))).all().get();
-            throw new AssertionError("a topic was created twice");
-        } catch (java.util.concurrent.ExecutionException e) {
-            check("a second topic of that name is refused", e.getCause().getClass(), TopicExistsException.class);
-        }
+        refused("a second topic of that name", TopicExistsException.class, admin.createTopics(List.of(new NewTopic(clock, 1, (short) 1))).all());
         admin.createPartitions(Map.of(topic, NewPartitions.increaseTo(PARTITIONS))).all().get();
         waitUntil("a created topic has the partitions that were added",
                 () -> admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions().size() == PARTITIONS);
@@ -150,6 +171,44 @@ public final class Course {
         }
         var newest = admin.listOffsets(Map.of(at, OffsetSpec.maxTimestamp())).all().get().get(at);
         check("the record of the newest timestamp is found", List.of(newest.offset(), newest.timestamp()), List.of(9L, 1_000_900L));
+    }
+
+    static void operators(Admin admin) throws Exception {
+        TopicPartition at = new TopicPartition(clock, 0);
+        int broker = admin.describeCluster().controller().get().id();
+        check("the leader need not be elected", admin.electLeaders(ElectionType.PREFERRED, Set.of(at)).partitions().get().get(at).get().getClass(), ElectionNotNeededException.class);
+        check("of all partitions none was elected", admin.electLeaders(ElectionType.UNCLEAN, null).partitions().get(), Map.of());
+        var quorum = admin.describeMetadataQuorum().quorumInfo().get();
+        check("the quorum is its leader", List.of(quorum.leaderId(), quorum.voters().size(), quorum.nodes().containsKey(broker)), List.of(broker, 1, true));
+        check("the leader has all of the metadata log", quorum.voters().get(0).logEndOffset() >= quorum.highWatermark() && quorum.highWatermark() > 0, true);
+        var replica = new TopicPartitionReplica(clock, 0, broker);
+        String here = admin.describeReplicaLogDirs(List.of(replica)).all().get().get(replica).getCurrentReplicaLogDir();
+        admin.alterReplicaLogDirs(Map.of(replica, here)).all().get();
+        System.out.println("ok: a partition moves to where it is");
+        refused("a partition's move to nowhere", LogDirNotFoundException.class, admin.alterReplicaLogDirs(Map.of(replica, "/nowhere")).all());
+        var update = new FeatureUpdate((short) 1, FeatureUpdate.UpgradeType.UPGRADE);
+        refused("an unknown feature", InvalidUpdateVersionException.class, admin.updateFeatures(Map.of("no.such.feature", update), new UpdateFeaturesOptions()).all());
+        refused("an unknown broker's end", BrokerIdNotRegisteredException.class, admin.unregisterBroker(77).all());
+    }
+
+    static void credentials(Admin admin) throws Exception {
+        var rule = new AclBinding(new ResourcePattern(ResourceType.TOPIC, clock, PatternType.LITERAL), new AccessControlEntry("User:alice", "*", AclOperation.READ, AclPermissionType.ALLOW));
+        refused("a question for access rules", SecurityDisabledException.class, admin.describeAcls(AclBindingFilter.ANY).values());
+        refused("an access rule", SecurityDisabledException.class, admin.createAcls(List.of(rule)).all());
+        refused("an access rule's deletion", SecurityDisabledException.class, admin.deleteAcls(List.of(rule.toFilter())).all());
+        String user = unique("user");
+        var info = new ScramCredentialInfo(ScramMechanism.SCRAM_SHA_256, 4096);
+        admin.alterUserScramCredentials(List.of(new UserScramCredentialUpsertion(user, info, "a password"))).all().get();
+        waitUntil("a user's credential is described", () -> {
+            var described = admin.describeUserScramCredentials().all().get().get(user);
+            return described != null && described.credentialInfos().equals(List.of(info));
+        });
+        var weak = new UserScramCredentialUpsertion(user, new ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4095), "a password");
+        refused("a credential of too few iterations", UnacceptableCredentialException.class, admin.alterUserScramCredentials(List.of(weak)).all());
+        var deletion = List.<UserScramCredentialAlteration>of(new UserScramCredentialDeletion(user, ScramMechanism.SCRAM_SHA_256));
+        admin.alterUserScramCredentials(deletion).all().get();
+        refused("a deleted credential's deletion", ResourceNotFoundException.class, admin.alterUserScramCredentials(deletion).all());
+        waitUntil("a deleted credential is not described", () -> !admin.describeUserScramCredentials().users().get().contains(user));
     }
 
     static void deletions(Admin admin) throws Exception {
@@ -247,6 +306,16 @@ public final class Course {
 
     static String unique(String what) {
         return "interop-java-" + what + "-" + ProcessHandle.current().pid() + "-" + System.nanoTime() % 1_000_000_000L;
+    }
+
+    static void refused(String what, Class<? extends Exception> why, Future<?> outcome) throws Exception {
+        try {
+            outcome.get();
+        } catch (java.util.concurrent.ExecutionException e) {
+            check(what + " is refused", e.getCause().getClass(), why);
+            return;
+        }
+        throw new AssertionError(what + " was not refused");
     }
 
     static void check(String what, Object got, Object wanted) {
