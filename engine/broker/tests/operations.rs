@@ -12,9 +12,10 @@ use ringlog_client::{
     Admin, ClientError, Compression, ConfigChange, ConfigResource, Consumer, ConsumerOptions, NewTopic, OffsetReset,
     OffsetSpec, Producer, ProducerOptions, ProducerRecord, TopicPartition,
 };
-use ringlog_protocol::ErrorCode;
+use ringlog_protocol::find_coordinator::{FindCoordinatorRequest, FindCoordinatorResponse};
+use ringlog_protocol::{ErrorCode, Message, Reader};
 use ringlog_settings::{Backend, HostProfile};
-use running::{Running, backend, client, consume, lines, produce, start, wait};
+use running::{Running, ask, backend, client, consume, lines, produce, start, wait};
 
 async fn admin(address: SocketAddr) -> Admin {
     Admin::new(client(address).await)
@@ -199,6 +200,41 @@ fn a_group_goes_on_where_it_was_after_a_restart() {
         admin.delete_group("readers").await.unwrap();
         assert!(admin.groups().await.unwrap().is_empty());
     });
+    broker.stop();
+}
+
+#[test]
+fn a_topic_without_a_cleanup_policy_keeps_everything_but_what_is_deleted_by_name() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = Running::with(data.path(), backend(), &[("log.retention.check.interval.ms", "1")]);
+    let (resource, partition) =
+        (ConfigResource::Topic("kept".into()), TopicPartition { topic: "kept".into(), partition: 0 });
+    wait(async {
+        let admin = admin(broker.address).await;
+        let configs = [("cleanup.policy", ""), ("retention.ms", "0"), ("segment.ms", "1")];
+        admin.create_topic(&topic("kept", 1, &configs), false).await.unwrap();
+        assert_eq!(setting(&admin, &resource, "cleanup.policy").await.as_deref(), Some(""));
+        produce(broker.address, "kept", &lines(10), Compression::None).await;
+        assert_eq!(consume(broker.address, "kept", 10).await, lines(10));
+        let only =
+            |operation: fn(String, String) -> ConfigChange| [operation("cleanup.policy".into(), "delete".into())];
+        admin.alter_configs(&resource, &only(ConfigChange::Set)).await.unwrap();
+        admin.alter_configs(&resource, &only(ConfigChange::Subtract)).await.unwrap();
+        assert_eq!(setting(&admin, &resource, "cleanup.policy").await.as_deref(), Some(""));
+        admin.delete_records(&std::collections::BTreeMap::from([(partition, 7)])).await.unwrap();
+    });
+    broker.stop();
+}
+
+#[test]
+fn the_coordinator_that_is_found_alone_comes_with_kafkas_word_for_no_error() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = Running::start(data.path(), backend());
+    for version in 1..=3 {
+        let answer = ask(broker.address, &FindCoordinatorRequest { key: "g".into(), ..Default::default() }, version);
+        let answer = FindCoordinatorResponse::decode(&mut Reader::new(&answer), version).unwrap();
+        assert_eq!((answer.error_code, answer.error_message.as_deref()), (0, Some("NONE")), "version {version}");
+    }
     broker.stop();
 }
 

@@ -333,7 +333,7 @@ mod tests {
             ("process.roles=controller", "name the role broker"),
             ("node.id=1\nbroker.id=2", "node.id=1 and broker.id=2 differ"),
             ("group.min.session.timeout.ms=9999999", "make it less"),
-            ("log.cleanup.policy=shred", "one or more of compact, delete"),
+            ("log.cleanup.policy=shred", "some of compact, delete"),
             ("log.retention.hours=0", "give 1 or more, or -1 for no limit"),
             ("compression.gzip.level=0", "-1, or a whole number from 1 to 9"),
             ("zookeeper.connect=z:2181", "broker setting \"zookeeper.connect\" is unknown"),

@@ -146,7 +146,7 @@ impl Setting {
             Kind::List(words) => {
                 let items: Vec<String> = elements(text).map(str::to_owned).collect();
                 let allowed = words.is_empty() || items.iter().all(|item| words.contains(&&**item));
-                (allowed && (words.is_empty() || !items.is_empty())).then_some(Value::List(items))
+                allowed.then_some(Value::List(items))
             }
         };
         parsed.ok_or_else(|| SettingsError::Value {
@@ -172,7 +172,7 @@ impl Setting {
             Kind::Text => "text".to_owned(),
             Kind::Choice(words) => format!("one of {}", words.join(", ")),
             Kind::List([]) => "words, separated by commas".to_owned(),
-            Kind::List(words) => format!("one or more of {}, separated by commas", words.join(", ")),
+            Kind::List(words) => format!("some of {}, separated by commas, or none", words.join(", ")),
         }
     }
 
@@ -225,7 +225,7 @@ mod tests {
         let error = Scope::Topic.find("cleanup.policy").unwrap().parse("delete,shred").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "cleanup.policy=delete,shred: one or more of compact, delete, separated by commas"
+            "cleanup.policy=delete,shred: some of compact, delete, separated by commas, or none"
         );
         let error = Scope::Topic.find("retention.mms").unwrap_err();
         assert_eq!(error.to_string(), "topic setting \"retention.mms\" is unknown: did you mean retention.ms?");

@@ -27,7 +27,7 @@ pub const TOPIC: &[Setting] = &[
         "cleanup.policy",
         Kind::List(CLEANUP_POLICIES),
         "delete",
-        "What becomes of old records: `delete` drops whole segments by age and size, `compact` keeps the newest record of each key.",
+        "What becomes of old records: `delete` drops whole segments by age and size, `compact` keeps the newest record of each key. With neither they stay for ever.",
     ),
     other(
         "compression.gzip.level",

@@ -35,7 +35,7 @@ pub(crate) fn serve<'a>(incoming: &Incoming, request: &DeleteRecordsRequest<'a>)
 
 fn delete_before(incoming: &Incoming, topic: &str, partition: i32, offset: i64) -> Result<i64, ErrorCode> {
     let log = incoming.broker().topics.log(topic, partition)?;
-    if !log.config().cleanup_delete {
+    if log.config().cleanup_compact && !log.config().cleanup_delete {
         // Kafka's rule: what only compaction may remove is not deleted from the front.
         return Err(ErrorCode::PolicyViolation);
     }

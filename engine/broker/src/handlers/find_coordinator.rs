@@ -45,8 +45,8 @@ pub(crate) async fn serve<'a>(
         return FindCoordinatorResponse { coordinators, ..Default::default() };
     }
     let Coordinator { node_id, host, port, error_code, error_message, .. } = coordinators.pop().unwrap_or_default();
-    // Where one key is asked for, Kafka words its success, too.
-    let error_message = error_message.or(Some(Str::Borrowed(ErrorCode::None.message())));
+    // Where one key is asked for, Kafka words its success, too: kafkajs takes null or this word.
+    let error_message = if error_code == 0 { Some(Str::Borrowed("NONE")) } else { error_message };
     FindCoordinatorResponse { error_code, error_message, node_id, host, port, ..Default::default() }
 }
 

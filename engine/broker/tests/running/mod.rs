@@ -1,6 +1,7 @@
 //! A broker in this process, and clients of it on runtimes of their own.
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use ringlog_client::{
     ProducerRecord, TopicPartition,
 };
 use ringlog_io::Wanted;
+use ringlog_protocol::{Reader, Request, ResponseHeader, encode_request};
 use ringlog_settings::{BrokerConfig, Properties};
 use tokio::sync::oneshot;
 
@@ -78,6 +80,20 @@ pub fn wait<T>(client: impl Future<Output = T>) -> T {
 
 pub async fn client(address: SocketAddr) -> Client {
     Client::connect(ClientOptions::new(&address.to_string()).unwrap()).await.unwrap()
+}
+
+/// One request on a connection of its own, as it is on the wire; what follows the header of the answer.
+pub fn ask<'a, R: Request<'a>>(address: SocketAddr, request: &R, version: i16) -> Vec<u8> {
+    let mut socket = TcpStream::connect(address).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    socket.write_all(&encode_request(request, version, 7, None).unwrap()).unwrap();
+    let mut length = [0; 4];
+    socket.read_exact(&mut length).unwrap();
+    let mut frame = vec![0; u32::from_be_bytes(length) as usize];
+    socket.read_exact(&mut frame).unwrap();
+    let mut reader = Reader::new(&frame);
+    ResponseHeader::decode(&mut reader, R::API, version).unwrap();
+    reader.rest().to_vec()
 }
 
 pub async fn produce(address: SocketAddr, topic: &str, values: &[String], compression: Compression) {
