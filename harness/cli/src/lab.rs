@@ -9,9 +9,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use ringbench_lab::{Availability, CellOutcome, Contestant, Event, Outcome, Plan, PlanOptions, Setting, rank};
-use ringbench_report::{LabCell, LabLatency, LabResults, LabUnavailable};
-use ringbench_stats::{Host, Interval, Latencies};
+use ringbench_lab::{
+    Availability, CellOutcome, Contestant, Event, Load, Outcome, Overhead, Plan, PlanOptions, Regime, Setting,
+    differences, rank,
+};
+use ringbench_report::{LabCell, LabLatency, LabOverhead, LabResults, LabUnavailable};
+use ringbench_stats::{DirtyLimits, Host, Interval, Latencies};
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -59,6 +62,12 @@ pub(crate) struct Run {
     /// Decides the order of the runs
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
+    /// Also writes a quarter more than the host's memory with each contestant, which takes minutes each
+    #[arg(long)]
+    larger_than_memory: bool,
+    /// Runs every contestant against itself and says where a difference is seen: each is an error of the lab. Writes no results
+    #[arg(long, hide = true)]
+    aa: bool,
 }
 
 /// Bytes, with or without a binary unit. The contestants' buffers take powers of two from 512 B to 1 MiB.
@@ -133,15 +142,32 @@ impl Run {
         let begun = Instant::now();
         let seed = self.seed.unwrap_or(started.as_secs());
         let repeats = self.repeats.map(usize::from);
-        let options =
-            PlanOptions { quick: self.quick, only: self.only.clone(), sizes: self.sizes.clone(), repeats, seed };
-        let plan = Plan::new(&options).map_err(|e| e.to_string())?;
+        let host = Host::here(&self.dir);
+        let options = PlanOptions {
+            quick: self.quick,
+            only: self.only.clone(),
+            sizes: self.sizes.clone(),
+            repeats,
+            seed,
+            larger_than_memory: self.larger_than_memory.then_some(host.memory_mib << 20),
+        };
+        let mut plan = Plan::new(&options).map_err(|e| e.to_string())?;
+        if self.aa {
+            plan = plan.against_itself();
+        }
         let repeats = plan.repeats();
         // Found out before minutes are spent.
         std::fs::create_dir_all(&self.out).map_err(|e| format!("--out {}: {e}", self.out.display()))?;
         let stop = stop_on_signals()?;
-        let host = Host::here(&self.dir);
-        eprintln!("{} cells, {repeats} runs each, in a random order; {}", plan.cells().len(), host.mount);
+        let expected = plan.expected().as_secs();
+        eprintln!(
+            "{} cells, {repeats} runs each, in a random order: {}:{:02} min; {}",
+            plan.cells().len(),
+            expected / 60,
+            expected % 60,
+            host.mount
+        );
+        let dirty_limits = DirtyLimits::here();
         let lab = ringbench_lab::Lab::new(&self.dir, plan).map_err(|e| e.to_string())?;
         let bar = progress();
         let outcome = lab.run(&stop, &mut |Event::Ran { done, of, outcome }| {
@@ -153,6 +179,16 @@ impl Run {
         });
         bar.finish_and_clear();
         drop(lab);
+        let overhead = overhead(&outcome);
+        for LabOverhead { size_bytes, name, bench_ns, append_ns, share } in &overhead {
+            let percent = share * 100.0;
+            println!(
+                "{size_bytes:>8} B: {bench_ns:.0} ns of the {append_ns:.0} that {name} takes are the lab's, {percent:.1} %"
+            );
+        }
+        if self.aa {
+            return Ok(say_differences(&outcome));
+        }
         let results = LabResults {
             command: self.command(seed),
             started_unix_ms: u64::try_from(started.as_millis()).unwrap_or(u64::MAX),
@@ -162,8 +198,11 @@ impl Run {
             interrupted: outcome.interrupted,
             host,
             roofline: Vec::new(),
+            dirty_limits,
+            overhead,
+            system_calls_uncounted: outcome.calls_uncounted.clone(),
             unavailable: unavailable(&outcome),
-            cells: cells(&outcome.cells),
+            cells: cells(&outcome.cells, &dirty_limits),
             order: outcome.order,
         };
         write(&results, &self.out)?;
@@ -186,6 +225,9 @@ impl Run {
         if !self.sizes.is_empty() {
             let sizes: Vec<String> = self.sizes.iter().map(usize::to_string).collect();
             command.push_str(&format!(" --sizes {}", sizes.join(",")));
+        }
+        if self.larger_than_memory {
+            command.push_str(" --larger-than-memory");
         }
         if let Some(repeats) = self.repeats {
             command.push_str(&format!(" --repeats {repeats}"));
@@ -242,8 +284,30 @@ fn unavailable(outcome: &Outcome) -> Vec<LabUnavailable> {
         .collect()
 }
 
-fn cells(outcomes: &[CellOutcome]) -> Vec<LabCell> {
-    let mut cells: Vec<LabCell> = outcomes.iter().map(cell).collect();
+/// Where the same was taken for two.
+fn say_differences(outcome: &Outcome) -> ExitCode {
+    let (differ, of) = differences(&outcome.cells);
+    for cell in differ.iter().filter_map(|&cell| outcome.cells.get(cell)) {
+        println!("{} differs from itself: {}", cell.cell.contestant.name(), cell.cell.setting);
+    }
+    let percent = 100.0 * differ.len() as f64 / of.max(1) as f64;
+    println!("a difference in {} of {of} cells, where there is none: {percent:.1} %", differ.len());
+    if outcome.interrupted { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn overhead(outcome: &Outcome) -> Vec<LabOverhead> {
+    let named = |overhead: &Overhead| LabOverhead {
+        size_bytes: overhead.size_bytes,
+        name: outcome.cells.get(overhead.cell).map_or("", |cell| cell.cell.contestant.name()).to_owned(),
+        bench_ns: overhead.bench_ns,
+        append_ns: overhead.append_ns,
+        share: overhead.share(),
+    };
+    Overhead::of(outcome).iter().map(named).collect()
+}
+
+fn cells(outcomes: &[CellOutcome], limits: &DirtyLimits) -> Vec<LabCell> {
+    let mut cells: Vec<LabCell> = outcomes.iter().map(|outcome| cell(outcome, limits)).collect();
     for ranked in rank(outcomes).into_iter().flat_map(|ranking| ranking.ranked) {
         if let Some(cell) = cells.get_mut(ranked.cell) {
             (cell.rank, cell.of_best) = (Some(ranked.rank), ranked.of_best);
@@ -252,7 +316,7 @@ fn cells(outcomes: &[CellOutcome]) -> Vec<LabCell> {
     cells
 }
 
-fn cell(outcome: &CellOutcome) -> LabCell {
+fn cell(outcome: &CellOutcome, limits: &DirtyLimits) -> LabCell {
     let samples: Vec<_> = outcome.samples.iter().flatten().collect();
     let of = |value: &dyn Fn(&ringbench_lab::Sample) -> f64| {
         Interval::of(&samples.iter().map(|sample| value(sample)).collect::<Vec<_>>())
@@ -275,9 +339,10 @@ fn cell(outcome: &CellOutcome) -> LabCell {
         writers: Some(setting.writers),
         queued: Some(setting.queued),
         offered_per_s: match setting.load {
-            ringbench_lab::Load::Saturated => None,
-            ringbench_lab::Load::PerSecond(rate) => Some(rate),
+            Load::PerSecond(rate) => Some(rate),
+            Load::Saturated | Load::OfFastest { .. } => None,
         },
+        whole_bytes: setting.bytes,
         runs: samples.len(),
         rank: None,
         of_best: None,
@@ -289,8 +354,16 @@ fn cell(outcome: &CellOutcome) -> LabCell {
             max: (latencies.count() > 0).then(|| latencies.max_ms() * 1e3),
         },
         cpu_s_per_gb: median(&ringbench_lab::Sample::cpu_s_per_gb),
-        user_s_per_gb: median(&|sample| sample.cost.user.as_secs_f64() / gigabytes(sample)),
-        context_switches_per_mb: median(&|sample| sample.cost.context_switches as f64 / gigabytes(sample) / 1e3),
+        user_s_per_gb: median(&|sample| sample.cost.user_seconds / gigabytes(sample)),
+        context_switches_per_mb: median(&|sample| {
+            let cost = &sample.cost;
+            (cost.voluntary_switches + cost.involuntary_switches) as f64 / gigabytes(sample) / 1e3
+        }),
+        system_calls_each: outcome.calls_each,
+        ring_threads: samples.iter().map(|sample| sample.ring_threads).max(),
+        dirty_bytes: samples.iter().map(|sample| sample.write_back.dirty_bytes).max(),
+        write_back_bytes: samples.iter().map(|sample| sample.write_back.writing_bytes).max(),
+        regime: samples.iter().filter_map(|run| Regime::of(&run.write_back, limits)).max().map(|one| one.to_string()),
         syncs,
         sync_us: (syncs > 0).then(|| sync_time.as_secs_f64() * 1e6 / syncs as f64),
         roofline_share: None,

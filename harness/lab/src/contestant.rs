@@ -6,6 +6,8 @@ use std::path::Path;
 
 use ringlog_io::RingRefused;
 
+use crate::lab::Bench;
+use crate::sample::Sample;
 use crate::setting::Setting;
 use crate::write;
 
@@ -94,6 +96,13 @@ impl Contestant {
                 }
                 None => Availability::Unavailable { reason: error.to_string(), remedy: self.remedy(&error) },
             },
+        }
+    }
+
+    /// Runs it once in a setting that it takes.
+    pub(crate) fn run(&self, setting: &Setting, bench: &Bench<'_>) -> io::Result<Sample> {
+        match (self.strategy, setting) {
+            (Strategy::Write(strategy), Setting::Write(setting)) => write::run(strategy, setting, bench),
         }
     }
 

@@ -4,11 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::contestant::{Availability, Contestant, Strategy};
+use ringbench_stats::SystemCalls;
+
+use crate::contestant::{Availability, Contestant, Family};
 use crate::error::LabError;
+use crate::overhead::cpu_ns;
 use crate::plan::{Cell, Plan};
+use crate::rates;
 use crate::sample::Sample;
-use crate::setting::Setting;
+use crate::setting::{Load, Setting, WriteSetting};
 use crate::write;
 
 /// What a run of a cell may use.
@@ -24,7 +28,16 @@ pub(crate) struct Bench<'a> {
     pub(crate) budget: Budget,
     /// Set when somebody wants the end.
     pub(crate) stop: &'a AtomicBool,
+    /// Count system calls, which takes time.
+    pub(crate) counts_calls: bool,
 }
+
+/// How long a contestant is tried to find out what the host can do.
+const CALIBRATED: Duration = Duration::from_millis(30);
+/// How long the bench runs with nobody on it in each round.
+const EMPTY: Duration = Duration::from_millis(20);
+/// How long system calls are counted.
+const COUNTED: Duration = Duration::from_millis(10);
 
 /// A plan in the directory that it is measured in.
 #[derive(Debug)]
@@ -56,6 +69,8 @@ pub struct CellOutcome {
     pub samples: Vec<Option<Sample>>,
     /// Why a run failed; the cell is not run again.
     pub failure: Option<String>,
+    /// System calls for each append, transfer or request; counted in a run that was not timed.
+    pub calls_each: Option<f64>,
 }
 
 /// What a plan showed.
@@ -67,6 +82,10 @@ pub struct Outcome {
     pub unavailable: Vec<(Contestant, String, String)>,
     /// The order in which the cells ran: indexes into `cells`.
     pub order: Vec<usize>,
+    /// Processor nanoseconds of the bench for each append, by rounds.
+    pub bench_ns: Vec<f64>,
+    /// Why system calls were not counted.
+    pub calls_uncounted: Option<String>,
     /// Somebody wanted the end before it came.
     pub interrupted: bool,
 }
@@ -90,27 +109,32 @@ impl Lab {
     /// Runs the plan until its end, or until `stop` is set: what was measured by then is kept.
     pub fn run(&self, stop: &AtomicBool, on_event: &mut dyn FnMut(Event<'_>)) -> Outcome {
         let (cells, unavailable) = self.available();
+        self.touch_memory(stop);
+        let cells = rates::resolve(cells, |contestant, setting| self.speed(contestant, setting, stop));
         let rounds = self.plan.repeats;
         let of = cells.len() * rounds;
-        let mut cells: Vec<CellOutcome> =
-            cells.into_iter().map(|cell| CellOutcome { cell, samples: vec![None; rounds], failure: None }).collect();
+        let begin = |cell| CellOutcome { cell, samples: vec![None; rounds], failure: None, calls_each: None };
+        let cells = cells.into_iter().map(begin).collect();
+        let (order, bench_ns) = (Vec::with_capacity(of), Vec::new());
+        let mut outcome = Outcome { cells, unavailable, order, bench_ns, calls_uncounted: None, interrupted: false };
         let mut random = fastrand::Rng::with_seed(self.plan.seed);
-        let mut order = Vec::with_capacity(of);
-        self.touch_memory(stop);
         for round in 0..rounds {
-            let mut turns: Vec<usize> = (0..cells.len()).collect();
+            outcome.bench_ns.extend(self.bench_ns(stop));
+            let mut turns: Vec<usize> = (0..outcome.cells.len()).collect();
             random.shuffle(&mut turns);
             for turn in turns {
                 if stop.load(Ordering::Relaxed) {
-                    return Outcome { cells, unavailable, order, interrupted: true };
+                    return Outcome { interrupted: true, ..outcome };
                 }
-                order.push(turn);
-                let Some(outcome) = cells.get_mut(turn) else { continue };
-                self.run_once(outcome, round, stop);
-                on_event(Event::Ran { done: order.len(), of, outcome });
+                outcome.order.push(turn);
+                let Some(cell) = outcome.cells.get_mut(turn) else { continue };
+                self.run_once(cell, round, stop);
+                on_event(Event::Ran { done: outcome.order.len(), of, outcome: cell });
             }
         }
-        Outcome { cells, unavailable, order, interrupted: stop.load(Ordering::Relaxed) }
+        outcome.calls_uncounted = self.count_calls(&mut outcome.cells, stop);
+        outcome.interrupted = stop.load(Ordering::Relaxed);
+        outcome
     }
 
     /// The cells whose contestants can run here.
@@ -130,10 +154,8 @@ impl Lab {
         if outcome.failure.is_some() {
             return;
         }
-        let bench = Bench { directory: &self.directory.path, budget: self.plan.budget, stop };
-        let (Strategy::Write(strategy), Setting::Write(setting)) =
-            (outcome.cell.contestant.strategy, outcome.cell.setting);
-        match write::run(strategy, &setting, &bench) {
+        let Cell { contestant, setting } = outcome.cell;
+        match contestant.run(&setting, &self.bench(self.plan.budget_of(&setting), stop)) {
             // A run that was cut short says nothing.
             Ok(_) if stop.load(Ordering::Relaxed) => {}
             Ok(sample) => outcome.samples.get_mut(round).into_iter().for_each(|place| *place = Some(sample.clone())),
@@ -141,11 +163,57 @@ impl Lab {
         }
     }
 
+    /// System calls of every cell that goes as fast as it can, in a short run of its own. Or why they can't be counted.
+    fn count_calls(&self, cells: &mut [CellOutcome], stop: &AtomicBool) -> Option<String> {
+        if let Err(refused) = SystemCalls::count() {
+            return Some(refused);
+        }
+        for outcome in cells {
+            let Cell { contestant, setting } = outcome.cell;
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
+            let budget = self.plan.budget_of(&setting);
+            if setting.load() != Load::Saturated || outcome.failure.is_some() || budget.duration == Duration::MAX {
+                continue;
+            }
+            let bench = self.bench(Budget { duration: COUNTED, ..budget }, stop);
+            let counted = contestant.run(&setting, &Bench { counts_calls: true, ..bench });
+            outcome.calls_each = counted.ok().and_then(|sample| {
+                Some(sample.system_calls? as f64 * setting.size_bytes() as f64 / sample.bytes.max(1) as f64)
+            });
+        }
+        None
+    }
+
+    /// How many times a second a contestant does what the setting asks.
+    fn speed(&self, contestant: Contestant, setting: &Setting, stop: &AtomicBool) -> Option<f64> {
+        let budget = Budget { duration: CALIBRATED, ..self.plan.budget_of(setting) };
+        let sample = contestant.run(setting, &self.bench(budget, stop)).ok()?;
+        Some(sample.bytes as f64 / setting.size_bytes() as f64 / sample.elapsed.as_secs_f64())
+    }
+
+    /// What an append costs the bench, where it writes at all.
+    fn bench_ns(&self, stop: &AtomicBool) -> Option<f64> {
+        if !self.plan.contestants().iter().any(|contestant| contestant.family() == Family::Write) {
+            return None;
+        }
+        let setting = write::PLAIN;
+        let budget = Budget { duration: EMPTY, bytes: u64::MAX / 2 };
+        let sample = write::run(&write::Null, &setting, &self.bench(budget, stop)).ok()?;
+        Some(cpu_ns(&sample, setting.size_bytes))
+    }
+
     /// The first use of fresh memory is several times slower than any other, on a virtual machine above all: whoever runs first
-    /// must not pay for it.
+    /// must not pay for it. So the plan's bytes are written once and forgotten.
     fn touch_memory(&self, stop: &AtomicBool) {
-        let bench = Bench { directory: &self.directory.path, budget: self.plan.budget, stop };
-        let _ = write::run_untimed(&bench);
+        let setting = WriteSetting { size_bytes: 1 << 20, ..write::PLAIN };
+        let budget = Budget { duration: Duration::from_secs(60), ..self.plan.budget };
+        let _ = write::run(write::PLAINEST, &setting, &self.bench(budget, stop));
+    }
+
+    fn bench<'a>(&'a self, budget: Budget, stop: &'a AtomicBool) -> Bench<'a> {
+        Bench { directory: &self.directory.path, budget, stop, counts_calls: false }
     }
 }
 

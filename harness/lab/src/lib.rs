@@ -8,6 +8,9 @@
 //! | `lab` | [`Lab`]: runs a plan, interleaved and in a random order |
 //! | `stretch` | threads that begin together and are watched until the last has ended |
 //! | `sample` | [`Sample`]: what one run of one cell showed |
+//! | `rates` | how fast appends come in an open loop |
+//! | `regime` | [`Regime`]: what the kernel did about dirty pages meanwhile |
+//! | `overhead` | [`Overhead`]: what the bench itself costs |
 //! | `ranking` | [`rank()`]: who is ahead, and by how much more than chance |
 //!
 //! # Invariants
@@ -20,8 +23,11 @@
 mod contestant;
 mod error;
 mod lab;
+mod overhead;
 mod plan;
 mod ranking;
+mod rates;
+mod regime;
 mod sample;
 mod setting;
 mod stretch;
@@ -30,7 +36,9 @@ mod write;
 pub use contestant::{Availability, Contestant, Family};
 pub use error::LabError;
 pub use lab::{CellOutcome, Event, Lab, Outcome};
+pub use overhead::Overhead;
 pub use plan::{Cell, Plan, PlanOptions};
-pub use ranking::{Ranked, Ranking, rank};
-pub use sample::{Cost, Sample, Syncs};
+pub use ranking::{Ranked, Ranking, differences, rank};
+pub use regime::Regime;
+pub use sample::{Sample, Syncs};
 pub use setting::{Load, Preparation, Setting, SyncPolicy, WriteSetting};

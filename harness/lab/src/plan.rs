@@ -26,7 +26,7 @@ pub struct Plan {
 }
 
 /// What a user chooses.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct PlanOptions {
     /// Under a minute instead of under ten.
     pub quick: bool,
@@ -38,6 +38,8 @@ pub struct PlanOptions {
     pub repeats: Option<usize>,
     /// Decides the order.
     pub seed: u64,
+    /// Adds cells that write a quarter more than this, which is the host's memory. Bytes.
+    pub larger_than_memory: Option<u64>,
 }
 
 const KIB: usize = 1 << 10;
@@ -45,6 +47,17 @@ const SIZES: [usize; 6] = [KIB, 4 * KIB, 16 * KIB, 64 * KIB, 256 * KIB, 1024 * K
 const QUICK_SIZES: [usize; 2] = [4 * KIB, 64 * KIB];
 /// How many appends share a sync, and a call, where they are queued.
 const QUEUED: usize = 16;
+/// Percent of what the fastest does: the latency–load curve.
+const LOADS: [u8; 4] = [25, 50, 75, 90];
+const QUICK_LOADS: [u8; 2] = [25, 75];
+/// Appends a second of a host that has nothing to do.
+const IDLE: f64 = 100.0;
+/// An open loop lasts long enough for so many appends.
+const FEW: f64 = 15.0;
+/// What a run takes besides its own time: making its file, dropping its pages.
+const AROUND: Duration = Duration::from_millis(20);
+/// What a large file is believed to be written at. Bytes a second.
+const BELIEVED: f64 = 500e6;
 
 impl Plan {
     /// The cells that the options leave of the whole field.
@@ -73,7 +86,7 @@ impl Plan {
             let reason = "none of the contestants chosen by --only takes a setting with the --sizes given".to_owned();
             return Err(LabError::Empty { reason });
         }
-        let (duration, mib) = if options.quick { (80, 192) } else { (250, 512) };
+        let (duration, mib) = if options.quick { (40, 96) } else { (80, 160) };
         let budget = Budget { duration: Duration::from_millis(duration), bytes: mib << 20 };
         let repeats = options.repeats.unwrap_or(if options.quick { 3 } else { 5 });
         Ok(Plan { cells, repeats, seed: options.seed, budget })
@@ -91,6 +104,40 @@ impl Plan {
         self.repeats
     }
 
+    /// How long it will take, by and large.
+    #[must_use]
+    pub fn expected(&self) -> Duration {
+        let one = |cell: &Cell| {
+            let Budget { duration, bytes } = self.budget_of(&cell.setting);
+            let whole = Duration::from_secs_f64(bytes as f64 / BELIEVED);
+            AROUND + if duration == Duration::MAX { whole } else { duration }
+        };
+        let timed: Duration = self.cells.iter().map(one).sum();
+        timed * u32::try_from(self.repeats).unwrap_or(u32::MAX)
+    }
+
+    /// How long the setting is run.
+    pub(crate) fn budget_of(&self, setting: &Setting) -> Budget {
+        let Budget { duration, bytes } = self.budget;
+        let whole = match setting {
+            Setting::Write(setting) => setting.bytes,
+        };
+        match (whole, setting.load()) {
+            (Some(bytes), _) => Budget { duration: Duration::MAX, bytes },
+            (None, Load::PerSecond(rate)) => {
+                Budget { duration: duration.max(Duration::from_secs_f64(FEW / rate)), bytes }
+            }
+            (None, Load::Saturated | Load::OfFastest { .. }) => self.budget,
+        }
+    }
+
+    /// Every cell twice, so that each contestant runs against itself ([`crate::differences`]).
+    #[must_use]
+    pub fn against_itself(mut self) -> Plan {
+        self.cells = self.cells.iter().flat_map(|cell| [*cell; 2]).collect();
+        self
+    }
+
     /// Who is in it, each once.
     pub(crate) fn contestants(&self) -> Vec<Contestant> {
         let mut contestants: Vec<Contestant> = Vec::new();
@@ -105,7 +152,9 @@ impl Plan {
     /// The most that stands on the device at once. Bytes.
     pub(crate) fn needed_bytes(&self) -> u64 {
         let largest = self.cells.iter().map(|cell| match &cell.setting {
-            Setting::Write(setting) => crate::write::capacity(setting, self.budget.bytes) * setting.writers as u64,
+            Setting::Write(setting) => {
+                crate::write::capacity(setting, self.budget_of(&cell.setting).bytes) * setting.writers as u64
+            }
         });
         largest.max().unwrap_or(0)
     }
@@ -114,35 +163,66 @@ impl Plan {
 /// The settings for writing: each axis around one middle, not their product.
 fn write_settings(options: &PlanOptions) -> Vec<WriteSetting> {
     let sizes = |own: &[usize]| if options.sizes.is_empty() { own.to_vec() } else { options.sizes.clone() };
-    let middle = WriteSetting {
-        size_bytes: 64 * KIB,
-        sync: SyncPolicy::None,
-        prepare: Preparation::Extend,
-        writers: 1,
-        queued: 1,
-        load: Load::Saturated,
+    let middle = WriteSetting { size_bytes: 64 * KIB, ..crate::write::PLAIN };
+    let at = |own: &[usize], setting: WriteSetting| {
+        sizes(own).into_iter().map(move |size_bytes| WriteSetting { size_bytes, ..setting })
     };
+    let durable = WriteSetting { sync: SyncPolicy::Every, ..middle };
+    let grouped = WriteSetting { sync: SyncPolicy::Group, queued: QUEUED, ..middle };
+    let queued = WriteSetting { sync: SyncPolicy::None, ..grouped };
     let mut settings = Vec::new();
-    let curve = sizes(if options.quick { &QUICK_SIZES } else { &SIZES });
-    settings.extend(curve.iter().map(|&size_bytes| WriteSetting { size_bytes, ..middle }));
-    settings.extend(curve.iter().map(|&size_bytes| WriteSetting { size_bytes, sync: SyncPolicy::Every, ..middle }));
-    for size_bytes in sizes(&QUICK_SIZES) {
-        let grouped = WriteSetting { size_bytes, sync: SyncPolicy::Group, queued: QUEUED, ..middle };
-        settings.push(grouped);
-        if options.quick {
-            continue;
-        }
-        settings.push(WriteSetting { sync: SyncPolicy::None, ..grouped });
-        settings.push(WriteSetting { size_bytes, sync: SyncPolicy::Interval(Duration::from_millis(10)), ..middle });
-        for prepare in [Preparation::Allocate, Preparation::Prewritten] {
-            for sync in [SyncPolicy::None, SyncPolicy::Every] {
-                settings.push(WriteSetting { size_bytes, prepare, sync, ..middle });
-            }
-        }
-        for writers in [4, 16] {
-            settings.push(WriteSetting { size_bytes, writers, ..middle });
-            settings.push(WriteSetting { size_bytes, writers, sync: SyncPolicy::Every, ..middle });
+    let curve: &[usize] = if options.quick { &QUICK_SIZES } else { &SIZES };
+    settings.extend(at(curve, middle).chain(at(curve, durable)).chain(at(&QUICK_SIZES, grouped)));
+    if options.quick {
+        let loads = QUICK_LOADS.map(|percent| Load::OfFastest { percent });
+        settings.extend(at(&[64 * KIB], queued).flat_map(|queued| loads.map(|load| WriteSetting { load, ..queued })));
+    } else {
+        settings.extend(at(&QUICK_SIZES, queued));
+        let loads = || [Load::PerSecond(IDLE)].into_iter().chain(LOADS.map(|percent| Load::OfFastest { percent }));
+        let loaded = at(&QUICK_SIZES, queued).chain(at(&QUICK_SIZES, grouped));
+        settings.extend(loaded.flat_map(|setting| loads().map(move |load| WriteSetting { load, ..setting })));
+        settings.extend(
+            at(&[64 * KIB], middle)
+                .map(|middle| WriteSetting { sync: SyncPolicy::Interval(Duration::from_millis(10)), ..middle }),
+        );
+        // Where copying weighs most, and where the sync does.
+        for setting in at(&[64 * KIB], middle).chain(at(&[4 * KIB], durable)) {
+            let prepared = [Preparation::Allocate, Preparation::Prewritten];
+            settings.extend(prepared.map(|prepare| WriteSetting { prepare, ..setting }));
+            settings.extend([4, 16].map(|writers| WriteSetting { writers, ..setting }));
         }
     }
+    let whole = options.larger_than_memory.map(|memory| memory + memory / 4);
+    settings.extend(whole.into_iter().flat_map(|bytes| at(&[64 * KIB], WriteSetting { bytes: Some(bytes), ..middle })));
     settings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_write_family_takes_six_minutes_at_most_and_half_a_minute_when_quick() {
+        let expected = |quick| Plan::new(&PlanOptions { quick, ..PlanOptions::default() }).unwrap().expected();
+        assert!(expected(false) <= Duration::from_secs(360), "{:?}", expected(false));
+        assert!(expected(true) <= Duration::from_secs(30), "{:?}", expected(true));
+    }
+
+    #[test]
+    fn what_is_larger_than_memory_is_written_to_its_end_and_needs_the_room() {
+        let memory = 8 << 30;
+        let options = PlanOptions { larger_than_memory: Some(memory), ..PlanOptions::default() };
+        let plan = Plan::new(&options).unwrap();
+        assert!(plan.needed_bytes() >= memory + memory / 4);
+        let large = plan.cells().iter().find(|cell| plan.budget_of(&cell.setting).bytes > memory).unwrap();
+        assert_eq!(plan.budget_of(&large.setting).duration, Duration::MAX);
+    }
+
+    #[test]
+    fn an_idle_open_loop_lasts_for_a_few_appends() {
+        let plan = Plan::new(&PlanOptions::default()).unwrap();
+        let middle = plan.cells()[0].setting;
+        assert_eq!(plan.budget_of(&middle.at(Load::PerSecond(1e6))).duration, plan.budget.duration);
+        assert_eq!(plan.budget_of(&middle.at(Load::PerSecond(1.5))).duration, Duration::from_secs(10));
+    }
 }

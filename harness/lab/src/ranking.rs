@@ -46,6 +46,20 @@ pub fn rank(cells: &[CellOutcome]) -> Vec<Ranking> {
         .collect()
 }
 
+/// Of a plan that runs each cell twice ([`crate::Plan::against_itself`]): the indexes of the cells that differ from their own twin,
+/// and how many could be compared. Every one of them is an error.
+#[must_use]
+pub fn differences(cells: &[CellOutcome]) -> (Vec<usize>, usize) {
+    let pairs = cells.chunks_exact(2).enumerate();
+    let scored = pairs.filter_map(|(pair, twins)| {
+        let [one, other] = twins else { return None };
+        let (one, other) = (scores(one), scores(other));
+        ratio(&one, &other).map(|_| (2 * pair, distinguishable(&one, &other)))
+    });
+    let scored: Vec<(usize, bool)> = scored.collect();
+    (scored.iter().filter(|(_, differ)| *differ).map(|(cell, _)| *cell).collect(), scored.len())
+}
+
 /// What a cell is ranked by, round by round; NaN where a run is missing, so that rounds stay paired.
 pub(crate) fn scores(outcome: &CellOutcome) -> Vec<f64> {
     let less = less_is_better(&outcome.cell.setting);
@@ -57,9 +71,7 @@ pub(crate) fn scores(outcome: &CellOutcome) -> Vec<f64> {
 
 /// At a given rate everybody moves the same: what differs is how long it takes.
 fn less_is_better(setting: &Setting) -> bool {
-    match setting {
-        Setting::Write(setting) => matches!(setting.load, Load::PerSecond(_)),
-    }
+    matches!(setting.load(), Load::PerSecond(_))
 }
 
 fn rank_one(members: Vec<(usize, Vec<f64>)>, less_is_better: bool) -> Vec<Ranked> {

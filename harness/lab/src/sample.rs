@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use nix::sys::resource::{Usage, UsageWho, getrusage};
-use ringbench_stats::Latencies;
+use ringbench_stats::{Cost, Latencies, WriteBack};
 
 /// What one run of one cell showed.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +17,12 @@ pub struct Sample {
     pub cost: Cost,
     /// What was made durable, and how long that took.
     pub syncs: Syncs,
+    /// Threads that the kernel ran for rings when the run ended. An idle one lives on for 5 s: these are the most that there were.
+    pub ring_threads: usize,
+    /// Dirty pages of the whole host when the run ended.
+    pub write_back: WriteBack,
+    /// Made by all threads, where they were counted: which is in runs that are not timed.
+    pub system_calls: Option<u64>,
 }
 
 /// What was made durable.
@@ -27,42 +32,6 @@ pub struct Syncs {
     pub count: u64,
     /// Time spent in them. With [`crate::SyncPolicy::Every`] and `Group` the write is part of the call.
     pub time: Duration,
-}
-
-/// What this process used.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Cost {
-    /// Processor time in user space.
-    pub user: Duration,
-    /// Processor time in the kernel, io-wq workers included.
-    pub system: Duration,
-    /// Times that a thread gave way or was made to.
-    pub context_switches: u64,
-}
-
-impl Cost {
-    /// Since the process began. getrusage(2).
-    pub(crate) fn now() -> Cost {
-        let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else { return Cost::default() };
-        let time = |value: nix::sys::time::TimeVal| {
-            Duration::new(value.tv_sec().unsigned_abs(), value.tv_usec() as u32 * 1_000)
-        };
-        let switches = |usage: &Usage| usage.voluntary_context_switches() + usage.involuntary_context_switches();
-        Cost {
-            user: time(usage.user_time()),
-            system: time(usage.system_time()),
-            context_switches: switches(&usage).unsigned_abs(),
-        }
-    }
-
-    /// What was used between two moments.
-    pub(crate) fn since(&self, before: &Cost) -> Cost {
-        Cost {
-            user: self.user.saturating_sub(before.user),
-            system: self.system.saturating_sub(before.system),
-            context_switches: self.context_switches.saturating_sub(before.context_switches),
-        }
-    }
 }
 
 impl Sample {
@@ -75,6 +44,6 @@ impl Sample {
     /// Processor seconds for each gigabyte.
     #[must_use]
     pub fn cpu_s_per_gb(&self) -> f64 {
-        (self.cost.user + self.cost.system).as_secs_f64() / (self.bytes.max(1) as f64 / 1e9)
+        self.cost.cpu_seconds() / (self.bytes.max(1) as f64 / 1e9)
     }
 }

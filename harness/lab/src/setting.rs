@@ -21,10 +21,12 @@ pub struct WriteSetting {
     pub prepare: Preparation,
     /// Threads, each of which appends to a file of its own.
     pub writers: usize,
-    /// How many appends come at once: what waits is handed over together.
+    /// How many appends come at once and are handed over together; in an open loop, how many of those that wait at most.
     pub queued: usize,
     /// How fast appends come.
     pub load: Load,
+    /// Written over all writers, however long it takes; `None`: for the plan's time, or until the plan's bytes are written.
+    pub bytes: Option<u64>,
 }
 
 /// When appends must be durable.
@@ -58,6 +60,11 @@ pub enum Load {
     Saturated,
     /// So many a second over all writers, whatever the strategy does (open loop). A latency begins when the append was due.
     PerSecond(f64),
+    /// Of what the fastest contestant does when saturated: what a plan says before the host is known.
+    OfFastest {
+        /// Of 100.
+        percent: u8,
+    },
 }
 
 impl Setting {
@@ -66,6 +73,21 @@ impl Setting {
     pub fn size_bytes(&self) -> usize {
         match self {
             Setting::Write(setting) => setting.size_bytes,
+        }
+    }
+
+    /// How fast they come.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        match self {
+            Setting::Write(setting) => setting.load,
+        }
+    }
+
+    /// The same at another load.
+    pub(crate) fn at(self, load: Load) -> Setting {
+        match self {
+            Setting::Write(setting) => Setting::Write(WriteSetting { load, ..setting }),
         }
     }
 }
@@ -87,8 +109,13 @@ impl fmt::Display for WriteSetting {
         if self.queued > 1 {
             write!(f, " · {} queued", self.queued)?;
         }
-        if let Load::PerSecond(rate) = self.load {
-            write!(f, " · {rate:.0}/s")?;
+        match self.load {
+            Load::Saturated => {}
+            Load::PerSecond(rate) => write!(f, " · {rate:.0}/s")?,
+            Load::OfFastest { percent } => write!(f, " · {percent} % of the fastest")?,
+        }
+        if let Some(bytes) = self.bytes {
+            write!(f, " · {} MiB in all", bytes >> 20)?;
         }
         Ok(())
     }

@@ -10,12 +10,14 @@
 //! | `writer_thread`, `tokio_fs` | handed to another thread |
 //! | `ring` | operations of an io_uring: a file for each way to set one up and to use it |
 //! | `tokio_uring` | the same through tokio's runtime for it |
+//! | `null` | nowhere: no contestant, but what the bench costs |
 
 mod direct;
 mod dontcache;
 mod dsync;
 mod fdatasync;
 mod mmap;
+mod null;
 mod pwrite;
 mod pwritev;
 mod ring;
@@ -29,7 +31,8 @@ mod writer_thread;
 use std::io;
 use std::path::Path;
 
-pub(crate) use run::{capacity, run, run_untimed};
+pub(crate) use null::Null;
+pub(crate) use run::{capacity, run};
 pub(crate) use target::{Source, Target};
 
 use crate::setting::{Load, Preparation, SyncPolicy, WriteSetting};
@@ -56,6 +59,20 @@ pub(crate) const STRATEGIES: &[&dyn Strategy] = &[
     &ring::LINKED,
     &tokio_uring::TokioUring,
 ];
+
+/// One append after the other at the end of a file, and nothing else.
+pub(crate) const PLAIN: WriteSetting = WriteSetting {
+    size_bytes: 4096,
+    sync: SyncPolicy::None,
+    prepare: Preparation::Extend,
+    writers: 1,
+    queued: 1,
+    load: Load::Saturated,
+    bytes: None,
+};
+
+/// What needs nothing but a file.
+pub(crate) const PLAINEST: &dyn Strategy = &pwrite::Pwrite;
 
 /// A way to write.
 pub(crate) trait Strategy: Sync {
@@ -89,15 +106,8 @@ pub(crate) trait Writer {
 
 /// Writes a few blocks and syncs them: says whether the strategy can do its work in this directory.
 pub(crate) fn try_out(strategy: &dyn Strategy, directory: &Path) -> io::Result<()> {
-    const SIZE_BYTES: usize = 4096;
-    let setting = WriteSetting {
-        size_bytes: SIZE_BYTES,
-        sync: SyncPolicy::None,
-        prepare: Preparation::Extend,
-        writers: 1,
-        queued: 2,
-        load: Load::Saturated,
-    };
+    const SIZE_BYTES: usize = PLAIN.size_bytes;
+    let setting = WriteSetting { queued: 2, ..PLAIN };
     let durable = !strategy.takes(&setting);
     let path = directory.join(format!("ringbench-try-{}-{}", std::process::id(), strategy.name()));
     let tried = Target::new(&path, &setting, 8 * SIZE_BYTES as u64, Source::new()?).and_then(|target| {
@@ -128,8 +138,7 @@ mod tests {
             }
             for prepare in [Preparation::Extend, Preparation::Allocate, Preparation::Prewritten] {
                 for size_bytes in [4096, 1 << 20] {
-                    let (sync, queued, load) = (SyncPolicy::None, 1, Load::Saturated);
-                    let setting = WriteSetting { size_bytes, sync, prepare, writers: 1, queued, load };
+                    let setting = WriteSetting { size_bytes, prepare, ..PLAIN };
                     let path = directory.path().join(format!("{}-{prepare}-{size_bytes}", strategy.name()));
                     let capacity_bytes = 20 * size_bytes as u64;
                     let target = Target::new(&path, &setting, capacity_bytes, Source::new().unwrap()).unwrap();
@@ -155,13 +164,7 @@ mod tests {
 
     #[test]
     fn every_contestant_has_a_name_of_its_own_and_a_setting_to_run_in() {
-        let plan = crate::Plan::new(&crate::PlanOptions {
-            quick: true,
-            only: Vec::new(),
-            sizes: Vec::new(),
-            repeats: None,
-            seed: 1,
-        });
+        let plan = crate::Plan::new(&crate::PlanOptions { quick: true, ..crate::PlanOptions::default() });
         let in_plan = plan.unwrap().contestants();
         for (n, strategy) in STRATEGIES.iter().enumerate() {
             assert!(STRATEGIES.iter().skip(n + 1).all(|other| other.name() != strategy.name()));

@@ -1,6 +1,6 @@
 //! What the I/O lab measured: `lab.json`, from which its report is made.
 
-use ringbench_stats::{Host, Interval};
+use ringbench_stats::{DirtyLimits, Host, Interval};
 use serde::Serialize;
 
 use crate::results::FloorPart;
@@ -24,12 +24,33 @@ pub struct LabResults {
     pub host: Host,
     /// What the host's parts do alone.
     pub roofline: Vec<FloorPart>,
+    /// From how many dirty pages on the kernel writes back, and makes writers wait.
+    pub dirty_limits: DirtyLimits,
+    /// What the bench itself costs, at each size that one writer appends.
+    pub overhead: Vec<LabOverhead>,
+    /// Why system calls were not counted.
+    pub system_calls_uncounted: Option<String>,
     /// Contestants that this host can't run.
     pub unavailable: Vec<LabUnavailable>,
     /// In the order of the plan: those of one setting stand together.
     pub cells: Vec<LabCell>,
     /// The order in which the cells ran: indexes into `cells`.
     pub order: Vec<usize>,
+}
+
+/// The bench's part in the processor time of the fastest contestant at one size, where it weighs most.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct LabOverhead {
+    /// Size of one append. Bytes.
+    pub size_bytes: usize,
+    /// The fastest.
+    pub name: String,
+    /// Processor nanoseconds of the bench's loop around a writer that writes nothing, for each append.
+    pub bench_ns: f64,
+    /// Those of the fastest contestant, the bench's among them.
+    pub append_ns: f64,
+    /// The former in the latter.
+    pub share: f64,
 }
 
 /// A contestant that this host can't run.
@@ -64,6 +85,8 @@ pub struct LabCell {
     pub queued: Option<usize>,
     /// Appends a second over all writers; `None`: as fast as it goes.
     pub offered_per_s: Option<f64>,
+    /// Bytes that each run wrote, however long it took; `None`: for as long as all others ran.
+    pub whole_bytes: Option<u64>,
     /// Runs that counted.
     pub runs: usize,
     /// Among those of its setting, from 1; whoever can't be told from the first of a rank shares it. `None` without a run.
@@ -80,6 +103,16 @@ pub struct LabCell {
     pub user_s_per_gb: Option<f64>,
     /// Context switches for each megabyte: the median of the runs.
     pub context_switches_per_mb: Option<f64>,
+    /// System calls for each append, transfer or request, counted in a run that was not timed; an operation of io_uring is none.
+    pub system_calls_each: Option<f64>,
+    /// Threads that the kernel ran for rings (io-wq, SQPOLL) at the end of a run: the most of all runs.
+    pub ring_threads: Option<usize>,
+    /// Dirty pages of the whole host at the end of a run: the most of all runs. Bytes.
+    pub dirty_bytes: Option<u64>,
+    /// Pages on their way to the device at that moment. Bytes.
+    pub write_back_bytes: Option<u64>,
+    /// What the kernel did about them: `below the dirty limits`, `written back in the background` or `throttled`.
+    pub regime: Option<String>,
     /// Calls that came back with the data durable, in all runs.
     pub syncs: u64,
     /// Their mean time. Microseconds.

@@ -11,7 +11,7 @@ mod markdown;
 mod results;
 mod utc;
 
-pub use lab::{LabCell, LabLatency, LabResults, LabUnavailable};
+pub use lab::{LabCell, LabLatency, LabOverhead, LabResults, LabUnavailable};
 pub use results::{BrokerCard, CellResult, CorpusCard, FloorPart, Ledger, Results};
 
 use std::io;

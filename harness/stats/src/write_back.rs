@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 const PROC_VM: &str = "/proc/sys/vm";
 
@@ -27,7 +27,7 @@ impl WriteBack {
 
 /// From how many dirty pages on the kernel writes them back, and from how many on it makes the writer wait. A cell that passes
 /// these is another cell: on two processors 1.85 GB/s became 0.55.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DirtyLimits {
     /// Bytes from which on the kernel writes back behind the writer's back. Both follow free memory: they hold at this moment.
     pub background_bytes: Option<u64>,

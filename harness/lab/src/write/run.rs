@@ -9,20 +9,18 @@ use nix::sys::prctl::set_timerslack;
 use ringbench_stats::{Latencies, Pace};
 
 use super::{Source, Strategy, Target, Writer};
-use crate::lab::{Bench, Budget};
+use crate::lab::Bench;
 use crate::sample::{Sample, Syncs};
-use crate::setting::{Load, Preparation, SyncPolicy, WriteSetting};
+use crate::setting::{Load, SyncPolicy, WriteSetting};
 use crate::stretch::Stretch;
 
-/// Of what waits in an open loop, the most that is handed over at once.
-const MOST_QUEUED: u64 = 64;
 /// A thread that sleeps until the next append is due is woken within this, not within the default 50 µs. prctl(2).
 const TIMER_SLACK_NS: u64 = 1;
 
 /// Runs the cell once. Each writer's file is made before and removed afterwards; neither is measured.
 pub(crate) fn run(strategy: &dyn Strategy, setting: &WriteSetting, bench: &Bench<'_>) -> io::Result<Sample> {
     let capacity_bytes = capacity(setting, bench.budget.bytes);
-    let stretch = Stretch::new(setting.writers);
+    let stretch = Stretch::new(setting.writers).counting(bench.counts_calls);
     let writer = |number: usize| {
         let path = bench.directory.join(format!("writer-{number}"));
         let open = || strategy.open(Target::new(&path, setting, capacity_bytes, Source::new()?)?);
@@ -63,6 +61,8 @@ struct Drive<'a> {
     bench: &'a Bench<'a>,
     capacity_bytes: u64,
     begun: Instant,
+    /// The last look at the clock. One for each append: it is most of what the bench costs.
+    now: Instant,
     synced: Instant,
     /// Where the next append goes.
     position: u64,
@@ -78,6 +78,7 @@ impl<'a> Drive<'a> {
             bench,
             capacity_bytes,
             begun,
+            now: begun,
             synced: begun,
             position: 0,
             latencies: Latencies::default(),
@@ -90,14 +91,15 @@ impl<'a> Drive<'a> {
         match self.setting.load {
             Load::Saturated => self.saturate(writer),
             Load::PerSecond(rate) => self.keep_pace(writer, Pace::new(rate / self.setting.writers as f64)),
+            Load::OfFastest { .. } => Err(io::Error::other("the rate was not resolved")),
         }
     }
 
     fn saturate(&mut self, writer: &mut dyn Writer) -> io::Result<()> {
         while self.goes_on(self.setting.queued) {
-            let called = Instant::now();
+            let called = self.now;
             self.append(writer, self.setting.queued)?;
-            let took = called.elapsed();
+            let took = self.look() - called;
             (0..self.setting.queued).for_each(|_| self.latencies.record(took));
         }
         Ok(())
@@ -105,30 +107,36 @@ impl<'a> Drive<'a> {
 
     fn keep_pace(&mut self, writer: &mut dyn Writer, pace: Pace) -> io::Result<()> {
         set_timerslack(TIMER_SLACK_NS)?;
+        let room = self.capacity_bytes / self.setting.size_bytes as u64;
+        let due_by = |elapsed| pace.due_by(elapsed).min(room);
         let mut done = 0;
-        loop {
-            let waiting = pace.due_by(self.begun.elapsed()).saturating_sub(done);
-            let count = waiting.min(MOST_QUEUED) as usize;
-            if !self.goes_on(count) {
-                return Ok(());
-            }
+        while self.goes_on(1) && pace.due(done) < self.bench.budget.duration {
+            let elapsed = self.look() - self.begun;
+            let count = due_by(elapsed).saturating_sub(done).min(self.setting.queued as u64);
             if count == 0 {
-                thread::sleep(pace.due(done).saturating_sub(self.begun.elapsed()));
+                thread::sleep(pace.due(done).saturating_sub(elapsed));
                 continue;
             }
-            self.append(writer, count)?;
-            let elapsed = self.begun.elapsed();
-            for n in done..done + count as u64 {
-                self.latencies.record(elapsed.saturating_sub(pace.due(n)));
-            }
-            done += count as u64;
+            self.append(writer, count as usize)?;
+            let elapsed = self.look() - self.begun;
+            (done..done + count).for_each(|n| self.latencies.record(elapsed.saturating_sub(pace.due(n))));
+            done += count;
         }
+        // What was due and could not be begun has waited until now at least.
+        let elapsed = self.now - self.begun;
+        (done..due_by(elapsed)).for_each(|n| self.latencies.record(elapsed.saturating_sub(pace.due(n))));
+        Ok(())
+    }
+
+    fn look(&mut self) -> Instant {
+        self.now = Instant::now();
+        self.now
     }
 
     fn goes_on(&self, count: usize) -> bool {
         let end = self.position + (count * self.setting.size_bytes) as u64;
         end <= self.capacity_bytes
-            && self.begun.elapsed() < self.bench.budget.duration
+            && self.now - self.begun < self.bench.budget.duration
             && !self.bench.stop.load(Ordering::Relaxed)
     }
 
@@ -139,7 +147,7 @@ impl<'a> Drive<'a> {
             SyncPolicy::Every => (0..count).try_for_each(|_| self.write(writer, 1, true)),
             SyncPolicy::Interval(interval) => {
                 self.write(writer, count, false)?;
-                if self.synced.elapsed() >= interval {
+                if self.now - self.synced >= interval {
                     let called = Instant::now();
                     writer.sync()?;
                     self.note_sync(called.elapsed());
@@ -151,10 +159,10 @@ impl<'a> Drive<'a> {
     }
 
     fn write(&mut self, writer: &mut dyn Writer, count: usize, durable: bool) -> io::Result<()> {
-        let called = Instant::now();
+        let called = durable.then(Instant::now);
         writer.append(self.position, count, durable)?;
         self.position += (count * self.setting.size_bytes) as u64;
-        if durable {
+        if let Some(called) = called {
             self.note_sync(called.elapsed());
         }
         Ok(())
@@ -164,18 +172,4 @@ impl<'a> Drive<'a> {
         self.syncs.count += 1;
         self.syncs.time += took;
     }
-}
-
-/// Writes the whole budget once and forgets it, so that the memory behind the page cache has been touched.
-pub(crate) fn run_untimed(bench: &Bench<'_>) -> io::Result<()> {
-    let setting = WriteSetting {
-        size_bytes: 1 << 20,
-        sync: SyncPolicy::None,
-        prepare: Preparation::Extend,
-        writers: 1,
-        queued: 1,
-        load: Load::Saturated,
-    };
-    let budget = Budget { duration: Duration::from_secs(60), ..bench.budget };
-    run(&super::pwrite::Pwrite, &setting, &Bench { budget, ..*bench }).map(drop)
 }

@@ -1,0 +1,57 @@
+//! A regime: what the kernel did about dirty pages while a cell ran.
+
+use std::fmt;
+
+use ringbench_stats::{DirtyLimits, WriteBack};
+
+/// How far dirty pages had piled up when a run ended. Cells of different regimes are different cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Regime {
+    /// Below the kernel's limits: nobody waits for the device unless he asks to.
+    Cached,
+    /// The kernel writes back, and the writer goes on.
+    WrittenBack,
+    /// The writer is made to wait, from half way between the two limits on (mm/page-writeback.c, `freerun`).
+    Throttled,
+}
+
+impl Regime {
+    /// `None` where the kernel does not tell its limits.
+    #[must_use]
+    pub fn of(write_back: &WriteBack, limits: &DirtyLimits) -> Option<Regime> {
+        let (background, throttle) = (limits.background_bytes?, limits.throttle_bytes?);
+        let dirty = write_back.dirty_bytes + write_back.writing_bytes;
+        Some(match dirty {
+            dirty if dirty < background => Regime::Cached,
+            dirty if dirty < u64::midpoint(background, throttle) => Regime::WrittenBack,
+            _ => Regime::Throttled,
+        })
+    }
+}
+
+impl fmt::Display for Regime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Regime::Cached => "below the dirty limits",
+            Regime::WrittenBack => "written back in the background",
+            Regime::Throttled => "throttled",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_on_its_way_to_the_device_counts_and_limits_decide() {
+        let mut limits = DirtyLimits::here();
+        (limits.background_bytes, limits.throttle_bytes) = (Some(100), Some(200));
+        let regime = |dirty_bytes, writing_bytes| Regime::of(&WriteBack { dirty_bytes, writing_bytes }, &limits);
+        assert_eq!(regime(60, 39), Some(Regime::Cached));
+        assert_eq!(regime(60, 40), Some(Regime::WrittenBack));
+        assert_eq!(regime(0, 150), Some(Regime::Throttled));
+        limits.throttle_bytes = None;
+        assert_eq!(Regime::of(&WriteBack::default(), &limits), None);
+    }
+}
