@@ -1,32 +1,26 @@
 //! Takes connections from the listening sockets and deals them to the shards in turn.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::UnboundedSender;
-use tracing::warn;
+use tracing::{debug, warn};
 
-use crate::drain::Drain;
-use crate::limits::{Gate, Limits};
+use crate::broker::Broker;
 use crate::shard::Arrival;
 
 /// How long accepting rests when the process has no descriptors left.
 const OUT_OF_DESCRIPTORS_PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts on `listener` until the broker drains.
-pub(crate) async fn accept(
-    listener: TcpListener,
-    shards: Vec<UnboundedSender<Arrival>>,
-    gate: Gate,
-    limits: Limits,
-    drain: Drain,
-) {
+pub(crate) async fn accept(listener: TcpListener, shards: Vec<UnboundedSender<Arrival>>, broker: Arc<Broker>) {
     let mut next = 0usize;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = drain.started() => return,
+            () = broker.drain.started() => return,
         };
         let (stream, address) = match accepted {
             Ok(accepted) => accepted,
@@ -38,9 +32,18 @@ pub(crate) async fn accept(
             // The peer was gone before it was accepted (accept(2) passes its error on).
             Err(_) => continue,
         };
-        match gate.admit(address.ip(), &limits) {
+        match broker.gate.admit(address.ip(), &broker.limits) {
             Err(reason) => warn!(%address, %reason, "connection refused"),
             Ok(admission) => {
+                if let Ok(wait_ms @ 1..) = u64::try_from(broker.quotas.connected(address.ip())) {
+                    debug!(%address, wait_ms, "connection refused: connection_creation_rate is used up");
+                    // Closed at once, it would be back at once. It keeps its place among the connections for so long.
+                    tokio::task::spawn_local(async move {
+                        tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+                        drop((stream, admission));
+                    });
+                    continue;
+                }
                 let Ok(stream) = stream.into_std() else { continue };
                 let shard = &shards[next % shards.len()];
                 next = next.wrapping_add(1);

@@ -11,6 +11,7 @@ use crate::groups::Groups;
 use crate::limits::Gate;
 use crate::limits::Limits;
 use crate::metrics::ShardMetrics;
+use crate::quotas::Quotas;
 use crate::request::Peer;
 use crate::reserve::Reserve;
 use crate::topics::Topics;
@@ -25,6 +26,7 @@ pub(crate) struct Broker {
     pub(crate) topics: Topics,
     pub(crate) groups: Groups,
     pub(crate) producer_ids: ProducerIds,
+    pub(crate) quotas: Quotas,
     pub(crate) budget: Budget,
     pub(crate) limits: Limits,
     pub(crate) reserve: Reserve,

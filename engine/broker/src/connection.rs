@@ -58,6 +58,7 @@ pub(crate) async fn serve(shard: Rc<Shard>, stream: TcpStream, peer: Peer, admis
         in_flight: FuturesOrdered::new(),
         started: VecDeque::new(),
         produce_only: true,
+        muted_until: None,
         ended: false,
         outbox: Outbox::new(shard.broker.sendfile_min_bytes),
         last_progress: Instant::now(),
@@ -85,6 +86,8 @@ struct Connection {
     started: VecDeque<(ApiKey, Instant)>,
     /// Everything in flight is a Produce request: another one may start beside it.
     produce_only: bool,
+    /// A quota is used up: until then nothing is read and no request is begun (KIP-219).
+    muted_until: Option<Instant>,
     /// The peer has sent its last byte; what it asked for is still answered.
     ended: bool,
     outbox: Outbox,
@@ -104,12 +107,14 @@ impl Connection {
                 self.write_replies().await?;
                 continue;
             }
-            if self.in_flight.is_empty() && (self.ended || drain.is_draining()) {
+            let is_done = self.ended && self.muted_until.is_none();
+            if self.in_flight.is_empty() && (is_done || drain.is_draining()) {
                 return Ok(());
             }
             self.inbox.release_when_empty();
             self.held.resize(self.inbox.len());
-            let wants_bytes = !self.ended && !self.inbox.has_frame() && self.shard.broker.budget.has_room();
+            let is_listening = !self.ended && self.muted_until.is_none();
+            let wants_bytes = is_listening && !self.inbox.has_frame() && self.shard.broker.budget.has_room();
             tokio::select! {
                 biased;
                 Some(reply) = self.in_flight.next(), if !self.in_flight.is_empty() => self.answer(reply?),
@@ -119,7 +124,7 @@ impl Connection {
                     self.shard.metrics().received_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
                     self.last_progress = Instant::now();
                 }
-                () = self.shard.broker.budget.room(), if !self.ended && !self.shard.broker.budget.has_room() => {}
+                () = self.shard.broker.budget.room(), if is_listening && !self.shard.broker.budget.has_room() => {}
                 () = drain.started(), if self.in_flight.is_empty() => {}
                 () = self.timer.as_mut() => self.check_deadlines()?,
             }
@@ -128,7 +133,7 @@ impl Connection {
 
     /// Starts every whole request that may run beside those in flight.
     fn start_requests(&mut self) -> Result<(), Closed> {
-        while self.in_flight.len() < IN_FLIGHT {
+        while self.in_flight.len() < IN_FLIGHT && self.muted_until.is_none() {
             if !self.in_flight.is_empty() && !self.produce_only {
                 return Ok(());
             }
@@ -167,8 +172,20 @@ impl Connection {
     fn answer(&mut self, reply: Reply) {
         if let Some((api, since)) = self.started.pop_front() {
             self.shard.metrics().answered(api, since.elapsed());
+            if let Ok(throttle_ms @ 1..) = u64::try_from(reply.throttle_ms) {
+                self.shard.metrics().throttled(api, throttle_ms);
+                self.mute(Duration::from_millis(throttle_ms));
+            }
         }
         self.outbox.push(reply);
+    }
+
+    /// Takes nothing from the peer for so long: a quota is used up.
+    fn mute(&mut self, throttle: Duration) {
+        let until = Instant::now() + throttle;
+        let until = self.muted_until.map_or(until, |earlier| earlier.max(until));
+        self.muted_until = Some(until);
+        self.timer.as_mut().reset(until);
     }
 
     async fn write_replies(&mut self) -> Result<(), Closed> {
@@ -182,6 +199,10 @@ impl Connection {
 
     /// The timer is armed once and looks at what has happened since, instead of being reset by every request.
     fn check_deadlines(&mut self) -> Result<(), Closed> {
+        if self.muted_until.take().is_some() {
+            // It was us who kept the peer waiting.
+            self.last_progress = Instant::now();
+        }
         let idle_limit = self.shard.broker.config.connections_max_idle;
         let stall_limit = self.shard.broker.limits.half_frame;
         let quiet = self.last_progress.elapsed();

@@ -7,13 +7,14 @@ use futures_util::future::FutureExt;
 use ringlog_protocol::{ApiKey, encode_response};
 
 use crate::handlers::{
-    alter_configs, alter_partition_reassignments, alter_replica_log_dirs, alter_user_scram_credentials, api_versions,
-    create_acls, create_partitions, create_topics, delete_acls, delete_groups, delete_records, delete_topics,
-    describe_acls, describe_cluster, describe_configs, describe_groups, describe_log_dirs, describe_producers,
-    describe_quorum, describe_topic_partitions, describe_user_scram_credentials, elect_leaders, fetch,
-    find_coordinator, heartbeat, incremental_alter_configs, init_producer_id, join_group, leave_group,
-    list_config_resources, list_groups, list_offsets, list_partition_reassignments, metadata, offset_commit,
-    offset_delete, offset_fetch, offset_for_leader_epoch, produce, sync_group, unregister_broker, update_features,
+    alter_client_quotas, alter_configs, alter_partition_reassignments, alter_replica_log_dirs,
+    alter_user_scram_credentials, api_versions, create_acls, create_partitions, create_topics, delete_acls,
+    delete_groups, delete_records, delete_topics, describe_acls, describe_client_quotas, describe_cluster,
+    describe_configs, describe_groups, describe_log_dirs, describe_producers, describe_quorum,
+    describe_topic_partitions, describe_user_scram_credentials, elect_leaders, fetch, find_coordinator, heartbeat,
+    incremental_alter_configs, init_producer_id, join_group, leave_group, list_config_resources, list_groups,
+    list_offsets, list_partition_reassignments, metadata, offset_commit, offset_delete, offset_fetch,
+    offset_for_leader_epoch, produce, sync_group, unregister_broker, update_features,
 };
 use crate::reply::Reply;
 use crate::request::{Handling, Incoming, Peer, RequestError};
@@ -48,6 +49,17 @@ macro_rules! served {
             .boxed_local(),
         ))
     };
+    // Answered when the handler's future is done; the response may say that the client has to wait.
+    (@ throttled $handler:ident $incoming:ident) => {
+        Ok(Handling::Later(
+            async move {
+                let request = $incoming.decode()?;
+                let response = $handler::serve(&$incoming, &request).await;
+                Ok($incoming.answer(&response)?.throttled(response.throttle_time_ms))
+            }
+            .boxed_local(),
+        ))
+    };
     // The handler takes the frame and makes the reply itself: records are never copied.
     (@ by_itself $handler:ident $incoming:ident) => {
         $handler::start($incoming)
@@ -70,8 +82,8 @@ served! {
     DescribeGroups 0..=6 at_once describe_groups;
     ListGroups 0..=5 at_once list_groups;
     ApiVersions 0..=4 at_once api_versions;
-    CreateTopics 2..=7 in_time create_topics;
-    DeleteTopics 1..=6 in_time delete_topics;
+    CreateTopics 2..=7 throttled create_topics;
+    DeleteTopics 1..=6 throttled delete_topics;
     DeleteRecords 0..=2 at_once delete_records;
     InitProducerId 0..=5 at_once init_producer_id;
     OffsetForLeaderEpoch 2..=4 at_once offset_for_leader_epoch;
@@ -82,13 +94,15 @@ served! {
     AlterConfigs 0..=2 in_time alter_configs;
     AlterReplicaLogDirs 1..=2 at_once alter_replica_log_dirs;
     DescribeLogDirs 1..=5 at_once describe_log_dirs;
-    CreatePartitions 0..=3 in_time create_partitions;
+    CreatePartitions 0..=3 throttled create_partitions;
     DeleteGroups 0..=2 in_time delete_groups;
     ElectLeaders 0..=2 at_once elect_leaders;
     IncrementalAlterConfigs 0..=1 in_time incremental_alter_configs;
     AlterPartitionReassignments 0..=1 at_once alter_partition_reassignments;
     ListPartitionReassignments 0..=0 at_once list_partition_reassignments;
     OffsetDelete 0..=0 in_time offset_delete;
+    DescribeClientQuotas 0..=1 at_once describe_client_quotas;
+    AlterClientQuotas 0..=1 in_time alter_client_quotas;
     DescribeUserScramCredentials 0..=0 in_time describe_user_scram_credentials;
     AlterUserScramCredentials 0..=0 in_time alter_user_scram_credentials;
     DescribeQuorum 0..=2 in_time describe_quorum;

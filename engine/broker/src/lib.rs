@@ -25,6 +25,7 @@ mod limits;
 mod log_config;
 mod metrics;
 mod outbox;
+mod quotas;
 mod reply;
 mod request;
 mod reserve;

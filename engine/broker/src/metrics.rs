@@ -43,17 +43,28 @@ impl Default for ShardMetrics {
 struct Latency {
     buckets: [AtomicU64; BOUNDS.len() + 1],
     nanoseconds: AtomicU64,
+    throttle_ms: AtomicU64,
 }
 
 impl ShardMetrics {
     /// A request was answered, or done where no answer is wanted.
     pub(crate) fn answered(&self, api: ApiKey, took: Duration) {
-        let Some(index) = SERVED.iter().position(|(key, ..)| *key == api) else { return };
+        let Some(latency) = self.of(api) else { return };
         let seconds = took.as_secs_f64();
         let bucket = BOUNDS.iter().position(|bound| seconds <= *bound).unwrap_or(BOUNDS.len());
-        let latency = &self.apis[index];
         latency.buckets[bucket].fetch_add(1, Ordering::Relaxed);
         latency.nanoseconds.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// A client has to wait before its next request: a quota is used up.
+    pub(crate) fn throttled(&self, api: ApiKey, throttle_ms: u64) {
+        if let Some(latency) = self.of(api) {
+            latency.throttle_ms.fetch_add(throttle_ms, Ordering::Relaxed);
+        }
+    }
+
+    fn of(&self, api: ApiKey) -> Option<&Latency> {
+        SERVED.iter().position(|(key, ..)| *key == api).map(|index| &self.apis[index])
     }
 }
 
@@ -86,6 +97,7 @@ impl Collector for Scrape {
                 MetricType::Histogram,
             )?,
         )?;
+        throttles(broker, &mut encoder)?;
         let sum = |of: fn(&ShardMetrics) -> &AtomicU64| -> u64 {
             broker.metrics.iter().map(|shard| of(shard).load(Ordering::Relaxed)).sum()
         };
@@ -130,6 +142,21 @@ fn requests(broker: &Broker, mut metric: MetricEncoder<'_>) -> fmt::Result {
             let seconds = Duration::from_nanos(nanoseconds).as_secs_f64();
             let labels = [("api", api.name())];
             metric.encode_family(&labels)?.encode_histogram::<[(&str, &str); 0]>(seconds, count, &buckets, None)?;
+        }
+    }
+    Ok(())
+}
+
+fn throttles(broker: &Broker, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let help = "Time that clients were told to wait because a quota was used up, by API";
+    let mut metric = encoder.encode_descriptor("throttle_seconds", help, None, MetricType::Counter)?;
+    for (index, (api, ..)) in SERVED.iter().enumerate() {
+        let of = |shard: &ShardMetrics| shard.apis[index].throttle_ms.load(Ordering::Relaxed);
+        let throttle_ms: u64 = broker.metrics.iter().map(of).sum();
+        if throttle_ms > 0 {
+            let labels = [("api", api.name())];
+            let seconds = Duration::from_millis(throttle_ms).as_secs_f64();
+            metric.encode_family(&labels)?.encode_counter::<[(&str, &str); 0], _, f64>(&seconds, None)?;
         }
     }
     Ok(())

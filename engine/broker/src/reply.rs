@@ -26,6 +26,8 @@ pub(crate) struct FileSlice {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Reply {
     pub(crate) pieces: Vec<Piece>,
+    /// For how long nothing further is taken from the client, once this has left: a quota is used up. Milliseconds.
+    pub(crate) throttle_ms: i32,
 }
 
 impl Reply {
@@ -36,6 +38,11 @@ impl Reply {
 
     /// A response that is wholly in memory.
     pub(crate) fn bytes(frame: Bytes) -> Reply {
-        Reply { pieces: vec![Piece::Bytes(frame)] }
+        Reply { pieces: vec![Piece::Bytes(frame)], throttle_ms: 0 }
+    }
+
+    /// The same, and the client has to wait.
+    pub(crate) fn throttled(self, throttle_ms: i32) -> Reply {
+        Reply { throttle_ms, ..self }
     }
 }

@@ -8,6 +8,7 @@ use futures_util::future::LocalBoxFuture;
 use ringlog_protocol::{ApiKey, DecodeError, EncodeError, Message, Reader, Request, RequestHeader, encode_response};
 
 use crate::broker::Broker;
+use crate::quotas::Client;
 use crate::reply::Reply;
 use crate::shard::Shard;
 
@@ -74,6 +75,11 @@ impl Incoming {
     /// What all shards share.
     pub(crate) fn broker(&self) -> &Broker {
         &self.shard.broker
+    }
+
+    /// Who asks, as quotas see it. Nobody signs in: there is one user, with Kafka's name for it.
+    pub(crate) fn client(&self) -> Client<'_> {
+        Client { user: "ANONYMOUS", id: &self.client_id }
     }
 
     pub(crate) fn unserved(&self) -> RequestError {

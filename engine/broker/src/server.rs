@@ -16,11 +16,12 @@ use tracing::{info, warn};
 use crate::acceptor;
 use crate::broker::Broker;
 use crate::budget::Budget;
-use crate::drain::{Drain, DrainTrigger};
+use crate::drain::DrainTrigger;
 use crate::groups::Groups;
 use crate::io_plan;
 use crate::limits::{Gate, Limits};
 use crate::metrics;
+use crate::quotas::Quotas;
 use crate::reserve::Reserve;
 use crate::shard::{self, ShardHandle};
 use crate::topics::{self, TopicError, Topics};
@@ -103,7 +104,7 @@ impl Server {
             _ => directory(source),
         })?;
         let plan = io_plan::plan(&config)?;
-        let (identity, topics, reserve) = on_local_runtime(async {
+        let (identity, topics, image, reserve) = on_local_runtime(async {
             let disk = Disk::syscall();
             let fresh = || topics::fresh_id().unwrap_or_default().to_string();
             let identity = MetaProperties::open(&disk, &config.log_dir, config.node_id, fresh)?;
@@ -114,7 +115,8 @@ impl Server {
             if !reserve.restore(&disk).await {
                 warn!(reason = reserve.refusal(), "starting on a full disk");
             }
-            Ok::<_, ServerError>((identity, topics, reserve))
+            let image = topics.metadata().lock().await.image();
+            Ok::<_, ServerError>((identity, topics, image, reserve))
         })??;
         let listening = |source| ServerError::Listen { listener: config.listener.to_string(), source };
         let listener = bind(&config.listener).map_err(listening)?;
@@ -142,6 +144,7 @@ impl Server {
             groups: Groups::open(group_settings(&config), &topics)?,
             topics,
             producer_ids: ProducerIds::open(&config.log_dir)?,
+            quotas: Quotas::new(&config, image.quotas().clone()),
             budget: Budget::new(config.memory_inflight_max_bytes),
             limits,
             reserve,
@@ -188,13 +191,11 @@ impl Server {
         on_local_runtime(async {
             let listener = TcpListener::from_std(listener).map_err(ServerError::Start)?;
             let arrivals = shards.iter().map(|shard| shard.arrivals.clone()).collect();
-            let (limits, draining): (Limits, Drain) = (broker.limits.clone(), broker.drain.clone());
-            let gate = broker.gate.clone();
             if let Some(listener) = metrics_listener {
                 let listener = TcpListener::from_std(listener).map_err(ServerError::Start)?;
                 tokio::task::spawn_local(metrics::serve(listener, broker.clone()));
             }
-            let accepting = tokio::task::spawn_local(acceptor::accept(listener, arrivals, gate, limits, draining));
+            let accepting = tokio::task::spawn_local(acceptor::accept(listener, arrivals, broker.clone()));
             stop.await;
             info!("draining");
             trigger.start();

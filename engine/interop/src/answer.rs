@@ -17,7 +17,7 @@ struct Field {
 }
 
 /// What names an element of a list, the first that it has.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 17] = [
     "name",
     "topic",
     "topic_name",
@@ -34,10 +34,11 @@ const NAMES: [&str; 16] = [
     "partition_id",
     "feature",
     "mechanism",
+    "entity_type",
 ];
 
 /// Lists whose elements are many, alike and short: a line for each is all that one cares to read.
-const TABLES: [&str; 3] = ["configs", "api_keys", "synonyms"];
+const TABLES: [&str; 5] = ["configs", "api_keys", "synonyms", "entity", "values"];
 
 /// Lists of numbers that are bytes.
 const BYTES: [&str; 5] = ["records", "metadata", "assignment", "member_metadata", "member_assignment"];
@@ -174,12 +175,30 @@ fn row(item: &Tree) -> String {
 /// A name from the element's own fields, or its place.
 fn name_of(tree: &Tree, place: usize) -> String {
     let Tree::Struct(fields) = tree else { return place.to_string() };
+    if let Some((_, Tree::List(parts))) = fields.iter().find(|(field, _)| field == "entity") {
+        return name_of_entity(parts);
+    }
     let value = |name: &&str| fields.iter().find(|(field, _)| field == name);
     let named = NAMES.iter().filter_map(value).find_map(|(_, value)| match value {
         Tree::Leaf(raw) if !matches!(raw.as_str(), "null" | "\"\"") => Some(raw.trim_matches('"').to_owned()),
         _ => None,
     });
     named.unwrap_or_else(|| place.to_string())
+}
+
+/// Whom a quota is for has no name of its own: its parts name it.
+fn name_of_entity(parts: &[Tree]) -> String {
+    let text = |part: &Tree, field: &str| match part {
+        Tree::Struct(fields) => match fields.iter().find(|(name, _)| name == field) {
+            Some((_, Tree::Leaf(raw))) => raw.trim_matches('"').to_owned(),
+            _ => String::new(),
+        },
+        _ => String::new(),
+    };
+    let of = |part| format!("{} {}", text(part, "entity_type"), text(part, "entity_name"));
+    let mut parts: Vec<String> = parts.iter().map(of).collect();
+    parts.sort();
+    parts.join(", ")
 }
 
 /// Reads what `derive(Debug)` prints.

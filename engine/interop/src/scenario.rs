@@ -10,6 +10,7 @@ mod groups;
 mod offsets;
 mod operators;
 mod produces;
+mod quotas;
 mod security;
 mod topics;
 
@@ -31,6 +32,7 @@ pub fn play(talk: &mut Talk) {
     fetches::play(talk);
     offsets::play(talk);
     groups::play(talk);
+    quotas::play(talk);
     security::play(talk);
 }
 

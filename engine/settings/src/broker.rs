@@ -64,6 +64,8 @@ pub const BROKER: &[Setting] = &[
         "600000",
         "A connection without requests for this long is closed. Milliseconds.",
     ),
+    int("controller.quota.window.num", 1, "11", "As quota.window.num, for topics made and deleted."),
+    int("controller.quota.window.size.seconds", 1, "1", "Length of a sample of controller.quota.window.num. Seconds."),
     other("delete.topic.enable", Kind::Boolean, "true", "Whether topics may be deleted."),
     int("fetch.max.bytes", 1024, "57671680", "Most record bytes of one Fetch response, beyond its first batch."),
     int(
@@ -254,6 +256,13 @@ pub const BROKER: &[Setting] = &[
         "86400000",
         "An idempotent producer that has been silent for longer is forgotten. Milliseconds.",
     ),
+    int(
+        "quota.window.num",
+        1,
+        "11",
+        "A client with a quota may use what it gives in so many samples of quota.window.size.seconds at once.",
+    ),
+    int("quota.window.size.seconds", 1, "1", "Length of a sample of quota.window.num. Seconds."),
     int("socket.request.max.bytes", 1, "104857600", "Longest request. Bytes."),
     other(
         "unclean.leader.election.enable",

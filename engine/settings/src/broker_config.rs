@@ -70,6 +70,14 @@ pub struct BrokerConfig {
     pub max_connections: usize,
     /// Open connections from one address.
     pub max_connections_per_ip: usize,
+    /// How many samples' worth of a quota may be used at once.
+    pub quota_window_num: u32,
+    /// Length of a sample.
+    pub quota_window_size: Duration,
+    /// The same for topics made and deleted.
+    pub controller_quota_window_num: u32,
+    /// Length of a sample.
+    pub controller_quota_window_size: Duration,
     /// How often old segments are looked for.
     pub log_retention_check_interval: Duration,
     /// How often checkpoints are written.
@@ -160,7 +168,9 @@ fn build(values: &Values, sources: &Sources, properties: &Properties) -> Result<
     let number = |name| values.number(name);
     let int = |name| i32::try_from(values.number(name)).unwrap_or(i32::MAX);
     let size = |name| usize::try_from(values.number(name)).unwrap_or(0);
-    let duration = |name| Duration::from_millis(u64::try_from(values.number(name)).unwrap_or(0));
+    let count = |name| u64::try_from(values.number(name)).unwrap_or(0);
+    let seconds = |name| Duration::from_secs(count(name));
+    let duration = |name| Duration::from_millis(count(name));
     let (listener, advertised_listener) = listeners(values, properties)?;
     if int("group.min.session.timeout.ms") > int("group.max.session.timeout.ms") {
         return Err(SettingsError::Conflict(format!(
@@ -204,6 +214,10 @@ fn build(values: &Values, sources: &Sources, properties: &Properties) -> Result<
             .filter(|_| number("connections.max.idle.ms") >= 0),
         max_connections: size("max.connections"),
         max_connections_per_ip: size("max.connections.per.ip"),
+        quota_window_num: u32::try_from(number("quota.window.num")).unwrap_or(0),
+        quota_window_size: seconds("quota.window.size.seconds"),
+        controller_quota_window_num: u32::try_from(number("controller.quota.window.num")).unwrap_or(0),
+        controller_quota_window_size: seconds("controller.quota.window.size.seconds"),
         log_retention_check_interval: duration("log.retention.check.interval.ms"),
         log_flush_offset_checkpoint_interval: duration("log.flush.offset.checkpoint.interval.ms"),
         log_cleaner_enable: values.boolean("log.cleaner.enable"),

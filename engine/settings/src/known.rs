@@ -28,7 +28,6 @@ const SOCKETS: &str = "the kernel sizes socket buffers";
 const NO_REMOTE: &str = "there is no remote storage";
 const NO_TRANSACTIONS: &str = "transactions are not served";
 const CLASSIC_GROUPS: &str = "classic groups are served";
-const NO_QUOTAS: &str = "there are no quotas";
 const OWN_METRICS: &str = "metrics are those of metrics.listen";
 const NO_PURGATORY: &str = "waiting requests are not kept in purgatories";
 const NO_PLUGINS: &str = "Java classes can't be loaded";
@@ -38,13 +37,13 @@ const CLEANER: &str = "the cleaner is one thread that runs at the pace of the di
 const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("add.partitions.to.txn.", NO_TRANSACTIONS),
     ("alter.config.policy.class.name", NO_PLUGINS),
-    ("alter.log.dirs.replication.", NO_QUOTAS),
+    ("alter.log.dirs.replication.", ONE_REPLICA),
     ("auto.leader.rebalance.enable", ONE_REPLICA),
     ("background.threads", THREADS),
     ("broker.heartbeat.interval.ms", ONE_NODE),
     ("broker.rack", ONE_REPLICA),
     ("broker.session.timeout.ms", ONE_NODE),
-    ("client.quota.callback.class", NO_QUOTAS),
+    ("client.quota.callback.class", NO_PLUGINS),
     ("connection.failed.authentication.delay.ms", PLAINTEXT),
     ("connections.max.reauth.ms", PLAINTEXT),
     ("controlled.shutdown.", ONE_REPLICA),
@@ -73,7 +72,7 @@ const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ),
     ("log.initial.task.delay.ms", "work in the background begins after its own interval"),
     ("log.local.retention.", NO_REMOTE),
-    ("max.connection.creation.rate", NO_QUOTAS),
+    ("max.connection.creation.rate", "connections are bounded by address: the quota connection_creation_rate"),
     ("max.incremental.fetch.session.cache.slots", "fetches have no sessions: every request names its partitions"),
     ("metadata.", ONE_NODE),
     ("metric.reporters", OWN_METRICS),
@@ -92,10 +91,9 @@ const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("principal.builder.class", PLAINTEXT),
     ("producer.purgatory.purge.interval.requests", NO_PURGATORY),
     ("queued.max.", "memory.inflight.max.bytes bounds what is held"),
-    ("quota.", NO_QUOTAS),
     ("remote.", NO_REMOTE),
     ("replica.", ONE_REPLICA),
-    ("replication.quota.", NO_QUOTAS),
+    ("replication.quota.", ONE_REPLICA),
     ("request.timeout.ms", ONE_REPLICA),
     ("sasl.", PLAINTEXT),
     ("security.inter.broker.protocol", ONE_REPLICA),

@@ -5,8 +5,12 @@ use ringlog_protocol::create_partitions::{
 };
 use ringlog_protocol::{ErrorCode, Str};
 
+use crate::quotas::Mutations;
 use crate::request::Incoming;
 use crate::topics::MAX_PARTITIONS;
+
+/// A quota that is used up refuses from this version on (KIP-599).
+const STRICT_FROM_VERSION: i16 = 3;
 
 type Refusal = (ErrorCode, String);
 
@@ -14,6 +18,8 @@ pub(crate) async fn serve<'a>(
     incoming: &Incoming,
     request: &CreatePartitionsRequest<'a>,
 ) -> CreatePartitionsResponse<'a> {
+    let is_strict = incoming.version >= STRICT_FROM_VERSION;
+    let mut mutations = incoming.broker().quotas.mutations(incoming.client(), is_strict);
     let mut results = Vec::with_capacity(request.topics.len());
     for (index, topic) in request.topics.iter().enumerate() {
         if request.topics.iter().take(index).any(|earlier| earlier.name == topic.name) {
@@ -24,7 +30,7 @@ pub(crate) async fn serve<'a>(
         let outcome = if repeated {
             Err((ErrorCode::InvalidRequest, format!("{} stands more than once in the request", topic.name)))
         } else {
-            grow(incoming, topic, request.validate_only).await
+            grow(incoming, topic, request.validate_only, &mut mutations).await
         };
         let (error_code, error_message) = match outcome {
             Ok(()) => (ErrorCode::None, None),
@@ -33,10 +39,15 @@ pub(crate) async fn serve<'a>(
         let error_code = error_code as i16;
         results.push(CreatePartitionsTopicResult { name: topic.name.clone(), error_code, error_message });
     }
-    CreatePartitionsResponse { results, ..Default::default() }
+    CreatePartitionsResponse { throttle_time_ms: mutations.throttle_ms, results }
 }
 
-async fn grow(incoming: &Incoming, asked: &CreatePartitionsTopic<'_>, validate_only: bool) -> Result<(), Refusal> {
+async fn grow(
+    incoming: &Incoming,
+    asked: &CreatePartitionsTopic<'_>,
+    validate_only: bool,
+    mutations: &mut Mutations<'_>,
+) -> Result<(), Refusal> {
     let broker = incoming.broker();
     let topic = broker
         .topics
@@ -66,6 +77,7 @@ async fn grow(incoming: &Incoming, asked: &CreatePartitionsTopic<'_>, validate_o
     if validate_only {
         return Ok(());
     }
+    mutations.take((asked.count - held) as usize)?;
     let grown = broker.topics.add_partitions(&incoming.shard.disk, &topic, asked.count).await;
     grown.map_err(|error| (error.code(), error.to_string()))
 }

@@ -9,13 +9,18 @@ use ringlog_protocol::{ErrorCode, Str, Uuid};
 use ringlog_settings::{Described, describe_topic};
 
 use crate::broker::Broker;
+use crate::quotas::Mutations;
 use crate::request::Incoming;
 use crate::topics::MAX_PARTITIONS;
 
+/// A quota that is used up refuses from this version on (KIP-599).
+const STRICT_FROM_VERSION: i16 = 6;
 /// "As the broker is configured", for partitions and replicas alike (KIP-464).
 const DEFAULT: i32 = -1;
 
 pub(crate) async fn serve<'a>(incoming: &Incoming, request: &CreateTopicsRequest<'a>) -> CreateTopicsResponse<'a> {
+    let is_strict = incoming.version >= STRICT_FROM_VERSION;
+    let mut mutations = incoming.broker().quotas.mutations(incoming.client(), is_strict);
     let mut topics = Vec::with_capacity(request.topics.len());
     for (index, topic) in request.topics.iter().enumerate() {
         if request.topics.iter().take(index).any(|earlier| earlier.name == topic.name) {
@@ -25,11 +30,11 @@ pub(crate) async fn serve<'a>(incoming: &Incoming, request: &CreateTopicsRequest
         let repeated = request.topics.iter().skip(index + 1).any(|later| later.name == topic.name);
         let outcome = match repeated {
             true => Err((ErrorCode::InvalidRequest, format!("{} stands more than once in the request", topic.name))),
-            false => create(incoming, topic, request.validate_only).await,
+            false => create(incoming, topic, request.validate_only, &mut mutations).await,
         };
         topics.push(answer(topic.name.clone(), outcome));
     }
-    CreateTopicsResponse { topics, ..Default::default() }
+    CreateTopicsResponse { throttle_time_ms: mutations.throttle_ms, topics }
 }
 
 /// What a topic has become, or would.
@@ -39,7 +44,12 @@ struct Created {
     configs: Vec<CreatableTopicConfigs<'static>>,
 }
 
-async fn create(incoming: &Incoming, topic: &CreatableTopic<'_>, validate_only: bool) -> Result<Created, Refusal> {
+async fn create(
+    incoming: &Incoming,
+    topic: &CreatableTopic<'_>,
+    validate_only: bool,
+    mutations: &mut Mutations<'_>,
+) -> Result<Created, Refusal> {
     let broker = incoming.broker();
     broker.topics.check_new(&topic.name, &BTreeMap::new()).map_err(explain)?;
     let partitions = partitions(broker, topic)?;
@@ -48,6 +58,7 @@ async fn create(incoming: &Incoming, topic: &CreatableTopic<'_>, validate_only: 
     let id = match validate_only {
         true => Uuid::default(),
         false => {
+            mutations.take(partitions as usize)?;
             let made = broker.topics.create(&incoming.shard.disk, &topic.name, partitions, configs.clone()).await;
             made.map_err(explain)?.id
         }

@@ -7,11 +7,15 @@ use ringlog_protocol::delete_topics::{
 };
 use ringlog_protocol::{ErrorCode, Str, Uuid};
 
+use crate::quotas::Mutations;
 use crate::request::Incoming;
 use crate::topics::Topic;
 
 /// Topics are listed with name or id from this version on.
 const IDS_FROM_VERSION: i16 = 6;
+
+/// A quota that is used up refuses from this version on (KIP-599).
+const STRICT_FROM_VERSION: i16 = 5;
 
 type Refusal = (ErrorCode, Option<String>);
 
@@ -22,6 +26,8 @@ pub(crate) async fn serve<'a>(incoming: &Incoming, request: &DeleteTopicsRequest
     } else {
         request.topics.clone()
     };
+    let is_strict = incoming.version >= STRICT_FROM_VERSION;
+    let mut mutations = incoming.broker().quotas.mutations(incoming.client(), is_strict);
     let mut responses = Vec::with_capacity(asked.len());
     for topic in &asked {
         let repeated = asked.iter().filter(|other| *other == topic).count() > 1;
@@ -30,12 +36,12 @@ pub(crate) async fn serve<'a>(incoming: &Incoming, request: &DeleteTopicsRequest
                 Err((ErrorCode::TopicDeletionDisabled, Some("delete.topic.enable=false keeps topics".to_owned())))
             }
             _ if repeated => Err((ErrorCode::InvalidRequest, Some("the topic stands more than once".to_owned()))),
-            Ok(found) => delete(incoming, found).await,
+            Ok(found) => delete(incoming, found, &mut mutations).await,
             Err(refusal) => Err(refusal),
         };
         responses.push(answer(topic, outcome));
     }
-    DeleteTopicsResponse { responses, ..Default::default() }
+    DeleteTopicsResponse { throttle_time_ms: mutations.throttle_ms, responses }
 }
 
 fn find(incoming: &Incoming, asked: &DeleteTopicState<'_>) -> Result<Arc<Topic>, Refusal> {
@@ -52,7 +58,8 @@ fn find(incoming: &Incoming, asked: &DeleteTopicState<'_>) -> Result<Arc<Topic>,
     }
 }
 
-async fn delete(incoming: &Incoming, topic: Arc<Topic>) -> Result<Arc<Topic>, Refusal> {
+async fn delete(incoming: &Incoming, topic: Arc<Topic>, mutations: &mut Mutations<'_>) -> Result<Arc<Topic>, Refusal> {
+    mutations.take(topic.partitions.len()).map_err(|(code, reason)| (code, Some(reason)))?;
     let broker = incoming.broker();
     match broker.topics.delete(&incoming.shard.disk, &topic).await {
         Ok(()) => {

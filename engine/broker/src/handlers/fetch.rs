@@ -50,32 +50,34 @@ async fn serve(incoming: Incoming) -> Result<Reply, RequestError> {
         return incoming.answer(&FetchResponse { error_code, ..Default::default() });
     }
     let deadline = Instant::now() + Duration::from_millis(request.max_wait_ms.max(0) as u64);
-    let enough = usize::try_from(request.min_bytes).unwrap_or(0);
+    let (broker, client) = (incoming.broker(), incoming.client());
+    let most = broker.config.fetch_max_bytes.min(broker.quotas.most_fetched(client));
+    let most = usize::try_from(request.max_bytes).unwrap_or(0).min(most);
+    let enough = usize::try_from(request.min_bytes).unwrap_or(0).min(most);
     let waiter = Waiter::new();
     let gathered = loop {
-        let gathered = gather(&incoming, &request, &waiter);
+        let gathered = gather(&incoming, &request, most, &waiter);
         if gathered.bytes >= enough || gathered.urgent {
             break gathered;
         }
         tokio::select! {
             () = waiter.woken() => {}
             () = tokio::time::sleep_until(deadline) => break gathered,
-            () = incoming.broker().drain.started() => break gathered,
+            () = broker.drain.started() => break gathered,
         }
     };
     reply(&incoming, &request, gathered)
 }
 
 /// Reads every partition asked for, below the visible end. What is appended from then on wakes the waiter.
-fn gather(incoming: &Incoming, request: &FetchRequest<'_>, waiter: &Arc<Waiter>) -> Gathered {
+fn gather(incoming: &Incoming, request: &FetchRequest<'_>, most: usize, waiter: &Arc<Waiter>) -> Gathered {
     let visible = if request.isolation_level == READ_COMMITTED { Visible::LastStable } else { Visible::HighWatermark };
-    let limit = usize::try_from(request.max_bytes).unwrap_or(0).min(incoming.broker().config.fetch_max_bytes);
     let mut gathered = Gathered::default();
     for topic in &request.topics {
         let mut answers = Vec::with_capacity(topic.partitions.len());
         for asked in &topic.partitions {
             // The first batch of a response comes whole, however large: else its consumer could never pass it.
-            let room = limit.saturating_sub(gathered.bytes);
+            let room = most.saturating_sub(gathered.bytes);
             let answer = find(incoming.broker(), topic, asked, incoming.version).and_then(|log| {
                 log.register_waiter(waiter);
                 read(&log, asked, room, gathered.bytes == 0, visible)
@@ -135,16 +137,27 @@ fn reply(incoming: &Incoming, request: &FetchRequest<'_>, gathered: Gathered) ->
         topic_id: topic.topic_id,
         partitions: partitions(topic, answers),
     });
-    let response = FetchResponse { responses: responses.collect(), ..Default::default() };
+    let mut response = FetchResponse { responses: responses.collect(), ..Default::default() };
+    let encode = |response: &_| encode_response_pieces(response, incoming.version, incoming.correlation_id);
+    let mut encoded = encode(&response)?;
+    let length = |piece: &_| match piece {
+        WirePiece::Bytes(bytes) => bytes.len(),
+        WirePiece::Gap(length) => *length,
+    };
+    let bytes = encoded.iter().map(length).sum();
+    response.throttle_time_ms = incoming.broker().quotas.fetched(incoming.client(), bytes);
+    if response.throttle_time_ms > 0 {
+        encoded = encode(&response)?;
+    }
     let mut files = files.into_iter();
-    let pieces = encode_response_pieces(&response, incoming.version, incoming.correlation_id)?
+    let pieces = encoded
         .into_iter()
         .filter_map(|piece| match piece {
             WirePiece::Bytes(bytes) => Some(Piece::Bytes(bytes)),
             WirePiece::Gap(_) => files.next().map(Piece::File),
         })
         .collect();
-    Ok(Reply { pieces })
+    Ok(Reply { pieces, throttle_ms: response.throttle_time_ms })
 }
 
 fn partition(

@@ -79,6 +79,9 @@ async fn auto_create(incoming: &Incoming, name: &str) -> Result<Arc<Topic>, Topi
     if name == OFFSETS_TOPIC {
         broker.topics.ensure_offsets_topic(disk).await?;
     }
+    if broker.quotas.mutations(incoming.client(), true).take(broker.config.num_partitions as usize).is_err() {
+        return Err(TopicError::Unknown { name: name.to_owned() });
+    }
     broker.topics.get_or_create(disk, name, broker.config.num_partitions, Default::default()).await
 }
 

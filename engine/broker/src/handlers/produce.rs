@@ -46,20 +46,23 @@ struct TopicOutcomes {
 
 /// Queues every batch on its partition before it returns: the order of requests is the order in the log.
 pub(crate) fn start(mut incoming: Incoming) -> Result<Handling, RequestError> {
-    let held = incoming.broker().budget.hold(incoming.body.len());
+    let bytes = incoming.body.len();
+    let held = incoming.broker().budget.hold(bytes);
     let body = incoming.body.split();
     let walk = produce::walk(&body, incoming.version).map_err(|cause| incoming.malformed(cause))?;
     let acks = walk.acks;
     let plan = plan(walk);
     let outcomes = queue(&incoming, body, plan, acks);
+    let throttle_time_ms = incoming.broker().quotas.produced(incoming.client(), bytes);
     if acks == 0 {
         // The batches keep their place in the budget until they are written; nobody is told how that went.
         tokio::task::spawn_local(async move { settle(&incoming, outcomes, held).await });
-        return Ok(Handling::Done(Reply::silence()));
+        return Ok(Handling::Done(Reply::silence().throttled(throttle_time_ms)));
     }
     let answered = async move {
         let responses = settle(&incoming, outcomes, held).await;
-        incoming.answer(&ProduceResponse { responses, ..Default::default() })
+        let response = ProduceResponse { responses, throttle_time_ms, ..Default::default() };
+        Ok(incoming.answer(&response)?.throttled(throttle_time_ms))
     };
     Ok(Handling::Later(answered.boxed_local()))
 }
