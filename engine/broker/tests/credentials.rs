@@ -4,32 +4,17 @@
 #[allow(unreachable_pub, dead_code, clippy::unwrap_used, reason = "each test file uses its part")]
 mod running;
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 
 use ringlog_protocol::alter_user_scram_credentials::{
     AlterUserScramCredentialsRequest, ScramCredentialDeletion, ScramCredentialUpsertion,
 };
 use ringlog_protocol::describe_quorum::{DescribeQuorumRequest, PartitionData, TopicData};
 use ringlog_protocol::describe_user_scram_credentials::DescribeUserScramCredentialsRequest;
-use ringlog_protocol::{Blob, Message, Reader, Request, ResponseHeader, Secret, encode_request};
-use running::{Running, backend};
+use ringlog_protocol::{Blob, Secret};
+use running::{Running, ask, backend};
 
 const PASSWORD: &[u8] = b"hashed, but as good as the password";
-
-/// The answer to one request, in the newest version.
-fn ask<'a, R: Request<'a>, T>(address: SocketAddr, request: &R, read: impl FnOnce(R::Response<'_>) -> T) -> T {
-    let version = *R::API.versions().end();
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.write_all(&encode_request(request, version, 1, Some("test")).unwrap()).unwrap();
-    let mut length = [0; 4];
-    stream.read_exact(&mut length).unwrap();
-    let mut frame = vec![0; u32::from_be_bytes(length) as usize];
-    stream.read_exact(&mut frame).unwrap();
-    let mut reader = Reader::new(&frame);
-    ResponseHeader::decode(&mut reader, R::API, version).unwrap();
-    read(R::Response::decode(&mut reader, version).unwrap())
-}
 
 fn alter(address: SocketAddr, delete: &[(&'static str, i8)], set: &[(&'static str, i8, i32)]) -> Vec<i16> {
     let deletions =
@@ -42,12 +27,12 @@ fn alter(address: SocketAddr, delete: &[(&'static str, i8)], set: &[(&'static st
         salted_password: Secret(Blob::Borrowed(PASSWORD)),
     });
     let request = AlterUserScramCredentialsRequest { deletions: deletions.collect(), upsertions: upsertions.collect() };
-    ask(address, &request, |response| response.results.iter().map(|result| result.error_code).collect())
+    ask(address, &request, 0, |response| response.results.iter().map(|result| result.error_code).collect())
 }
 
 /// User, mechanism, iterations.
 fn described(address: SocketAddr) -> Vec<(String, i8, i32)> {
-    ask(address, &DescribeUserScramCredentialsRequest { users: None }, |response| {
+    ask(address, &DescribeUserScramCredentialsRequest { users: None }, 0, |response| {
         let infos = response.results.iter().flat_map(|result| {
             result.credential_infos.iter().map(|info| (result.user.to_string(), info.mechanism, info.iterations))
         });
@@ -59,7 +44,7 @@ fn end_of_the_metadata_log(address: SocketAddr) -> i64 {
     let partitions = vec![PartitionData { partition_index: 0 }];
     let request =
         DescribeQuorumRequest { topics: vec![TopicData { topic_name: "__cluster_metadata".into(), partitions }] };
-    ask(address, &request, |response| response.topics[0].partitions[0].high_watermark)
+    ask(address, &request, 2, |response| response.topics[0].partitions[0].high_watermark)
 }
 
 #[test]

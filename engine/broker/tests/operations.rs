@@ -12,8 +12,9 @@ use ringlog_client::{
     Admin, ClientError, Compression, ConfigChange, ConfigResource, Consumer, ConsumerOptions, NewTopic, OffsetReset,
     OffsetSpec, Producer, ProducerOptions, ProducerRecord, TopicPartition,
 };
-use ringlog_protocol::find_coordinator::{FindCoordinatorRequest, FindCoordinatorResponse};
-use ringlog_protocol::{ErrorCode, Message, Reader};
+use ringlog_protocol::ErrorCode;
+use ringlog_protocol::find_coordinator::FindCoordinatorRequest;
+use ringlog_protocol::unregister_broker::UnregisterBrokerRequest;
 use ringlog_settings::{Backend, HostProfile};
 use running::{Running, ask, backend, client, consume, lines, produce, start, wait};
 
@@ -157,6 +158,18 @@ fn a_topics_settings_decide_what_is_taken_and_how_it_is_kept() {
 }
 
 #[test]
+fn the_only_broker_cannot_be_unregistered() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = Running::start(data.path(), backend());
+    let node_id = wait(async { admin(broker.address).await.cluster().await.unwrap().controller.unwrap() });
+    for (broker_id, expected) in [(node_id, ErrorCode::InvalidRequest), (77, ErrorCode::BrokerIdNotRegistered)] {
+        let code = ask(broker.address, &UnregisterBrokerRequest { broker_id }, 0, |response| response.error_code);
+        assert_eq!(ErrorCode::from_code(code), expected, "{broker_id}");
+    }
+    broker.stop();
+}
+
+#[test]
 fn a_group_goes_on_where_it_was_after_a_restart() {
     let data = tempfile::tempdir().unwrap();
     let settings = [("group.initial.rebalance.delay.ms", "0")];
@@ -231,9 +244,10 @@ fn the_coordinator_that_is_found_alone_comes_with_kafkas_word_for_no_error() {
     let data = tempfile::tempdir().unwrap();
     let broker = Running::start(data.path(), backend());
     for version in 1..=3 {
-        let answer = ask(broker.address, &FindCoordinatorRequest { key: "g".into(), ..Default::default() }, version);
-        let answer = FindCoordinatorResponse::decode(&mut Reader::new(&answer), version).unwrap();
-        assert_eq!((answer.error_code, answer.error_message.as_deref()), (0, Some("NONE")), "version {version}");
+        let request = FindCoordinatorRequest { key: "g".into(), ..Default::default() };
+        ask(broker.address, &request, version, |answer| {
+            assert_eq!((answer.error_code, answer.error_message.as_deref()), (0, Some("NONE")), "version {version}");
+        });
     }
     broker.stop();
 }

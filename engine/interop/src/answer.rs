@@ -116,6 +116,8 @@ fn normalized<'a>(field: &str, raw: &'a str, members: &mut Vec<&'a str>) -> Stri
         "port" => "<port>",
         "log_dir" => "<directory>",
         "total_bytes" | "usable_bytes" => "<bytes>",
+        // It is the place in a log that grows by the clock.
+        "finalized_features_epoch" => "<epoch>",
         "log_append_time_ms" | "last_timestamp" | "last_fetch_timestamp" | "last_caught_up_timestamp" => "<time>",
         "error_message" | "batch_index_error_message" | "documentation" => "<text>",
         _ => return raw.to_owned(),

@@ -17,7 +17,7 @@ pub struct Image {
     broker_configs: BTreeMap<String, String>,
     default_broker_configs: BTreeMap<String, String>,
     quotas: Arc<ClientQuotas>,
-    scram_credentials: BTreeMap<String, BTreeMap<ScramMechanism, ScramCredential>>,
+    scram_credentials: Arc<BTreeMap<String, BTreeMap<ScramMechanism, ScramCredential>>>,
     offset: u64,
 }
 
@@ -123,13 +123,17 @@ impl Image {
                 }
             }
             Change::ScramCredentialSet { user, mechanism, credential } => {
-                self.scram_credentials.entry(user.clone()).or_default().insert(*mechanism, credential.clone());
+                let held = Arc::make_mut(&mut self.scram_credentials).entry(user.clone()).or_default();
+                held.insert(*mechanism, credential.clone());
             }
             Change::ScramCredentialRemoved { user, mechanism } => {
-                let held = self.scram_credentials.get_mut(user);
-                held.and_then(|held| held.remove(mechanism))
-                    .ok_or_else(|| format!("user {user:?} has no {mechanism} credential"))?;
-                self.scram_credentials.retain(|_, held| !held.is_empty());
+                let all = Arc::make_mut(&mut self.scram_credentials);
+                let missing = || format!("user {user:?} has no {mechanism} credential");
+                let held = all.get_mut(user).ok_or_else(missing)?;
+                held.remove(mechanism).ok_or_else(missing)?;
+                if held.is_empty() {
+                    all.remove(user);
+                }
             }
             Change::Rewritten { offset } => {
                 self.offset = *offset;

@@ -2,20 +2,22 @@
 //! kept: no listener authenticates anybody.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use ringlog_metadata::{Change, Image, ScramCredential, ScramMechanism};
-use ringlog_protocol::ErrorCode;
-use ringlog_protocol::Str;
 use ringlog_protocol::alter_user_scram_credentials::{
     AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse, AlterUserScramCredentialsResult,
     ScramCredentialDeletion, ScramCredentialUpsertion,
 };
+use ringlog_protocol::{ErrorCode, Str};
 
 use crate::config_resource::{Refusal, answer};
 use crate::request::Incoming;
 
 /// The fewest that RFC 7677 allows, and the most that Kafka does: every login costs the client as many hashes.
-const ITERATIONS: std::ops::RangeInclusive<i32> = 4096..=16384;
+const ITERATIONS: RangeInclusive<i32> = 4096..=16384;
+/// Longest salt. Clients take some 20 bytes; all of them are held in memory.
+const MAX_SALT_BYTES: usize = 1024;
 
 pub(crate) async fn serve(
     incoming: &Incoming,
@@ -76,6 +78,9 @@ fn set(asked: &ScramCredentialUpsertion<'_>) -> Result<Change, Refusal> {
     if !ITERATIONS.contains(&asked.iterations) {
         let (least, most) = (ITERATIONS.start(), ITERATIONS.end());
         return refuse(format!("{} iterations: {least} to {most} are allowed", asked.iterations));
+    }
+    if asked.salt.len() > MAX_SALT_BYTES {
+        return refuse(format!("a salt of {} bytes: {MAX_SALT_BYTES} are allowed", asked.salt.len()));
     }
     if asked.salted_password.0.is_empty() {
         return refuse("the salted password is empty".to_owned());

@@ -12,7 +12,7 @@ use ringlog_client::{
     ProducerRecord, TopicPartition,
 };
 use ringlog_io::Wanted;
-use ringlog_protocol::{Reader, Request, ResponseHeader, encode_request};
+use ringlog_protocol::{Message, Reader, Request, ResponseHeader, encode_request};
 use ringlog_settings::{BrokerConfig, Properties};
 use tokio::sync::oneshot;
 
@@ -82,8 +82,13 @@ pub async fn client(address: SocketAddr) -> Client {
     Client::connect(ClientOptions::new(&address.to_string()).unwrap()).await.unwrap()
 }
 
-/// One request on a connection of its own, as it is on the wire; what follows the header of the answer.
-pub fn ask<'a, R: Request<'a>>(address: SocketAddr, request: &R, version: i16) -> Vec<u8> {
+/// One request on a connection of its own, as it is on the wire; `read` is given the answer.
+pub fn ask<'a, R: Request<'a>, T>(
+    address: SocketAddr,
+    request: &R,
+    version: i16,
+    read: impl FnOnce(R::Response<'_>) -> T,
+) -> T {
     let mut socket = TcpStream::connect(address).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     socket.write_all(&encode_request(request, version, 7, None).unwrap()).unwrap();
@@ -93,7 +98,7 @@ pub fn ask<'a, R: Request<'a>>(address: SocketAddr, request: &R, version: i16) -
     socket.read_exact(&mut frame).unwrap();
     let mut reader = Reader::new(&frame);
     ResponseHeader::decode(&mut reader, R::API, version).unwrap();
-    reader.rest().to_vec()
+    read(R::Response::decode(&mut reader, version).unwrap())
 }
 
 pub async fn produce(address: SocketAddr, topic: &str, values: &[String], compression: Compression) {

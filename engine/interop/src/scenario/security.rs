@@ -164,6 +164,7 @@ fn refused_credentials(talk: &mut Talk) {
         ..upsertion(name, SHA_256, 4096)
     };
     alter(talk, "no salt", set(vec![without(b"", b"x", "unsalted")]));
+    alter(talk, "a salt of 2000 bytes", set(vec![without(&[7; 2000], b"x", "salted")]));
     alter(talk, "no password", set(vec![without(b"x", b"", "open")]));
     alter(talk, "a user with nothing to delete", delete(vec![deletion("nobody", SHA_256)]));
     alter(
@@ -213,5 +214,9 @@ fn refused_credentials(talk: &mut Talk) {
             upsertion("thrice", SHA_256, 4096),
         ]),
     );
-    describe(talk, "after what was refused", &[]);
+    describe(
+        talk,
+        "after what was refused",
+        &["alice", "dave", "fine", "unsalted", "even", "twice", "both", "odd", "thrice"],
+    );
 }
