@@ -328,25 +328,33 @@ fn cell(outcome: &CellOutcome, limits: &DirtyLimits) -> LabCell {
     let syncs: u64 = samples.iter().map(|sample| sample.syncs.count).sum();
     let sync_time: Duration = samples.iter().map(|sample| sample.syncs.time).sum();
     let gigabytes = |sample: &ringbench_lab::Sample| sample.bytes.max(1) as f64 / 1e9;
-    let Setting::Write(setting) = outcome.cell.setting;
+    let setting = outcome.cell.setting;
+    let writing = if let Setting::Write(writing) = setting { Some(writing) } else { None };
+    let moving = if let Setting::Transfer(moving) = setting { Some(moving) } else { None };
+    let serving = if let Setting::Serve(serving) = setting { Some(serving) } else { None };
     LabCell {
         name: outcome.cell.contestant.name().to_owned(),
         family: outcome.cell.contestant.family().to_string(),
-        setting: outcome.cell.setting.to_string(),
-        size_bytes: setting.size_bytes,
-        sync: Some(setting.sync.to_string()),
-        prepare: Some(setting.prepare.to_string()),
-        writers: Some(setting.writers),
-        queued: Some(setting.queued),
-        offered_per_s: match setting.load {
+        setting: setting.to_string(),
+        size_bytes: setting.size_bytes(),
+        sync: writing.map(|writing| writing.sync.to_string()),
+        prepare: writing.map(|writing| writing.prepare.to_string()),
+        writers: writing.map(|writing| writing.writers),
+        queued: writing.map(|writing| writing.queued),
+        offered_per_s: match setting.load() {
             Load::PerSecond(rate) => Some(rate),
             Load::Saturated | Load::OfFastest { .. } => None,
         },
-        whole_bytes: setting.bytes,
+        whole_bytes: writing.and_then(|writing| writing.bytes),
+        pages: moving.map(|moving| moving.pages.to_string()),
+        receiver: moving.map(|moving| moving.receiver.to_string()),
+        connections: serving.map(|serving| serving.connections),
+        pipelined: serving.map(|serving| serving.pipelined),
         runs: samples.len(),
         rank: None,
         of_best: None,
         mb_per_s: of(&ringbench_lab::Sample::mb_per_s),
+        requests_per_s: serving.and_then(|_| of(&ringbench_lab::Sample::per_s)),
         latency_us: LabLatency {
             p50: us(50.0),
             p99: us(99.0),
@@ -354,6 +362,7 @@ fn cell(outcome: &CellOutcome, limits: &DirtyLimits) -> LabCell {
             max: (latencies.count() > 0).then(|| latencies.max_ms() * 1e3),
         },
         cpu_s_per_gb: median(&ringbench_lab::Sample::cpu_s_per_gb),
+        cpu_s_per_million_requests: serving.and_then(|_| median(&ringbench_lab::Sample::cpu_s_per_million)),
         user_s_per_gb: median(&|sample| sample.cost.user_seconds / gigabytes(sample)),
         context_switches_per_mb: median(&|sample| {
             let cost = &sample.cost;

@@ -22,8 +22,12 @@ fn the_list_names_every_contestant_and_why_one_can_not_run() {
     assert!(listed.status.success(), "{}", text(&listed.stderr));
     let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
     let listed = listed.as_array().unwrap();
-    assert!(listed.iter().any(|one| one["name"] == "pwrite" && one["family"] == "write" && one["available"] == true));
+    for (name, family) in [("pwrite", "write"), ("sendfile", "transfer"), ("epoll-tokio", "serve")] {
+        assert!(listed.iter().any(|one| one["name"] == name && one["family"] == family && one["available"] == true));
+    }
+    let families = ["write", "transfer", "serve"];
     for one in listed {
+        assert!(families.iter().any(|family| one["family"] == *family), "{one}");
         assert_eq!(one["reason"].is_null(), one["available"].as_bool().unwrap(), "{one}");
     }
     // procfs takes no files at all, from nobody.
@@ -47,12 +51,58 @@ fn a_run_measures_what_was_asked_for_and_leaves_nothing_behind() {
         let moved = &cell["mb_per_s"];
         let (low, high) = (moved["low"].as_f64().unwrap(), moved["high"].as_f64().unwrap());
         assert!(low > 0.0 && low <= moved["median"].as_f64().unwrap() && high >= low, "{moved}");
-        assert!(cell["rank"].as_u64().unwrap() >= 1 && cell["latency_us"]["p50"].as_f64().unwrap() > 0.0, "{cell}");
+        assert!(cell["rank"].as_u64().unwrap() >= 1 && cell["latency_us"]["max"].as_f64().unwrap() > 0.0, "{cell}");
         assert_eq!(cell["sync"] == "none", cell["syncs"] == 0, "{cell}");
     }
     let order = results["order"].as_array().unwrap();
     assert_eq!(order.len(), 2 * cells.len());
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "files were left behind");
+}
+
+#[test]
+fn a_transfer_is_measured_warm_and_cold_by_a_receiver_that_reads_and_one_that_discards() {
+    let (dir, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (dir_path, out_path) = (dir.path().display().to_string(), out.path().display().to_string());
+    let only = ["--quick", "--only", "sendfile,pread-send", "--sizes", "64KiB", "--repeats", "1"];
+    let run = lab(&[&["run", "--dir", &dir_path, "--out", &out_path], &only[..]].concat());
+    assert!(run.status.success(), "{}{}", text(&run.stdout), text(&run.stderr));
+    let results = json(&out.path().join("lab.json"));
+    let cells = results["cells"].as_array().unwrap();
+    let of = |cell: &serde_json::Value| [&cell["name"], &cell["pages"], &cell["receiver"]].map(|name| name.to_string());
+    for asked in [["warm", "reads"], ["warm", "discards"], ["cold", "reads"]] {
+        for name in ["sendfile", "pread-send"] {
+            let asked = [name, asked[0], asked[1]].map(|name| format!("{name:?}"));
+            let cell = cells.iter().find(|cell| of(cell) == asked).unwrap();
+            assert_eq!((&cell["family"], cell["size_bytes"].as_u64()), (&"transfer".into(), Some(65536)), "{cell}");
+            assert!(cell["sync"].is_null() && cell["writers"].is_null(), "{cell}");
+            // A filesystem in memory has no cold pages, and says so.
+            let refused = asked[1] == "\"cold\"" && cell["failure"].as_str().is_some_and(|why| why.contains("--dir"));
+            assert!(refused || cell["mb_per_s"]["median"].as_f64().unwrap() > 0.0, "{cell}");
+        }
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "files were left behind");
+}
+
+#[test]
+fn servers_are_measured_by_requests_over_one_and_many_connections() {
+    let (dir, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (dir_path, out_path) = (dir.path().display().to_string(), out.path().display().to_string());
+    let only = ["--quick", "--only", "threads,epoll-tokio", "--repeats", "1"];
+    let run = lab(&[&["run", "--dir", &dir_path, "--out", &out_path], &only[..]].concat());
+    assert!(run.status.success(), "{}{}", text(&run.stdout), text(&run.stderr));
+    let results = json(&out.path().join("lab.json"));
+    let cells = results["cells"].as_array().unwrap();
+    for connections in [1, 50, 1000] {
+        for name in ["threads", "epoll-tokio"] {
+            let asked = |cell: &&serde_json::Value| cell["name"] == name && cell["connections"] == connections;
+            let cell = cells.iter().find(asked).unwrap();
+            // A host that allows few descriptors says how many are needed.
+            let refused = cell["failure"].as_str().is_some_and(|why| why.contains("RLIMIT_NOFILE"));
+            assert!(refused || cell["requests_per_s"]["median"].as_f64().unwrap() > 0.0, "{cell}");
+            assert!(refused || cell["cpu_s_per_million_requests"].as_f64().unwrap() > 0.0, "{cell}");
+            assert!(cell["family"] == "serve" && cell["pipelined"] == 1 && cell["pages"].is_null(), "{cell}");
+        }
+    }
 }
 
 #[test]

@@ -9,13 +9,17 @@ use ringlog_io::RingRefused;
 use crate::lab::Bench;
 use crate::sample::Sample;
 use crate::setting::Setting;
-use crate::write;
+use crate::{serve, transfer, write};
 
 /// What a contestant is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
     /// Writing an append-only log.
     Write,
+    /// Moving a range of a file to a socket.
+    Transfer,
+    /// Answering requests over many connections.
+    Serve,
 }
 
 /// One strategy.
@@ -27,6 +31,8 @@ pub struct Contestant {
 #[derive(Clone, Copy)]
 pub(crate) enum Strategy {
     Write(&'static dyn write::Strategy),
+    Transfer(&'static dyn transfer::Strategy),
+    Serve(&'static dyn serve::Strategy),
 }
 
 /// Whether this host can run a contestant.
@@ -47,7 +53,10 @@ impl Contestant {
     /// All of them, a family after the other.
     #[must_use]
     pub fn all() -> Vec<Contestant> {
-        write::STRATEGIES.iter().map(|&strategy| Contestant { strategy: Strategy::Write(strategy) }).collect()
+        let writing = write::STRATEGIES.iter().map(|&strategy| Strategy::Write(strategy));
+        let moving = transfer::STRATEGIES.iter().map(|&strategy| Strategy::Transfer(strategy));
+        let serving = serve::STRATEGIES.iter().map(|&strategy| Strategy::Serve(strategy));
+        writing.chain(moving).chain(serving).map(|strategy| Contestant { strategy }).collect()
     }
 
     /// What tables and `--only` call it.
@@ -55,6 +64,8 @@ impl Contestant {
     pub fn name(&self) -> &'static str {
         match self.strategy {
             Strategy::Write(strategy) => strategy.name(),
+            Strategy::Transfer(strategy) => strategy.name(),
+            Strategy::Serve(strategy) => strategy.name(),
         }
     }
 
@@ -63,6 +74,8 @@ impl Contestant {
     pub fn about(&self) -> &'static str {
         match self.strategy {
             Strategy::Write(strategy) => strategy.about(),
+            Strategy::Transfer(strategy) => strategy.about(),
+            Strategy::Serve(strategy) => strategy.about(),
         }
     }
 
@@ -71,22 +84,39 @@ impl Contestant {
     pub fn family(&self) -> Family {
         match self.strategy {
             Strategy::Write(_) => Family::Write,
+            Strategy::Transfer(_) => Family::Transfer,
+            Strategy::Serve(_) => Family::Serve,
         }
     }
 
-    /// Whether what the setting asks is what this contestant does: one that syncs every write has no place where none is asked.
+    /// Whether what the setting asks is what this contestant does: it is of its family, and one that syncs every write has no
+    /// place where none is asked.
     #[must_use]
     pub fn takes(&self, setting: &Setting) -> bool {
         match (self.strategy, setting) {
             (Strategy::Write(strategy), Setting::Write(setting)) => strategy.takes(setting),
+            (Strategy::Transfer(_), Setting::Transfer(_)) | (Strategy::Serve(_), Setting::Serve(_)) => true,
+            _ => false,
         }
     }
 
-    /// Tries it, with a few appends to a file in `directory` which is removed.
+    /// Runs it once in a setting that it takes.
+    pub(crate) fn run(&self, setting: &Setting, bench: &Bench<'_>) -> io::Result<Sample> {
+        match (self.strategy, setting) {
+            (Strategy::Write(strategy), Setting::Write(setting)) => write::run(strategy, setting, bench),
+            (Strategy::Transfer(strategy), Setting::Transfer(setting)) => transfer::run(strategy, setting, bench),
+            (Strategy::Serve(strategy), Setting::Serve(setting)) => serve::run(strategy, setting, bench),
+            _ => Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{} does not take: {setting}", self.name()))),
+        }
+    }
+
+    /// Tries it on a small scale, with a file in `directory` which is removed.
     #[must_use]
     pub fn availability(&self, directory: &Path) -> Availability {
         let tried = match self.strategy {
             Strategy::Write(strategy) => write::try_out(strategy, directory),
+            Strategy::Transfer(strategy) => transfer::try_out(strategy, directory),
+            Strategy::Serve(strategy) => serve::try_out(strategy),
         };
         match tried {
             Ok(()) => Availability::Available,
@@ -99,16 +129,10 @@ impl Contestant {
         }
     }
 
-    /// Runs it once in a setting that it takes.
-    pub(crate) fn run(&self, setting: &Setting, bench: &Bench<'_>) -> io::Result<Sample> {
-        match (self.strategy, setting) {
-            (Strategy::Write(strategy), Setting::Write(setting)) => write::run(strategy, setting, bench),
-        }
-    }
-
     fn remedy(&self, error: &io::Error) -> String {
         let own = match self.strategy {
             Strategy::Write(strategy) => strategy.remedy(error),
+            Strategy::Transfer(_) | Strategy::Serve(_) => None,
         };
         own.unwrap_or_else(|| match error.kind() {
             io::ErrorKind::StorageFull => "make room in the directory".to_owned(),
@@ -130,6 +154,26 @@ impl fmt::Display for Family {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Family::Write => "write",
+            Family::Transfer => "transfer",
+            Family::Serve => "serve",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Plan, PlanOptions};
+
+    #[test]
+    fn every_contestant_has_a_name_of_its_own_and_a_setting_to_run_in() {
+        let plan = Plan::new(&PlanOptions { quick: true, ..PlanOptions::default() });
+        let in_plan = plan.unwrap().contestants();
+        let all = Contestant::all();
+        for (n, contestant) in all.iter().enumerate() {
+            let name = contestant.name();
+            assert!(all.iter().skip(n + 1).all(|other| other.name() != name), "{name} twice");
+            assert!(in_plan.iter().any(|contestant| contestant.name() == name), "{name}");
+        }
     }
 }

@@ -4,6 +4,9 @@
 //! |---|---|
 //! | `contestant` | [`Contestant`]: a strategy by its name, and whether this host can run it |
 //! | `write` | the strategies for writing, a file each; what a run of one is |
+//! | `transfer` | the strategies for moving a range of a file to a socket, likewise |
+//! | `serve` | the strategies for answering requests over many connections, likewise |
+//! | `loopback` | connections of this host with itself |
 //! | `plan` | [`Plan`]: which cells are run, how often and for how long |
 //! | `lab` | [`Lab`]: runs a plan, interleaved and in a random order |
 //! | `stretch` | threads that begin together and are watched until the last has ended |
@@ -23,14 +26,17 @@
 mod contestant;
 mod error;
 mod lab;
+mod loopback;
 mod overhead;
 mod plan;
 mod ranking;
 mod rates;
 mod regime;
 mod sample;
+mod serve;
 mod setting;
 mod stretch;
+mod transfer;
 mod write;
 
 pub use contestant::{Availability, Contestant, Family};
@@ -41,4 +47,6 @@ pub use plan::{Cell, Plan, PlanOptions};
 pub use ranking::{Ranked, Ranking, differences, rank};
 pub use regime::Regime;
 pub use sample::{Sample, Syncs};
-pub use setting::{Load, Preparation, Setting, SyncPolicy, WriteSetting};
+pub use setting::{
+    Load, Pages, Preparation, Receiver, ServeSetting, Setting, SyncPolicy, TransferSetting, WriteSetting,
+};

@@ -32,7 +32,7 @@ impl Overhead {
         let Some(bench) = Interval::of(&outcome.bench_ns) else { return Vec::new() };
         let mut fastest: Vec<(f64, Overhead)> = Vec::new();
         for (cell, one) in outcome.cells.iter().enumerate() {
-            let Setting::Write(setting) = one.cell.setting;
+            let Setting::Write(setting) = one.cell.setting else { continue };
             let median = |value: &dyn Fn(&Sample) -> f64| {
                 Interval::of(&one.samples.iter().flatten().map(value).collect::<Vec<_>>()).map(|runs| runs.median)
             };

@@ -5,7 +5,9 @@ use std::time::Duration;
 use crate::contestant::Contestant;
 use crate::error::LabError;
 use crate::lab::Budget;
-use crate::setting::{Load, Preparation, Setting, SyncPolicy, WriteSetting};
+use crate::setting::{
+    Load, Pages, Preparation, Receiver, ServeSetting, Setting, SyncPolicy, TransferSetting, WriteSetting,
+};
 
 /// One contestant in one setting.
 #[derive(Debug, Clone, Copy)]
@@ -42,9 +44,24 @@ pub struct PlanOptions {
     pub larger_than_memory: Option<u64>,
 }
 
+impl PlanOptions {
+    fn sizes_or(&self, own: &[usize]) -> Vec<usize> {
+        if self.sizes.is_empty() { own.to_vec() } else { self.sizes.clone() }
+    }
+}
+
 const KIB: usize = 1 << 10;
 const SIZES: [usize; 6] = [KIB, 4 * KIB, 16 * KIB, 64 * KIB, 256 * KIB, 1024 * KIB];
 const QUICK_SIZES: [usize; 2] = [4 * KIB, 64 * KIB];
+/// Around where a copy becomes dearer than a reference.
+const SLICES: [usize; 5] = [4 * KIB, 16 * KIB, 64 * KIB, 256 * KIB, 1024 * KIB];
+/// Of those, what is also sent cold, and to a receiver that discards.
+const FEW_SLICES: [usize; 3] = [4 * KIB, 64 * KIB, 1024 * KIB];
+/// From a small record to a full batch.
+const REQUESTS: [usize; 3] = [100, 4 * KIB, 64 * KIB];
+const CONNECTIONS: [usize; 3] = [1, 50, 1000];
+/// What Kafka's producers have in flight on a connection.
+const PIPELINED: usize = 5;
 /// How many appends share a sync, and a call, where they are queued.
 const QUEUED: usize = 16;
 /// Percent of what the fastest does: the latency–load curve.
@@ -74,9 +91,12 @@ impl Plan {
             options.only.is_empty() || options.only.iter().any(|name| name == contestant.name())
         };
         let contestants: Vec<Contestant> = all.into_iter().filter(chosen).collect();
-        let cells: Vec<Cell> = write_settings(options)
-            .into_iter()
-            .map(Setting::Write)
+        let writing = write_settings(options).into_iter().map(Setting::Write);
+        let moving = transfer_settings(options).into_iter().map(Setting::Transfer);
+        let serving = serve_settings(options).into_iter().map(Setting::Serve);
+        let cells: Vec<Cell> = writing
+            .chain(moving)
+            .chain(serving)
             .flat_map(|setting| {
                 let able = contestants.iter().filter(move |contestant| contestant.takes(&setting));
                 able.map(move |&contestant| Cell { contestant, setting })
@@ -121,6 +141,8 @@ impl Plan {
         let Budget { duration, bytes } = self.budget;
         let whole = match setting {
             Setting::Write(setting) => setting.bytes,
+            // Connections take longer to come to speed, and there are fewer cells.
+            Setting::Transfer(_) | Setting::Serve(_) => return Budget { duration: 2 * duration, bytes },
         };
         match (whole, setting.load()) {
             (Some(bytes), _) => Budget { duration: Duration::MAX, bytes },
@@ -155,6 +177,8 @@ impl Plan {
             Setting::Write(setting) => {
                 crate::write::capacity(setting, self.budget_of(&cell.setting).bytes) * setting.writers as u64
             }
+            Setting::Transfer(_) => crate::transfer::SEGMENT_BYTES,
+            Setting::Serve(_) => 0,
         });
         largest.max().unwrap_or(0)
     }
@@ -162,10 +186,9 @@ impl Plan {
 
 /// The settings for writing: each axis around one middle, not their product.
 fn write_settings(options: &PlanOptions) -> Vec<WriteSetting> {
-    let sizes = |own: &[usize]| if options.sizes.is_empty() { own.to_vec() } else { options.sizes.clone() };
     let middle = WriteSetting { size_bytes: 64 * KIB, ..crate::write::PLAIN };
     let at = |own: &[usize], setting: WriteSetting| {
-        sizes(own).into_iter().map(move |size_bytes| WriteSetting { size_bytes, ..setting })
+        options.sizes_or(own).into_iter().map(move |size_bytes| WriteSetting { size_bytes, ..setting })
     };
     let durable = WriteSetting { sync: SyncPolicy::Every, ..middle };
     let grouped = WriteSetting { sync: SyncPolicy::Group, queued: QUEUED, ..middle };
@@ -197,15 +220,55 @@ fn write_settings(options: &PlanOptions) -> Vec<WriteSetting> {
     settings
 }
 
+/// The settings for moving: the curve over sizes as a consumer sees it, then without the receiver's copy, then from the device.
+fn transfer_settings(options: &PlanOptions) -> Vec<TransferSetting> {
+    let (curve, few): (&[usize], &[usize]) =
+        if options.quick { (&QUICK_SIZES, &[64 * KIB]) } else { (&SLICES, &FEW_SLICES) };
+    let warm = |receiver| move |size_bytes| TransferSetting { size_bytes, pages: Pages::Warm, receiver };
+    let cold = |size_bytes| TransferSetting { size_bytes, pages: Pages::Cold, receiver: Receiver::Reads };
+    let mut settings: Vec<_> = options.sizes_or(curve).into_iter().map(warm(Receiver::Reads)).collect();
+    settings.extend(options.sizes_or(few).into_iter().map(warm(Receiver::Discards)));
+    settings.extend(options.sizes_or(few).into_iter().map(cold));
+    settings
+}
+
+/// The settings for serving: sizes over connections, and what pipelining changes where there are few and small requests.
+fn serve_settings(options: &PlanOptions) -> Vec<ServeSetting> {
+    let mut settings = Vec::new();
+    for connections in CONNECTIONS {
+        let own: &[usize] = match (options.quick, connections) {
+            (false, _) => &REQUESTS,
+            (true, 50) => &[100, 64 * KIB],
+            (true, _) => &[100],
+        };
+        for size_bytes in options.sizes_or(own) {
+            settings.push(ServeSetting { size_bytes, connections, pipelined: 1 });
+            if !options.quick && size_bytes < 64 * KIB && connections < 1000 {
+                settings.push(ServeSetting { size_bytes, connections, pipelined: PIPELINED });
+            }
+        }
+    }
+    settings
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contestant::Family;
 
     #[test]
-    fn the_write_family_takes_six_minutes_at_most_and_half_a_minute_when_quick() {
-        let expected = |quick| Plan::new(&PlanOptions { quick, ..PlanOptions::default() }).unwrap().expected();
-        assert!(expected(false) <= Duration::from_secs(360), "{:?}", expected(false));
-        assert!(expected(true) <= Duration::from_secs(30), "{:?}", expected(true));
+    fn writing_takes_six_minutes_at_most_the_other_families_two_and_all_of_them_less_than_one_when_quick() {
+        for (family, most_s, quick_s) in
+            [(Family::Write, 360, 30), (Family::Transfer, 120, 12), (Family::Serve, 120, 12)]
+        {
+            let expected = |quick| {
+                let mut plan = Plan::new(&PlanOptions { quick, ..PlanOptions::default() }).unwrap();
+                plan.cells.retain(|cell| cell.contestant.family() == family);
+                plan.expected()
+            };
+            assert!(expected(false) <= Duration::from_secs(most_s), "{family}: {:?}", expected(false));
+            assert!(expected(true) <= Duration::from_secs(quick_s), "{family}: {:?}", expected(true));
+        }
     }
 
     #[test]

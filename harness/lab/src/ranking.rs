@@ -21,7 +21,7 @@ pub struct Ranked {
     pub cell: usize,
     /// From 1. Who can't be told from the first of a rank shares it.
     pub rank: usize,
-    /// Megabytes a second; microseconds at the median where the load is given, and less is better.
+    /// Megabytes a second; requests a second for serving; microseconds at the median where the load is given, and less is better.
     pub score: Interval,
     /// Its score as a multiple of the best one's, run by run; `None` with fewer than two rounds in common.
     pub of_best: Option<Interval>,
@@ -62,9 +62,11 @@ pub fn differences(cells: &[CellOutcome]) -> (Vec<usize>, usize) {
 
 /// What a cell is ranked by, round by round; NaN where a run is missing, so that rounds stay paired.
 pub(crate) fn scores(outcome: &CellOutcome) -> Vec<f64> {
-    let less = less_is_better(&outcome.cell.setting);
-    let score = |sample: &crate::Sample| {
-        if less { sample.latencies.percentile_ms(50.0).map_or(f64::NAN, |ms| ms * 1e3) } else { sample.mb_per_s() }
+    let setting = &outcome.cell.setting;
+    let score = |sample: &crate::Sample| match setting {
+        _ if less_is_better(setting) => sample.latencies.percentile_ms(50.0).map_or(f64::NAN, |ms| ms * 1e3),
+        Setting::Write(_) | Setting::Transfer(_) => sample.mb_per_s(),
+        Setting::Serve(_) => sample.per_s(),
     };
     outcome.samples.iter().map(|sample| sample.as_ref().map_or(f64::NAN, score)).collect()
 }

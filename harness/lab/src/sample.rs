@@ -41,6 +41,18 @@ impl Sample {
         self.bytes as f64 / 1e6 / self.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
     }
 
+    /// Appends, slices or requests a second.
+    #[must_use]
+    pub fn per_s(&self) -> f64 {
+        self.latencies.count() as f64 / self.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
+    }
+
+    /// Processor seconds for each million of them.
+    #[must_use]
+    pub fn cpu_s_per_million(&self) -> f64 {
+        self.cost.cpu_seconds() / (self.latencies.count().max(1) as f64 / 1e6)
+    }
+
     /// Processor seconds for each gigabyte.
     #[must_use]
     pub fn cpu_s_per_gb(&self) -> f64 {

@@ -8,6 +8,10 @@ use std::time::Duration;
 pub enum Setting {
     /// Of writing.
     Write(WriteSetting),
+    /// Of moving a range of a file to a socket.
+    Transfer(TransferSetting),
+    /// Of answering requests.
+    Serve(ServeSetting),
 }
 
 /// What is asked of a way to write.
@@ -67,12 +71,54 @@ pub enum Load {
     },
 }
 
+/// What is asked of a way to move a range of a file to a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TransferSetting {
+    /// Size of one slice: what stands behind the header of one response. Bytes.
+    pub size_bytes: usize,
+    /// Where the file's pages are before.
+    pub pages: Pages,
+    /// What is done at the other end of the socket.
+    pub receiver: Receiver,
+}
+
+/// Where a file's pages are before it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pages {
+    /// All of them in the page cache.
+    Warm,
+    /// None of them: each comes from the device, once.
+    Cold,
+}
+
+/// What the thread at the other end of the socket does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Receiver {
+    /// Receives into a buffer, as a consumer does.
+    Reads,
+    /// Has the kernel throw away what arrives (MSG_TRUNC), so that the sender's part of the cost is seen.
+    Discards,
+}
+
+/// What is asked of a way to answer requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServeSetting {
+    /// Size of one request; the answer is small, as that of Produce is. Bytes.
+    pub size_bytes: usize,
+    /// Connections over which requests come.
+    pub connections: usize,
+    /// Requests on each of them that wait for their answers (closed loop).
+    pub pipelined: usize,
+}
+
 impl Setting {
     /// Size of one append, transfer or request. Bytes.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
         match self {
             Setting::Write(setting) => setting.size_bytes,
+            Setting::Transfer(setting) => setting.size_bytes,
+            Setting::Serve(setting) => setting.size_bytes,
         }
     }
 
@@ -81,13 +127,15 @@ impl Setting {
     pub fn load(&self) -> Load {
         match self {
             Setting::Write(setting) => setting.load,
+            Setting::Transfer(_) | Setting::Serve(_) => Load::Saturated,
         }
     }
 
-    /// The same at another load.
+    /// The same at another load, where the family has more than one.
     pub(crate) fn at(self, load: Load) -> Setting {
         match self {
             Setting::Write(setting) => Setting::Write(WriteSetting { load, ..setting }),
+            Setting::Transfer(_) | Setting::Serve(_) => self,
         }
     }
 }
@@ -96,6 +144,8 @@ impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Setting::Write(setting) => setting.fmt(f),
+            Setting::Transfer(setting) => setting.fmt(f),
+            Setting::Serve(setting) => setting.fmt(f),
         }
     }
 }
@@ -121,6 +171,23 @@ impl fmt::Display for WriteSetting {
     }
 }
 
+impl fmt::Display for TransferSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} · {} pages · receiver {}", Size(self.size_bytes), self.pages, self.receiver)
+    }
+}
+
+impl fmt::Display for ServeSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let connections = if self.connections == 1 { "connection" } else { "connections" };
+        write!(f, "{} · {} {connections}", Size(self.size_bytes), self.connections)?;
+        if self.pipelined > 1 {
+            write!(f, " · {} in flight on each", self.pipelined)?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for SyncPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -138,6 +205,24 @@ impl fmt::Display for Preparation {
             Preparation::Extend => "extend",
             Preparation::Allocate => "allocate",
             Preparation::Prewritten => "prewritten",
+        })
+    }
+}
+
+impl fmt::Display for Pages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Pages::Warm => "warm",
+            Pages::Cold => "cold",
+        })
+    }
+}
+
+impl fmt::Display for Receiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Receiver::Reads => "reads",
+            Receiver::Discards => "discards",
         })
     }
 }

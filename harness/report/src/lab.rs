@@ -87,6 +87,14 @@ pub struct LabCell {
     pub offered_per_s: Option<f64>,
     /// Bytes that each run wrote, however long it took; `None`: for as long as all others ran.
     pub whole_bytes: Option<u64>,
+    /// Where the file's pages were before it was sent: `warm` or `cold`.
+    pub pages: Option<String>,
+    /// What was done at the other end of the socket: `reads` or `discards`.
+    pub receiver: Option<String>,
+    /// Connections over which requests came.
+    pub connections: Option<usize>,
+    /// Requests on each of them that waited for their answers.
+    pub pipelined: Option<usize>,
     /// Runs that counted.
     pub runs: usize,
     /// Among those of its setting, from 1; whoever can't be told from the first of a rank shares it. `None` without a run.
@@ -95,11 +103,15 @@ pub struct LabCell {
     pub of_best: Option<Interval>,
     /// Megabytes a second.
     pub mb_per_s: Option<Interval>,
+    /// Requests a second, where requests were answered.
+    pub requests_per_s: Option<Interval>,
     /// From when it was due; of all runs together.
     pub latency_us: LabLatency,
     /// Processor seconds, user and system, of the whole process for each gigabyte: the median of the runs.
     pub cpu_s_per_gb: Option<f64>,
-    /// User space's part of that.
+    /// The same for each million requests, where requests were answered.
+    pub cpu_s_per_million_requests: Option<f64>,
+    /// User space's part of that for each gigabyte.
     pub user_s_per_gb: Option<f64>,
     /// Context switches for each megabyte: the median of the runs.
     pub context_switches_per_mb: Option<f64>,

@@ -1,0 +1,76 @@
+//! The file that is sent: made once for all runs, and brought into the page cache or out of it.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use ringlog_io::residency::is_cached;
+use ringlog_io::{Disk, File, Mode};
+use rustix::fs::{Advice, fadvise};
+
+/// Several times a processor's own caches, and read from a disk within a run.
+pub(crate) const SEGMENT_BYTES: u64 = 64 << 20;
+
+const BLOCK_BYTES: usize = 1 << 20;
+const PAGE_BYTES: u64 = 4096;
+/// Pages that a socket still refers to stay a little longer.
+const TRIES: usize = 50;
+
+/// A file of noise that nobody changes.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) file: Arc<File>,
+    pub(crate) bytes: u64,
+}
+
+impl Segment {
+    /// Opens it, or makes it: synced, so that its pages can leave the cache.
+    pub(crate) fn at(path: &Path, bytes: u64) -> io::Result<Segment> {
+        if !std::fs::metadata(path).is_ok_and(|found| found.len() == bytes) {
+            let mut file = std::fs::File::create(path)?;
+            let (mut random, mut block) = (fastrand::Rng::with_seed(0x5249_4e47), vec![0; BLOCK_BYTES]);
+            let mut left = bytes as usize;
+            while left > 0 {
+                random.fill(&mut block);
+                let part = block.get(..left.min(BLOCK_BYTES)).unwrap_or_default();
+                file.write_all(part)?;
+                left -= part.len();
+            }
+            file.sync_all()?;
+        }
+        Ok(Segment { file: Disk::syscall().open_file(path, Mode::Read)?, bytes })
+    }
+
+    /// On return all of it is in the page cache.
+    pub(crate) fn warm(&self) -> io::Result<()> {
+        if is_cached(&self.file, 0, self.bytes) == Some(true) {
+            return Ok(());
+        }
+        let mut block = vec![0; BLOCK_BYTES];
+        (0..self.bytes).step_by(BLOCK_BYTES).try_for_each(|position| self.file.read_at(&mut block, position).map(drop))
+    }
+
+    /// On return none of it is in the page cache: asked from the kernel for each page, not believed.
+    pub(crate) fn evict(&self) -> io::Result<()> {
+        let unsupported = |text| Err(io::Error::new(io::ErrorKind::Unsupported, text));
+        for _ in 0..TRIES {
+            fadvise(&self.file, 0, None, Advice::DontNeed)?;
+            let pages = (0..self.bytes).step_by(PAGE_BYTES as usize);
+            let mut states = pages.map(|page| is_cached(&self.file, page, PAGE_BYTES.min(self.bytes - page)));
+            match states.find(|state| *state != Some(false)) {
+                None => return Ok(()),
+                Some(None) => {
+                    return unsupported(
+                        "only cachestat(2) tells that pages are cold: run the lab on Linux 6.5 or later",
+                    );
+                }
+                Some(Some(_)) => thread::sleep(Duration::from_millis(1)),
+            }
+        }
+        unsupported(
+            "this filesystem keeps its pages in memory: name a directory on a disk with --dir to measure cold ones",
+        )
+    }
+}
