@@ -1,6 +1,7 @@
 //! `ringbench lab`: which way of doing I/O is best on this host.
 
-use std::io::IsTerminal;
+mod live;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,12 +9,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Subcommand};
-use indicatif::{ProgressBar, ProgressStyle};
+use live::Live;
 use ringbench_lab::{
-    Availability, CellOutcome, Contestant, Event, Load, Outcome, Overhead, Plan, PlanOptions, Regime, Setting,
-    differences, rank,
+    Availability, CellOutcome, Contestant, Load, Outcome, Overhead, Plan, PlanOptions, Regime, Setting, differences,
+    rank,
 };
-use ringbench_report::{LabCell, LabLatency, LabOverhead, LabResults, LabUnavailable};
+use ringbench_report::{
+    LAB_SCHEMA, LabCell, LabLatency, LabOverhead, LabResults, LabUnavailable, lab_ranking, write_lab_report,
+};
 use ringbench_stats::{DirtyLimits, Host, Interval, Latencies};
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
@@ -25,6 +28,8 @@ pub(crate) enum Lab {
     List(List),
     /// Runs them against each other and writes lab.json and a report
     Run(Run),
+    /// Makes the report again from lab.json
+    Report(Report),
 }
 
 /// Options of `ringbench lab list`.
@@ -70,6 +75,14 @@ pub(crate) struct Run {
     aa: bool,
 }
 
+/// Options of `ringbench lab report`.
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    /// The directory that --out named, which holds lab.json
+    #[arg(value_name = "OUT")]
+    out: PathBuf,
+}
+
 /// Bytes, with or without a binary unit. The contestants' buffers take powers of two from 512 B to 1 MiB.
 fn size(text: &str) -> Result<usize, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
@@ -90,6 +103,7 @@ impl Lab {
         match self {
             Lab::List(list) => list.run(),
             Lab::Run(run) => run.run(),
+            Lab::Report(report) => report.run(),
         }
     }
 }
@@ -169,15 +183,9 @@ impl Run {
         );
         let dirty_limits = DirtyLimits::here();
         let lab = ringbench_lab::Lab::new(&self.dir, plan).map_err(|e| e.to_string())?;
-        let bar = progress();
-        let outcome = lab.run(&stop, &mut |Event::Ran { done, of, outcome }| {
-            bar.set_length(of as u64);
-            bar.set_position(done as u64);
-            let last = outcome.samples.iter().rev().flatten().next();
-            let score = last.map_or_else(|| "failed".to_owned(), |sample| format!("{:.0} MB/s", sample.mb_per_s()));
-            bar.set_message(format!("{} · {} · {score}", outcome.cell.contestant.name(), outcome.cell.setting));
-        });
-        bar.finish_and_clear();
+        let mut live = Live::new();
+        let outcome = lab.run(&stop, &mut |event| live.show(&event));
+        live.finish();
         drop(lab);
         let overhead = overhead(&outcome);
         for LabOverhead { size_bytes, name, bench_ns, append_ns, share } in &overhead {
@@ -190,6 +198,7 @@ impl Run {
             return Ok(say_differences(&outcome));
         }
         let results = LabResults {
+            schema: LAB_SCHEMA.to_owned(),
             command: self.command(seed),
             started_unix_ms: u64::try_from(started.as_millis()).unwrap_or(u64::MAX),
             took_seconds: begun.elapsed().as_secs_f64(),
@@ -205,12 +214,12 @@ impl Run {
             cells: cells(&outcome.cells, &dirty_limits),
             order: outcome.order,
         };
-        write(&results, &self.out)?;
+        results.write(&self.out).map_err(|e| e.to_string())?;
+        report(&results, &self.out)?;
         if results.interrupted {
             eprintln!("ringbench: interrupted: what was measured is in {}", self.out.display());
             return Ok(ExitCode::FAILURE);
         }
-        println!("results: {}", self.out.join("lab.json").display());
         Ok(ExitCode::SUCCESS)
     }
 
@@ -236,10 +245,18 @@ impl Run {
     }
 }
 
-fn write(results: &LabResults, out: &Path) -> Result<(), String> {
-    let path = out.join("lab.json");
-    let json = serde_json::to_vec_pretty(results).map_err(|e| e.to_string())?;
-    std::fs::write(&path, json).map_err(|e| format!("{}: {e}", path.display()))
+impl Report {
+    fn run(&self) -> Result<ExitCode, String> {
+        report(&LabResults::read(&self.out).map_err(|e| e.to_string())?, &self.out)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Renders, and says what came of it and where it is.
+fn report(results: &LabResults, out: &Path) -> Result<(), String> {
+    let page = write_lab_report(results, out).map_err(|e| e.to_string())?;
+    println!("{}\n\nreport: {}", lab_ranking(results), page.display());
+    Ok(())
 }
 
 /// Set by the first SIGINT or SIGTERM: the lab then ends by itself, removes its files and keeps what it has. The second one ends
@@ -261,16 +278,6 @@ fn stop_on_signals() -> Result<Arc<AtomicBool>, String> {
         });
     });
     Ok(stop)
-}
-
-fn progress() -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} ETA {eta} {wide_msg}");
-    let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
 }
 
 fn unavailable(outcome: &Outcome) -> Vec<LabUnavailable> {
@@ -354,6 +361,11 @@ fn cell(outcome: &CellOutcome, limits: &DirtyLimits) -> LabCell {
         rank: None,
         of_best: None,
         mb_per_s: of(&ringbench_lab::Sample::mb_per_s),
+        mb_per_s_by_round: outcome
+            .samples
+            .iter()
+            .map(|run| run.as_ref().map(ringbench_lab::Sample::mb_per_s))
+            .collect(),
         requests_per_s: serving.and_then(|_| of(&ringbench_lab::Sample::per_s)),
         latency_us: LabLatency {
             p50: us(50.0),

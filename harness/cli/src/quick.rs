@@ -113,7 +113,7 @@ impl Quick {
             floor: floor_parts(&floor),
             cells,
         };
-        ringbench_report::write(&results, &out).map_err(|e| format!("{}: {e}", out.display()))?;
+        ringbench_report::write(&results, &out).map_err(|e| e.to_string())?;
         println!("{}", results.verdict());
         println!("report: {}", out.join("report.html").display());
         Ok(if results.void_cells().is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -57,6 +57,8 @@ pub enum Event<'a> {
         of: usize,
         /// The cell with what it has shown up to here.
         outcome: &'a CellOutcome,
+        /// All cells of its setting, itself among them: what [`crate::rank()`] ranks.
+        peers: &'a [CellOutcome],
     },
 }
 
@@ -127,9 +129,12 @@ impl Lab {
                     return Outcome { interrupted: true, ..outcome };
                 }
                 outcome.order.push(turn);
-                let Some(cell) = outcome.cells.get_mut(turn) else { continue };
-                self.run_once(cell, round, stop);
-                on_event(Event::Ran { done: outcome.order.len(), of, outcome: cell });
+                if let Some(cell) = outcome.cells.get_mut(turn) {
+                    self.run_once(cell, round, stop);
+                }
+                let Some(cell) = outcome.cells.get(turn) else { continue };
+                let peers = peers(&outcome.cells, cell);
+                on_event(Event::Ran { done: outcome.order.len(), of, outcome: cell, peers });
             }
         }
         outcome.calls_uncounted = self.count_calls(&mut outcome.cells, stop);
@@ -215,6 +220,14 @@ impl Lab {
     fn bench<'a>(&'a self, budget: Budget, stop: &'a AtomicBool) -> Bench<'a> {
         Bench { directory: &self.directory.path, budget, stop, counts_calls: false }
     }
+}
+
+/// The cells of one setting, which a plan keeps together.
+fn peers<'a>(cells: &'a [CellOutcome], of: &CellOutcome) -> &'a [CellOutcome] {
+    let same = |other: &CellOutcome| other.cell.setting == of.cell.setting;
+    let first = cells.iter().position(same).unwrap_or(cells.len());
+    let from_first = cells.get(first..).unwrap_or_default();
+    from_first.split(|other| !same(other)).next().unwrap_or_default()
 }
 
 /// A directory that goes with its owner.

@@ -1,113 +1,180 @@
-//! Charts as inline SVG. Colours are CSS variables: the page's theme decides.
+//! A chart: shapes on a canvas whose colours are classes, so that a page decides on its own and a file carries fixed ones.
+
+mod bars;
+mod curves;
+mod drift;
+mod heat;
+mod places;
+mod ranges;
+mod scale;
 
 use std::fmt::Write as _;
 
-use crate::html::escape;
+pub(crate) use bars::{Bar, bars};
+pub(crate) use curves::{Curves, Line, Point, curves};
+pub(crate) use drift::{Turn, drift};
+pub(crate) use heat::{Heat, Square, heat};
+pub(crate) use places::{Place, places};
+pub(crate) use ranges::ranges;
 
-const WIDTH: f64 = 880.0;
-const LABEL: f64 = 250.0;
-const ROW: f64 = 26.0;
-const MARGIN: f64 = 70.0;
+use crate::document::escape;
 
-/// Horizontal bars, longest first as given.
-pub(crate) fn bars(rows: &[(String, f64, String)], unit: &str) -> String {
-    let most = rows.iter().map(|row| row.1).fold(f64::MIN_POSITIVE, f64::max);
-    let height = ROW * rows.len() as f64 + 34.0;
-    let scale = (WIDTH - LABEL - MARGIN) / most;
-    let mut out = open(height, &format!("Bars in {unit}"));
-    for tick in ticks(most) {
-        let x = LABEL + tick * scale;
-        let _ = write!(
-            out,
-            "<line class=\"grid\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"4\" y2=\"{:.1}\"/><text class=\"tick\" x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{tick:.0}</text>",
-            height - 26.0,
-            height - 12.0
-        );
-    }
-    for (index, (name, value, note)) in rows.iter().enumerate() {
-        let y = 6.0 + ROW * index as f64;
-        let _ = write!(
-            out,
-            "<text class=\"label\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text><rect class=\"bar\" x=\"{LABEL}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"17\" rx=\"2\"/><text class=\"note\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
-            LABEL - 8.0,
-            y + 13.0,
-            escape(name),
-            (value * scale).max(1.0),
-            LABEL + value * scale + 6.0,
-            y + 13.0,
-            escape(note)
-        );
-    }
-    let _ = write!(
-        out,
-        "<text class=\"tick\" x=\"{WIDTH}\" y=\"{:.1}\" text-anchor=\"end\">{unit}</text></svg>",
-        height - 12.0
-    );
-    out
+/// As wide as a page's text.
+const WIDE: f64 = 880.0;
+/// Two beside each other.
+const HALF: f64 = 440.0;
+
+/// What the shapes look like, on a page and in a file.
+pub(crate) const SHAPES: &str = "\
+svg text{font:12px system-ui,sans-serif;fill:var(--ink)}svg .tick,svg .note{fill:var(--dim);font-size:11px}svg .strong{font-weight:700}svg .lost{fill:var(--dim)}
+.grid{stroke:var(--line)}.axis{stroke:var(--dim)}.band{fill:var(--dim);fill-opacity:.14}.bar{fill:var(--c1)}.bar.second{fill:var(--c2)}
+.range{stroke:var(--soft);stroke-width:6;stroke-linecap:round}.median{fill:var(--c1)}.p99{fill:var(--c2)}.max{stroke:var(--dim);stroke-width:2}
+.reach{stroke:var(--c1);stroke-width:2}.reach.grey{stroke:var(--rest)}.spot{fill:var(--c1)}.spot.grey{fill:var(--rest)}.spot.faint{fill-opacity:.45}
+.line{fill:none;stroke-width:2;stroke-linejoin:round}.line.dashed{stroke-dasharray:5 4}.lead{stroke-width:1;stroke-opacity:.6}.hollow{fill:var(--card);stroke-width:1.5}
+.s1{stroke:var(--c1)}.s2{stroke:var(--c2)}.s3{stroke:var(--c3)}.s4{stroke:var(--c4)}.s5{stroke:var(--c5)}.s0{stroke:var(--rest)}.line.s0{stroke-width:1.2;stroke-opacity:.75}
+.f1{fill:var(--c1)}.f2{fill:var(--c2)}.f3{fill:var(--c3)}.f4{fill:var(--c4)}.f5{fill:var(--c5)}.f0{fill:var(--rest)}
+svg text.f1{fill:var(--c1)}svg text.f2{fill:var(--c2)}svg text.f3{fill:var(--c3)}svg text.f4{fill:var(--c4)}svg text.f5{fill:var(--c5)}
+.h0{fill:#00224e}.h1{fill:#2a3f6d}.h2{fill:#4f576c}.h3{fill:#737274}.h4{fill:#a29a71}.h5{fill:#cfbd5c}.h6{fill:#fee838}.gone{fill:none;stroke:var(--line)}
+svg text.pale{fill:#fff}svg text.dark{fill:#111}
+";
+
+/// The colours of a file: each has a contrast of at least 3 to white and to near-black, told apart by colour-blind eyes.
+const FILE_COLOURS: &str = "svg{--ink:#76808c;--dim:#808a95;--line:#8a94a04d;--card:none;--rest:#9099a3;--soft:#7fb0c8;--c1:#2f86b5;--c2:#cf6a1e;--c3:#1f9670;--c4:#b85f9c;--c5:#8a7a1f}";
+
+/// Colours for lines; whoever comes later is grey.
+pub(crate) const COLOURS: usize = 5;
+
+/// A finished chart.
+#[derive(Debug, Clone)]
+pub(crate) struct Chart {
+    width: f64,
+    height: f64,
+    title: String,
+    shapes: String,
 }
 
-/// From the median to the 99th percentile of each row, on a logarithmic scale of milliseconds; a mark at the longest.
-pub(crate) fn ranges(rows: &[(String, Option<f64>, Option<f64>, f64)]) -> String {
-    let low = rows.iter().filter_map(|row| row.1).fold(1.0, f64::min).max(0.001);
-    let high = rows.iter().map(|row| row.3).fold(10.0, f64::max);
-    let (low, high) = (10f64.powf(low.log10().floor()), 10f64.powf(high.log10().ceil()));
-    let height = ROW * rows.len() as f64 + 34.0;
-    let x_of =
-        |ms: f64| LABEL + (ms.max(low).log10() - low.log10()) / (high.log10() - low.log10()) * (WIDTH - LABEL - 30.0);
-    let mut out = open(height, "Latencies from the median to the 99th percentile, milliseconds on a logarithmic scale");
-    let mut tick = low;
-    while tick <= high * 1.01 {
-        let x = x_of(tick);
-        let text = if tick < 1.0 { format!("{tick}") } else { format!("{tick:.0}") };
-        let _ = write!(
-            out,
-            "<line class=\"grid\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"4\" y2=\"{:.1}\"/><text class=\"tick\" x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{text} ms</text>",
-            height - 26.0,
-            height - 12.0
-        );
-        tick *= 10.0;
+impl Chart {
+    /// Part of a page that holds [`SHAPES`].
+    pub(crate) fn inline(&self) -> String {
+        let Chart { width, height, shapes, .. } = self;
+        let title = escape(&self.title);
+        format!("<svg viewBox=\"0 0 {width} {height:.0}\" role=\"img\" aria-label=\"{title}\">{shapes}</svg>")
     }
-    for (index, (name, median, p99, max)) in rows.iter().enumerate() {
-        let y = 14.0 + ROW * index as f64;
-        let _ = write!(
-            out,
-            "<text class=\"label\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-            LABEL - 8.0,
-            y + 4.0,
-            escape(name)
-        );
-        let worst = x_of(*max);
-        let _ = write!(out, "<path class=\"max\" d=\"M{worst:.1} {:.1}v10\"/>", y - 5.0);
-        if let (Some(median), Some(p99)) = (median, p99) {
-            let (from, to) = (x_of(*median), x_of(*p99));
-            let _ = write!(
-                out,
-                "<line class=\"range\" x1=\"{from:.1}\" x2=\"{to:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/><circle class=\"median\" cx=\"{from:.1}\" cy=\"{y:.1}\" r=\"5\"/><circle class=\"p99\" cx=\"{to:.1}\" cy=\"{y:.1}\" r=\"5\"/>"
-            );
-        }
+
+    /// A file that stands alone.
+    pub(crate) fn file(&self) -> String {
+        let Chart { width, height, shapes, .. } = self;
+        let title = escape(&self.title);
+        format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height:.0}\" width=\"{width}\" height=\"{height:.0}\" role=\"img\"><title>{title}</title><style>{FILE_COLOURS}{SHAPES}</style>{shapes}</svg>\n"
+        )
     }
-    out.push_str("</svg>");
-    out
+
+    /// Whether two of them fit beside each other.
+    pub(crate) fn is_half(&self) -> bool {
+        self.width <= HALF
+    }
 }
 
-fn open(height: f64, title: &str) -> String {
-    format!("<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\"><title>{}</title>", escape(title))
+/// What shapes are put on. Positions are in pixels from the upper left corner.
+struct Canvas {
+    width: f64,
+    shapes: String,
 }
 
-/// Four or so round numbers up to `most`.
-fn ticks(most: f64) -> Vec<f64> {
-    let rough = most / 4.0;
-    let power = 10f64.powf(rough.log10().floor());
-    let step =
-        [1.0, 2.0, 5.0, 10.0].into_iter().map(|factor| factor * power).find(|step| *step >= rough).unwrap_or(power);
-    (0..).map(|n| f64::from(n) * step).take_while(|tick| *tick <= most).collect()
+impl Canvas {
+    fn new(width: f64) -> Canvas {
+        Canvas { width, shapes: String::new() }
+    }
+
+    /// `anchor` is `start`, `middle` or `end`.
+    fn text(&mut self, class: &str, (x, y): (f64, f64), anchor: &str, text: &str) {
+        let text = escape(text);
+        // Writing to a string can't fail.
+        let _ = write!(
+            self.shapes,
+            "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{text}</text>"
+        );
+    }
+
+    fn line(&mut self, class: &str, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {
+        let _ = write!(
+            self.shapes,
+            "<line class=\"{class}\" x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\"/>"
+        );
+    }
+
+    fn rect(&mut self, class: &str, (x, y): (f64, f64), (width, height): (f64, f64), hover: &str) {
+        let _ = write!(
+            self.shapes,
+            "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"2\">{}</rect>",
+            title(hover)
+        );
+    }
+
+    fn dot(&mut self, class: &str, (x, y): (f64, f64), radius: f64, hover: &str) {
+        let _ = write!(
+            self.shapes,
+            "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius}\">{}</circle>",
+            title(hover)
+        );
+    }
+
+    fn path(&mut self, class: &str, points: &[(f64, f64)], hover: &str) {
+        let steps: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
+        let steps = steps.join(" ");
+        let _ = write!(self.shapes, "<polyline class=\"{class}\" points=\"{steps}\">{}</polyline>", title(hover));
+    }
+
+    fn finish(self, height: f64, title: &str) -> Chart {
+        Chart { width: self.width, height, title: title.to_owned(), shapes: self.shapes }
+    }
+}
+
+/// What is shown when a pointer rests on a shape.
+fn title(hover: &str) -> String {
+    if hover.is_empty() { String::new() } else { format!("<title>{}</title>", escape(hover)) }
+}
+
+/// Room for the longest of some names. Pixels: system fonts are about this wide at 12 px.
+fn room<'a>(names: impl Iterator<Item = &'a str>) -> f64 {
+    names.map(|name| name.chars().count()).max().unwrap_or(0) as f64 * 6.6 + 6.0
+}
+
+/// Moves labels apart, down from the first, until each has `height` of its own, and back up where that leads below `bottom`.
+fn spread(wanted: &mut [f64], height: f64, bottom: f64) {
+    let mut order: Vec<usize> = (0..wanted.len()).collect();
+    order.sort_by(|&a, &b| wanted[a].total_cmp(&wanted[b]));
+    let mut free = f64::MIN;
+    for &label in &order {
+        wanted[label] = wanted[label].max(free);
+        free = wanted[label] + height;
+    }
+    let mut ceiling = bottom;
+    for &label in order.iter().rev() {
+        wanted[label] = wanted[label].min(ceiling);
+        ceiling = wanted[label] - height;
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
-    fn ticks_are_round_and_within() {
-        assert_eq!(super::ticks(430.0), [0.0, 200.0, 400.0]);
-        assert_eq!(super::ticks(7.9), [0.0, 2.0, 4.0, 6.0]);
+    fn labels_that_would_overlap_are_moved_apart_and_stay_within() {
+        let mut labels = [50.0, 48.0, 98.0, 99.0];
+        spread(&mut labels, 12.0, 100.0);
+        assert_eq!(labels, [60.0, 48.0, 88.0, 100.0]);
+    }
+
+    #[test]
+    fn a_file_stands_alone_and_a_name_can_not_break_out_of_it() {
+        let mut canvas = Canvas::new(HALF);
+        canvas.text("label", (1.0, 2.0), "start", "<script>&");
+        let chart = canvas.finish(20.0, "a \"title\"");
+        let file = chart.file();
+        assert!(file.starts_with("<svg xmlns=") && file.contains("<style>") && file.contains("&lt;script&gt;&amp;"));
+        assert!(!chart.inline().contains("http") && chart.inline().contains("a &quot;title&quot;"));
     }
 }

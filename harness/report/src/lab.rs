@@ -1,13 +1,28 @@
 //! What the I/O lab measured: `lab.json`, from which its report is made.
 
+mod condition;
+mod file;
+mod report;
+mod shown;
+mod terminal;
+mod verdict;
+
 use ringbench_stats::{DirtyLimits, Host, Interval};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+pub use report::write_lab_report;
+pub use terminal::lab_ranking;
 
 use crate::results::FloorPart;
 
-/// One run of the lab.
-#[derive(Debug, Clone, Serialize)]
+/// What `schema` of a `lab.json` says: its name, and a number that grows when a field changes its meaning.
+pub const LAB_SCHEMA: &str = "ringbench-lab/1";
+
+/// One run of the lab. Every field is described in LAB.md.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LabResults {
+    /// [`LAB_SCHEMA`].
+    pub schema: String,
     /// The command that repeats it.
     pub command: String,
     /// When it began: milliseconds since 1970-01-01 UTC.
@@ -39,7 +54,7 @@ pub struct LabResults {
 }
 
 /// The bench's part in the processor time of the fastest contestant at one size, where it weighs most.
-#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LabOverhead {
     /// Size of one append. Bytes.
     pub size_bytes: usize,
@@ -54,7 +69,7 @@ pub struct LabOverhead {
 }
 
 /// A contestant that this host can't run.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LabUnavailable {
     /// What it is called.
     pub name: String,
@@ -65,7 +80,7 @@ pub struct LabUnavailable {
 }
 
 /// One contestant in one setting.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LabCell {
     /// The contestant.
     pub name: String,
@@ -103,6 +118,8 @@ pub struct LabCell {
     pub of_best: Option<Interval>,
     /// Megabytes a second.
     pub mb_per_s: Option<Interval>,
+    /// The same of each round; `None` where a run failed or was not reached.
+    pub mb_per_s_by_round: Vec<Option<f64>>,
     /// Requests a second, where requests were answered.
     pub requests_per_s: Option<Interval>,
     /// From when it was due; of all runs together.
@@ -136,7 +153,7 @@ pub struct LabCell {
 }
 
 /// Latencies in microseconds; `None` where fewer than ten samples lie beyond.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct LabLatency {
     /// Median.
     pub p50: Option<f64>,

@@ -1,29 +1,34 @@
 //! Results to HTML, SVG, Markdown and JSON.
 //!
-//! [`Results`] is the one value that everything is made from; [`write`] puts `results.json`, `report.md` and `report.html` into a
-//! directory. The HTML needs nothing but itself.
+//! [`Results`] is what `ringbench quick` measured, [`LabResults`] what the I/O lab did. From either a `document` is made, and from
+//! that `report.html`, which needs nothing but itself, and `report.md` with its charts in `*.svg` files beside it.
 #![forbid(unsafe_code)]
 
 mod chart;
-mod html;
+mod document;
+mod environment;
+mod error;
 mod lab;
-mod markdown;
+mod numbers;
 mod results;
+mod sweep;
 mod utc;
 
-pub use lab::{LabCell, LabLatency, LabOverhead, LabResults, LabUnavailable};
+pub use error::ReportError;
+pub use lab::{
+    LAB_SCHEMA, LabCell, LabLatency, LabOverhead, LabResults, LabUnavailable, lab_ranking, write_lab_report,
+};
 pub use results::{BrokerCard, CellResult, CorpusCard, FloorPart, Ledger, Results};
 
-use std::io;
 use std::path::Path;
 
-/// Writes the three files.
+/// Writes `results.json` and the report made of it into a directory.
 ///
 /// # Errors
-/// Those of the file system.
-pub fn write(results: &Results, directory: &Path) -> io::Result<()> {
-    std::fs::create_dir_all(directory)?;
-    std::fs::write(directory.join("results.json"), serde_json::to_vec(results)?)?;
-    std::fs::write(directory.join("report.md"), markdown::render(results))?;
-    std::fs::write(directory.join("report.html"), html::render(results))
+/// [`ReportError::Write`].
+pub fn write(results: &Results, directory: &Path) -> Result<(), ReportError> {
+    document::write(&sweep::document(results), directory)?;
+    let path = directory.join("results.json");
+    let json = serde_json::to_vec(results).map_err(std::io::Error::from);
+    json.and_then(|json| std::fs::write(&path, json)).map_err(|source| ReportError::Write { path, source })
 }

@@ -1,7 +1,9 @@
 //! What was measured, with everything that it takes to believe and to repeat it.
 
 use ringbench_stats::{Host, Percentile};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use crate::numbers::grouped;
 
 /// One run.
 #[derive(Debug, Clone, Serialize)]
@@ -57,7 +59,7 @@ pub struct CorpusCard {
 }
 
 /// One part of the host's floor.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct FloorPart {
     /// What it is.
     pub name: String,
@@ -213,28 +215,5 @@ impl Results {
             ),
             None => books,
         }
-    }
-}
-
-/// 1234567 as 1,234,567.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// Milliseconds with as many digits as say something; a dash where too few samples lie beyond.
-pub(crate) fn milliseconds(value: Option<f64>) -> String {
-    match value {
-        None => "–".to_owned(),
-        Some(ms) if ms >= 100.0 => format!("{ms:.0}"),
-        Some(ms) if ms >= 1.0 => format!("{ms:.1}"),
-        Some(ms) => format!("{ms:.2}"),
     }
 }

@@ -1,6 +1,6 @@
 //! How sure a figure is: the median of repeated runs with what else it may be, and when two contestants differ.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Fewer pairs than this can't tell a difference from chance.
 const FEW_PAIRS: usize = 3;
@@ -8,7 +8,7 @@ const FEW_PAIRS: usize = 3;
 const BELIEVED: f64 = 0.9;
 
 /// The median of repeated runs, and between which bounds the true one is believed to lie.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// The middle of the runs.
     pub median: f64,

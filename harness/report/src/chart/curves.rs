@@ -1,0 +1,104 @@
+//! Curves on logarithmic axes, each named at its end.
+
+use super::scale::{Scale, named};
+use super::{Canvas, Chart, HALF, room, spread};
+
+const TOP: f64 = 20.0;
+const BOTTOM: f64 = 250.0;
+const LEFT: f64 = 52.0;
+/// Of a label at the end of a curve.
+const LABEL: f64 = 13.0;
+
+/// What the axes are.
+#[derive(Debug, Clone)]
+pub(crate) struct Curves {
+    /// What is shown.
+    pub(crate) title: String,
+    /// Below the horizontal axis.
+    pub(crate) x: &'static str,
+    /// Above the vertical one.
+    pub(crate) y: &'static str,
+    /// The values to mark on the horizontal axis, and what they are called.
+    pub(crate) marks: Vec<(f64, String)>,
+}
+
+/// One curve.
+#[derive(Debug, Clone)]
+pub(crate) struct Line {
+    /// At its end, unless it is grey or dashed.
+    pub(crate) name: String,
+    /// From 1; 0 is grey.
+    pub(crate) colour: usize,
+    /// A second curve of the same name.
+    pub(crate) dashed: bool,
+    /// From left to right.
+    pub(crate) points: Vec<Point>,
+}
+
+/// One point of a curve.
+#[derive(Debug, Clone)]
+pub(crate) struct Point {
+    /// Where.
+    pub(crate) x: f64,
+    /// How much.
+    pub(crate) y: f64,
+    /// Drawn as a ring: it does not mean what the others do.
+    pub(crate) hollow: bool,
+    /// Shown when a pointer rests on it.
+    pub(crate) note: String,
+}
+
+/// Grey curves first, so that the coloured ones lie above.
+pub(crate) fn curves(axes: &Curves, lines: &[Line]) -> Chart {
+    let labelled = |line: &&Line| line.colour > 0 && !line.dashed && !line.points.is_empty();
+    let right = HALF - room(lines.iter().filter(labelled).map(|line| line.name.as_str())) - 6.0;
+    let points = || lines.iter().flat_map(|line| &line.points);
+    let x = Scale::logarithmic(points().map(|point| point.x), LEFT, right);
+    let y = Scale::logarithmic(points().map(|point| point.y), BOTTOM, TOP);
+    let mut canvas = Canvas::new(HALF);
+    for tick in y.ticks(7) {
+        canvas.line("grid", (LEFT, y.at(tick)), (right, y.at(tick)));
+        canvas.text("tick", (LEFT - 6.0, y.at(tick) + 4.0), "end", &named(tick));
+    }
+    let mut free = f64::MIN;
+    for (value, name) in &axes.marks {
+        let (at, half) = (x.at(*value), room(std::iter::once(name.as_str())) / 2.0);
+        canvas.line("grid", (at, TOP), (at, BOTTOM));
+        if at - half >= free {
+            canvas.text("tick", (at, BOTTOM + 15.0), "middle", name);
+            free = at + half;
+        }
+    }
+    canvas.text("tick", (4.0, 11.0), "start", axes.y);
+    canvas.text("tick", (right, BOTTOM + 30.0), "end", axes.x);
+    let mut ordered: Vec<&Line> = lines.iter().collect();
+    ordered.sort_by_key(|line| line.colour > 0);
+    for line in &ordered {
+        draw(&mut canvas, line, x, y);
+    }
+    let named: Vec<&Line> = ordered.into_iter().filter(labelled).collect();
+    let ends: Vec<(f64, f64)> =
+        named.iter().filter_map(|line| line.points.last()).map(|end| (x.at(end.x), y.at(end.y))).collect();
+    let mut places: Vec<f64> = ends.iter().map(|end| end.1).collect();
+    spread(&mut places, LABEL, BOTTOM);
+    for ((line, end), place) in named.iter().zip(ends).zip(places) {
+        canvas.line(&format!("lead s{}", line.colour), (end.0 + 4.0, end.1), (right + 4.0, place));
+        canvas.text(&format!("note f{}", line.colour), (right + 7.0, place + 4.0), "start", &line.name);
+    }
+    canvas.finish(BOTTOM + 36.0, &axes.title)
+}
+
+fn draw(canvas: &mut Canvas, line: &Line, x: Scale, y: Scale) {
+    let colour = line.colour;
+    let places: Vec<(f64, f64)> = line.points.iter().map(|point| (x.at(point.x), y.at(point.y))).collect();
+    let class = if line.dashed { format!("line dashed s{colour}") } else { format!("line s{colour}") };
+    canvas.path(&class, &places, &line.name);
+    for (point, place) in line.points.iter().zip(places) {
+        let note = format!("{}: {}", line.name, point.note);
+        if point.hollow {
+            canvas.dot(&format!("hollow s{colour}"), place, 3.5, &note);
+        } else if colour > 0 {
+            canvas.dot(&format!("f{colour}"), place, 3.0, &note);
+        }
+    }
+}

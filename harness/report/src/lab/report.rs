@@ -1,0 +1,173 @@
+//! The lab's report: `report.html`, `report.md` and its charts.
+
+use std::path::{Path, PathBuf};
+
+use super::condition::{Condition, family};
+use super::{LabResults, shown, verdict};
+use crate::document::{self, Block, Document, Figure, Table};
+use crate::environment;
+use crate::error::ReportError;
+use crate::numbers::{bytes, digits, grouped};
+use crate::utc;
+
+/// Writes `report.html`, `report.md` and its charts (`*.svg`) into a directory; gives the path of the page.
+///
+/// # Errors
+/// [`ReportError::Write`].
+pub fn write_lab_report(results: &LabResults, directory: &Path) -> Result<PathBuf, ReportError> {
+    document::write(&document(results), directory)
+}
+
+fn document(results: &LabResults) -> Document {
+    let conditions = Condition::all(results);
+    let section = |title: &str| Block::Section(title.to_owned());
+    let mut blocks = vec![section("Environment"), Block::Table(surroundings(results))];
+    blocks.push(Block::Command("Repeat".to_owned(), results.command.clone()));
+    blocks.extend([section("Best in every setting"), Block::Table(shown::best(&conditions))]);
+    blocks.extend([section("Rankings"), Block::Text(intervals(results))]);
+    blocks.extend(parts(&conditions, |condition| shown::rankings(results, condition)));
+    let mut add = |title: &str, text: &str, parts: Vec<Block>| {
+        if !parts.is_empty() {
+            blocks.extend([section(title), Block::Text(text.to_owned())]);
+            blocks.extend(parts);
+        }
+    };
+    add("Size", "How the size of one append, transfer or request decides.", families(&conditions, shown::by_size));
+    add(
+        "Latency under load",
+        "At rates that are given, whatever the contestant does (open loop).",
+        families(&conditions, |condition| shown::under_load(results, condition)),
+    );
+    add(
+        "Processor cost",
+        "Seconds of processor time, of the whole process, for each gigabyte: system (blue) and user (orange), cheapest first.",
+        families(&conditions, |condition| shown::cost(condition).into_iter().collect()),
+    );
+    add(
+        "Run order",
+        "Every cell ran once in each round; rounds are shuffled.",
+        shown::run_order(results).map(|figure| Block::Figures(vec![figure])).into_iter().collect(),
+    );
+    blocks.push(section("What this host does alone"));
+    blocks.extend(roofline(results));
+    if !results.overhead.is_empty() {
+        blocks.extend([section("What the lab itself costs"), Block::Text(OVERHEAD.to_owned())]);
+        blocks.push(Block::Table(overhead(results)));
+    }
+    blocks.push(section("What did not run"));
+    blocks.extend(missing(results));
+    Document {
+        title: "I/O lab".to_owned(),
+        about: format!(
+            "{} · kernel {} · {} cells, {} runs each · took {} s",
+            utc::text(results.started_unix_ms),
+            results.host.kernel,
+            results.cells.len(),
+            results.repeats,
+            digits(results.took_seconds)
+        ),
+        verdict: verdict::verdict(results, &conditions),
+        blocks,
+    }
+}
+
+/// The figures of each condition under its title.
+fn parts(conditions: &[Condition<'_>], figures: impl Fn(&Condition<'_>) -> Vec<Figure>) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    for condition in conditions {
+        let figures = figures(condition);
+        if !figures.is_empty() {
+            blocks.extend([Block::Part(condition.title()), Block::Figures(figures)]);
+        }
+    }
+    blocks
+}
+
+/// The figures of all conditions of a family under its name.
+fn families(conditions: &[Condition<'_>], figures: impl Fn(&Condition<'_>) -> Vec<Figure>) -> Vec<Block> {
+    let mut families: Vec<(&str, Vec<Figure>)> = Vec::new();
+    for condition in conditions {
+        let found = figures(condition);
+        match families.iter_mut().find(|known| known.0 == condition.family) {
+            _ if found.is_empty() => {}
+            Some(known) => known.1.extend(found),
+            None => families.push((condition.family, found)),
+        }
+    }
+    families.into_iter().flat_map(|(name, figures)| [Block::Part(family(name)), Block::Figures(figures)]).collect()
+}
+
+fn surroundings(results: &LabResults) -> Table {
+    let mut rows = environment::rows(&results.host, "directory on");
+    let LabResults { dirty_limits, .. } = results;
+    if let (Some(background), Some(throttle)) = (dirty_limits.background_bytes, dirty_limits.throttle_bytes) {
+        let (background, throttle) = (grouped(background >> 20), grouped(throttle >> 20));
+        rows.push((
+            "dirty limits",
+            format!("written back from {background} MiB on, writers wait from {throttle} MiB on"),
+        ));
+    }
+    rows.push(("seed of the order", results.seed.to_string()));
+    Table::card(rows)
+}
+
+/// How to read an interval.
+fn intervals(results: &LabResults) -> String {
+    let confidence = results.cells.iter().filter_map(|cell| cell.mb_per_s).map(|interval| interval.confidence);
+    let confidence = confidence.fold(1.0, f64::min) * 100.0;
+    format!(
+        "The dot is the median of the runs, the line what else the true one may be (holds it in {confidence:.0} % of cases with {} runs). Ranks are decided run by run against the first of the rank, at 98 %: those on one grey band are not distinguishable.",
+        results.repeats
+    )
+}
+
+fn roofline(results: &LabResults) -> Vec<Block> {
+    if results.roofline.is_empty() {
+        return vec![Block::Text("This run did not measure it: cells have no share of it.".to_owned())];
+    }
+    let explained = "What the parts that every way of I/O is made of do by themselves; “of roofline” in the tables above is a cell's share of the one that bounds it.";
+    vec![Block::Text(explained.to_owned()), Block::Table(environment::floor(&results.roofline))]
+}
+
+const OVERHEAD: &str = "Processor time of the bench's own loop for each append, in that of the contestant that spends least: for every other one the share is smaller.";
+
+fn overhead(results: &LabResults) -> Table {
+    let rows = results.overhead.iter().map(|one| {
+        let (bench, append) = (format!("{} ns", digits(one.bench_ns)), format!("{} ns", digits(one.append_ns)));
+        vec![bytes(one.size_bytes), one.name.clone(), bench, append, format!("{:.1} %", one.share * 100.0)]
+    });
+    Table::new(&["size", "fastest", "the lab's", "in all", "share"], rows.collect()).with_words(&["fastest"])
+}
+
+fn missing(results: &LabResults) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    if !results.unavailable.is_empty() {
+        let rows = results.unavailable.iter();
+        let rows = rows.map(|one| vec![one.name.clone(), one.reason.clone(), one.remedy.clone()]);
+        let table = Table::new(&["not available", "why", "what to change"], rows.collect());
+        blocks.push(Block::Table(table.with_words(&["why", "what to change"])));
+    }
+    let failed = results.cells.iter().filter_map(|cell| Some((cell, cell.failure.as_ref()?)));
+    let failed: Vec<_> = failed
+        .map(|(cell, reason)| vec![cell.name.clone(), cell.setting.clone(), cell.runs.to_string(), reason.clone()])
+        .collect();
+    if !failed.is_empty() {
+        let table = Table::new(&["failed", "setting", "runs that counted", "why"], failed);
+        blocks.push(Block::Table(table.with_words(&["setting", "why"])));
+    }
+    let cut_short = results.cells.iter().filter(|cell| cell.failure.is_none() && cell.runs < results.repeats);
+    let cut_short: Vec<_> = cut_short
+        .map(|cell| vec![cell.name.clone(), cell.setting.clone(), format!("{} of {}", cell.runs, results.repeats)])
+        .collect();
+    if !cut_short.is_empty() {
+        let table = Table::new(&["cut short", "setting", "runs that counted"], cut_short);
+        blocks.push(Block::Table(table.with_words(&["setting"])));
+    }
+    if let Some(reason) = &results.system_calls_uncounted {
+        blocks.push(Block::Text(format!("System calls were not counted: {reason}.")));
+    }
+    if blocks.is_empty() {
+        blocks.push(Block::Text("Every contestant of the plan is available here and ran to the end.".to_owned()));
+    }
+    blocks
+}
