@@ -39,6 +39,9 @@ pub(crate) struct Quotas {
     burst_ms: f64,
     /// The same for topics made and deleted.
     mutation_burst_ms: f64,
+    /// A peer that has left is not noticed while nothing is read from it: it keeps its connection no longer than an idle one.
+    longest_wait_ms: f64,
+    /// What Kafka's sample is: the longest that a connection is kept waiting.
     longest_wait_of_connections_ms: f64,
     buckets: Mutex<Buckets>,
     began: Instant,
@@ -47,11 +50,14 @@ pub(crate) struct Quotas {
 impl Quotas {
     pub(crate) fn new(config: &BrokerConfig, set: Arc<ClientQuotas>) -> Quotas {
         let burst_ms = |samples: u32, sample: Duration| f64::from(samples) * sample.as_secs_f64() * 1000.0;
+        let client_burst_ms = burst_ms(config.quota_window_num, config.quota_window_size);
+        let idle_ms = config.connections_max_idle.map_or(f64::INFINITY, |idle| idle.as_secs_f64() * 1000.0);
         Quotas {
             any: AtomicBool::new(!set.is_empty()),
             set: RwLock::new(set),
-            burst_ms: burst_ms(config.quota_window_num, config.quota_window_size),
+            burst_ms: client_burst_ms,
             mutation_burst_ms: burst_ms(config.controller_quota_window_num, config.controller_quota_window_size),
+            longest_wait_ms: client_burst_ms.max(idle_ms),
             longest_wait_of_connections_ms: burst_ms(1, config.quota_window_size),
             buckets: Mutex::default(),
             began: Instant::now(),
@@ -120,7 +126,7 @@ impl Quotas {
             bucket.take(bytes as f64);
             bucket.wait_ms(self.burst_ms)
         });
-        milliseconds(wait)
+        milliseconds(wait.min(self.longest_wait_ms))
     }
 
     /// What bounds a client, and who shares it: a quota of users is one for all of a user's clients, that of client-ids one for
@@ -180,7 +186,7 @@ impl Mutations<'_> {
             (is_refused, bucket.wait_ms(burst_ms))
         });
         if is_refused || !self.is_strict {
-            self.throttle_ms = milliseconds(wait);
+            self.throttle_ms = milliseconds(wait.min(self.quotas.longest_wait_ms));
         }
         if is_refused {
             let reason = format!("controller_mutation_rate={limit} is used up: try again in {} ms", self.throttle_ms);
@@ -270,6 +276,13 @@ mod tests {
         assert_eq!(quotas.most_fetched(Client { user: "u", id: "c" }), 11_000);
         quotas.replace(Arc::default());
         assert_eq!(quotas.most_fetched(Client { user: "u", id: "c" }), usize::MAX);
+    }
+
+    #[test]
+    fn nobody_waits_longer_than_an_idle_connection_lives() {
+        let quotas = quotas(&[(&[(EntityType::User, None)], RATE, 1.0)]);
+        assert_eq!(quotas.produced(Client { user: "u", id: "c" }, 100), 89_000);
+        assert_eq!(quotas.produced(Client { user: "u", id: "c" }, 1 << 20), 600_000);
     }
 
     #[test]

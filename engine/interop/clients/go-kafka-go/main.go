@@ -284,6 +284,37 @@ func main() {
 	must("delete the credential", alter("delete the credential", []kafka.UserScramCredentialsDeletion{{Name: user, Mechanism: kafka.ScramMechanismSha512}}))
 	waitUntil("a deleted credential is not found", func() bool { return errors.Is(describe().Error, kafka.ResourceNotFound) })
 
+	slow := unique("slow")
+	quota := func(what string, ops ...kafka.AlterClientQuotaOps) error {
+		altered, err := client.AlterClientQuotas(ctx, &kafka.AlterClientQuotasRequest{Entries: []kafka.AlterClientQuotaEntry{
+			{Entities: []kafka.AlterClientQuotaEntity{{EntityType: "client-id", EntityName: slow}}, Ops: ops}}})
+		must(what, err)
+		return altered.Entries[0].Error
+	}
+	quotas := func() []kafka.DescribeClientQuotasResponseQuotas {
+		described, err := client.DescribeClientQuotas(ctx, &kafka.DescribeClientQuotasRequest{Strict: true,
+			Components: []kafka.DescribeClientQuotasRequestComponent{{EntityType: "client-id", MatchType: 0, Match: slow}}})
+		must("describe quotas", err)
+		must("describe quotas", described.Error)
+		return described.Entries
+	}
+	must("set a quota", quota("set a quota", kafka.AlterClientQuotaOps{Key: "producer_byte_rate", Value: 100}))
+	bounds := []kafka.DescribeClientQuotasResponseQuotas{{Entities: []kafka.DescribeClientQuotasEntity{{EntityType: "client-id", EntityName: slow}},
+		Values: []kafka.DescribeClientQuotasValue{{Key: "producer_byte_rate", Value: 100}}}}
+	waitUntil("a client's quota is described", func() bool { return reflect.DeepEqual(quotas(), bounds) })
+	throttled := func(id string) bool {
+		client := &kafka.Client{Addr: client.Addr, Transport: &kafka.Transport{ClientID: id}}
+		produced, err := client.Produce(ctx, &kafka.ProduceRequest{Topic: topic, RequiredAcks: kafka.RequireAll,
+			Records: kafka.NewRecordReader(kafka.Record{Value: kafka.NewBytes(make([]byte, 2000))})})
+		must("produce with a quota", err)
+		must("produce with a quota", produced.Error)
+		return produced.Throttle > 0
+	}
+	check("who uses up the quota is throttled, others are not", []bool{throttled(slow), throttled(slow + "-not")}, []bool{true, false})
+	check("an unknown quota is refused", errors.Is(quota("no quota", kafka.AlterClientQuotaOps{Key: "no_such_rate", Value: 1}), kafka.InvalidRequest), true)
+	must("remove a quota", quota("remove a quota", kafka.AlterClientQuotaOps{Key: "producer_byte_rate", Remove: true}))
+	waitUntil("a removed quota is not described", func() bool { return len(quotas()) == 0 })
+
 	deletion, err := client.DeleteGroups(ctx, &kafka.DeleteGroupsRequest{GroupIDs: []string{group}})
 	must("delete the group", err)
 	must("delete the group", deletion.Errors[group])

@@ -14,6 +14,7 @@ import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.AlterClientQuotasOptions;
 import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.FeatureUpdate;
@@ -46,6 +47,7 @@ import org.apache.kafka.common.acl.AclPermissionType;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.BrokerIdNotRegisteredException;
 import org.apache.kafka.common.errors.ElectionNotNeededException;
+import org.apache.kafka.common.errors.InvalidRequestException;
 import org.apache.kafka.common.errors.InvalidUpdateVersionException;
 import org.apache.kafka.common.errors.LogDirNotFoundException;
 import org.apache.kafka.common.errors.RebalanceInProgressException;
@@ -53,6 +55,10 @@ import org.apache.kafka.common.errors.ResourceNotFoundException;
 import org.apache.kafka.common.errors.SecurityDisabledException;
 import org.apache.kafka.common.errors.TopicExistsException;
 import org.apache.kafka.common.errors.UnacceptableCredentialException;
+import org.apache.kafka.common.quota.ClientQuotaAlteration;
+import org.apache.kafka.common.quota.ClientQuotaEntity;
+import org.apache.kafka.common.quota.ClientQuotaFilter;
+import org.apache.kafka.common.quota.ClientQuotaFilterComponent;
 import org.apache.kafka.common.resource.PatternType;
 import org.apache.kafka.common.resource.ResourcePattern;
 import org.apache.kafka.common.resource.ResourceType;
@@ -86,6 +92,7 @@ public final class Course {
             timestamps(admin);
             operators(admin);
             credentials(admin);
+            quotas(admin);
             deletions(admin);
         } catch (Throwable failure) {
             System.err.println("FAILED: " + failure);
@@ -209,6 +216,28 @@ public final class Course {
         admin.alterUserScramCredentials(deletion).all().get();
         refused("a deleted credential's deletion", ResourceNotFoundException.class, admin.alterUserScramCredentials(deletion).all());
         waitUntil("a deleted credential is not described", () -> !admin.describeUserScramCredentials().users().get().contains(user));
+    }
+
+    static void quotas(Admin admin) throws Exception {
+        String slow = unique("slow");
+        var entity = new ClientQuotaEntity(Map.of(ClientQuotaEntity.CLIENT_ID, slow));
+        var filter = ClientQuotaFilter.containsOnly(List.of(ClientQuotaFilterComponent.ofEntity(ClientQuotaEntity.CLIENT_ID, slow)));
+        var set = new ClientQuotaAlteration(entity, List.of(new ClientQuotaAlteration.Op("producer_byte_rate", 150.0), new ClientQuotaAlteration.Op("controller_mutation_rate", 0.5)));
+        admin.alterClientQuotas(List.of(set), new AlterClientQuotasOptions().validateOnly(true)).all().get();
+        check("a validated quota is not set", admin.describeClientQuotas(filter).entities().get(), Map.of());
+        admin.alterClientQuotas(List.of(set)).all().get();
+        waitUntil("a client's quotas are described", () ->
+                admin.describeClientQuotas(filter).entities().get().equals(Map.of(entity, Map.of("producer_byte_rate", 150.0, "controller_mutation_rate", 0.5))));
+        try (var producer = producer(Map.of("client.id", slow))) {
+            producer.send(new ProducerRecord<>(topic, 0, null, "x".repeat(2000))).get();
+            double throttled = producer.metrics().entrySet().stream().filter(m -> m.getKey().name().equals("produce-throttle-time-max"))
+                    .mapToDouble(m -> (double) m.getValue().metricValue()).max().getAsDouble();
+            check("who uses up a quota is throttled", throttled > 0, true);
+        }
+        refused("an unknown quota", InvalidRequestException.class, admin.alterClientQuotas(List.of(new ClientQuotaAlteration(entity, List.of(new ClientQuotaAlteration.Op("no_such_rate", 1.0))))).all());
+        var removal = List.of(new ClientQuotaAlteration.Op("producer_byte_rate", null), new ClientQuotaAlteration.Op("controller_mutation_rate", null));
+        admin.alterClientQuotas(List.of(new ClientQuotaAlteration(entity, removal))).all().get();
+        waitUntil("removed quotas are not described", () -> admin.describeClientQuotas(ClientQuotaFilter.all()).entities().get().isEmpty());
     }
 
     static void deletions(Admin admin) throws Exception {

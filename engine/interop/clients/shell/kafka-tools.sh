@@ -17,6 +17,10 @@ tool topics --create --topic "$topic" --partitions 2 --config retention.ms=86400
 check "topics describes what it created" "$(tool topics --describe --topic "$topic" | grep -c "PartitionCount: 2.*retention.ms=86400000")" 1
 tool configs --alter --entity-type topics --entity-name "$topic" --add-config max.message.bytes=2000000 >/dev/null
 check "configs describes what it altered" "$(tool configs --describe --entity-type topics --entity-name "$topic" | grep -c 'max.message.bytes=2000000')" 1
+tool configs --alter --entity-type users --entity-name "$topic" --entity-type clients --entity-default --add-config consumer_byte_rate=1000000 >/dev/null
+quota() { tool configs --describe --entity-type users --entity-name "$topic" --entity-type clients --entity-default | grep -c 'consumer_byte_rate=1000000' >/dev/null; }
+wait_until "configs describes a user's quota" quota
+tool configs --alter --entity-type users --entity-name "$topic" --entity-type clients --entity-default --delete-config consumer_byte_rate >/dev/null
 
 for i in $(seq 20); do echo "key-$i:value $i"; done >"$work/lines"
 tool console-producer --topic "$topic" --reader-property parse.key=true --reader-property key.separator=: --compression-codec zstd <"$work/lines" >/dev/null
