@@ -36,8 +36,9 @@ pub(crate) struct Bench<'a> {
 const CALIBRATED: Duration = Duration::from_millis(30);
 /// How long the bench runs with nobody on it in each round.
 const EMPTY: Duration = Duration::from_millis(20);
-/// How long system calls are counted.
-const COUNTED: Duration = Duration::from_millis(10);
+/// For how many appends system calls are counted, and how long at most. The few that begin and end the run are counted with them.
+const COUNTED: u64 = 1000;
+const COUNTED_FOR: Duration = Duration::from_millis(30);
 
 /// A plan in the directory that it is measured in.
 #[derive(Debug)]
@@ -182,7 +183,8 @@ impl Lab {
             if setting.load() != Load::Saturated || outcome.failure.is_some() || budget.duration == Duration::MAX {
                 continue;
             }
-            let bench = self.bench(Budget { duration: COUNTED, ..budget }, stop);
+            let bytes = budget.bytes.min(COUNTED * setting.size_bytes() as u64);
+            let bench = self.bench(Budget { duration: COUNTED_FOR, bytes }, stop);
             let counted = contestant.run(&setting, &Bench { counts_calls: true, ..bench });
             outcome.calls_each = counted.ok().and_then(|sample| {
                 Some(sample.system_calls? as f64 * setting.size_bytes() as f64 / sample.bytes.max(1) as f64)
@@ -247,5 +249,51 @@ impl Own {
 impl Drop for Own {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::PlanOptions;
+    use crate::ranking::differences;
+
+    fn measure(options: &PlanOptions, prepare: impl FnOnce(Plan) -> Plan) -> Outcome {
+        let directory = tempfile::tempdir().unwrap();
+        let only = vec!["pwrite".to_owned()];
+        let options = PlanOptions { quick: true, only, sizes: vec![65536], repeats: Some(1), ..options.clone() };
+        let lab = Lab::new(directory.path(), prepare(Plan::new(&options).unwrap())).unwrap();
+        let outcome = lab.run(&AtomicBool::new(false), &mut |_| {});
+        assert!(outcome.cells.iter().all(|cell| cell.failure.is_none()), "{:?}", outcome.cells);
+        outcome
+    }
+
+    #[test]
+    fn what_is_larger_than_memory_is_written_whole_and_the_others_are_not() {
+        let memory = 400 << 20;
+        let outcome = measure(&PlanOptions { larger_than_memory: Some(memory), ..PlanOptions::default() }, |plan| plan);
+        let is_whole =
+            |one: &&CellOutcome| matches!(one.cell.setting, Setting::Write(WriteSetting { bytes: Some(_), .. }));
+        let (whole, timed): (Vec<_>, Vec<_>) = outcome.cells.iter().partition(is_whole);
+        let bytes = |one: &CellOutcome| one.samples.iter().flatten().map(|sample| sample.bytes).max();
+        assert_eq!(whole.iter().filter_map(|one| bytes(one)).collect::<Vec<_>>(), [memory + memory / 4]);
+        assert!(!timed.is_empty() && timed.iter().all(|one| bytes(one) < Some(memory)));
+    }
+
+    #[test]
+    fn a_rate_is_kept_and_what_the_bench_costs_is_known() {
+        let outcome = measure(&PlanOptions::default(), |plan| plan);
+        let rates = outcome.cells.iter().filter(|one| matches!(one.cell.setting.load(), Load::PerSecond(_)));
+        assert!(rates.count() > 1);
+        let overhead = crate::Overhead::of(&outcome);
+        assert_eq!(overhead.iter().map(|one| one.size_bytes).collect::<Vec<_>>(), [65536]);
+        assert!(overhead.iter().all(|one| one.bench_ns > 0.0 && one.bench_ns < one.append_ns), "{overhead:?}");
+    }
+
+    #[test]
+    fn a_contestant_is_compared_with_itself_in_every_cell() {
+        let outcome = measure(&PlanOptions::default(), Plan::against_itself);
+        let (differ, of) = differences(&outcome.cells);
+        assert_eq!((differ.len(), 2 * of), (0, outcome.cells.len()), "one pair of runs tells nothing");
     }
 }

@@ -106,7 +106,7 @@ impl Plan {
             let reason = "none of the contestants chosen by --only takes a setting with the --sizes given".to_owned();
             return Err(LabError::Empty { reason });
         }
-        let (duration, mib) = if options.quick { (40, 96) } else { (80, 160) };
+        let (duration, mib) = if options.quick { (45, 96) } else { (80, 160) };
         let budget = Budget { duration: Duration::from_millis(duration), bytes: mib << 20 };
         let repeats = options.repeats.unwrap_or(if options.quick { 3 } else { 5 });
         Ok(Plan { cells, repeats, seed: options.seed, budget })
