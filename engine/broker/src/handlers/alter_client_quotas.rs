@@ -16,10 +16,7 @@ use crate::request::Incoming;
 type Named<'a> = BTreeMap<Str<'a>, Option<Str<'a>>>;
 
 /// What is to become of an entity's quotas; `None` removes one.
-struct Alteration {
-    entity: QuotaEntity,
-    quotas: Vec<(QuotaKey, Option<f64>)>,
-}
+type Altered = Vec<(QuotaKey, Option<f64>)>;
 
 pub(crate) async fn serve<'a>(
     incoming: &Incoming,
@@ -29,12 +26,20 @@ pub(crate) async fn serve<'a>(
     for entry in &request.entries {
         asked.entry(named(entry)).or_default().push(entry);
     }
-    let mut alterations = Vec::new();
+    let mut alterations = BTreeMap::new();
     let mut outcomes = Vec::with_capacity(asked.len());
     for (named, entries) in asked {
+        let repeated = || invalid("the entity stands more than once in the request".to_owned());
         let outcome = match entries[..] {
-            [entry] => read(entry, &named).map(|alteration| alterations.push(alteration)),
-            _ => Err(invalid("the entity stands more than once in the request".to_owned())),
+            [entry] => read(entry, &named).and_then(|(entity, altered)| {
+                // An address may be written in several ways.
+                if alterations.contains_key(&entity) {
+                    return Err(repeated());
+                }
+                alterations.insert(entity, altered);
+                Ok(())
+            }),
+            _ => Err(repeated()),
         };
         outcomes.push((named, outcome));
     }
@@ -59,12 +64,13 @@ fn named<'a>(entry: &EntryData<'a>) -> Named<'a> {
     entry.entity.iter().map(|part| (part.entity_type.clone(), part.entity_name.clone())).collect()
 }
 
-async fn make(incoming: &Incoming, alterations: &[Alteration]) -> Result<(), MetaError> {
+async fn make(incoming: &Incoming, alterations: &BTreeMap<QuotaEntity, Altered>) -> Result<(), MetaError> {
     let broker = incoming.broker();
     // Held until the quotas are in force: those of the next change come after them.
     let mut metadata = broker.topics.metadata().lock().await;
     let image = metadata.image();
-    let changes: Vec<Change> = alterations.iter().filter_map(|alteration| change(&image, alteration)).collect();
+    let changes: Vec<Change> =
+        alterations.iter().filter_map(|(entity, altered)| change(&image, entity, altered)).collect();
     if !changes.is_empty() {
         let image = metadata.apply(&incoming.shard.disk, &changes).await?;
         broker.quotas.replace(image.quotas().clone());
@@ -74,7 +80,7 @@ async fn make(incoming: &Incoming, alterations: &[Alteration]) -> Result<(), Met
 }
 
 /// What the metadata log is to say, unless it says so already.
-fn change(image: &Image, Alteration { entity, quotas: altered }: &Alteration) -> Option<Change> {
+fn change(image: &Image, entity: &QuotaEntity, altered: &Altered) -> Option<Change> {
     let before = image.quotas().get(entity).cloned().unwrap_or_default();
     let mut quotas = before.clone();
     for (key, value) in altered {
@@ -86,24 +92,24 @@ fn change(image: &Image, Alteration { entity, quotas: altered }: &Alteration) ->
     (quotas != before).then(|| Change::Quotas { entity: entity.clone(), quotas })
 }
 
-fn read(entry: &EntryData<'_>, named: &Named<'_>) -> Result<Alteration, Refusal> {
+fn read(entry: &EntryData<'_>, named: &Named<'_>) -> Result<(QuotaEntity, Altered), Refusal> {
     let entity = named.iter().map(|(kind, name)| part(kind, name.as_deref())).collect::<Result<QuotaEntity, _>>()?;
     let is_address = entity.contains_key(&EntityType::Ip);
     if entity.is_empty() || (is_address && entity.len() > 1) {
         return Err(invalid("an entity is a user, a client-id, both, or an ip".to_owned()));
     }
-    let (mut keys, mut quotas) = (HashSet::new(), Vec::with_capacity(entry.ops.len()));
+    let (mut keys, mut altered) = (HashSet::new(), Altered::new());
     for op in &entry.ops {
         if !keys.insert(&op.key) {
             return Err(invalid(format!("{} stands more than once for one entity", op.key)));
         }
         match op.remove {
             // What nobody knows is not there: it is removed already.
-            true => quotas.extend(op.key.parse().map(|key| (key, None))),
-            false => quotas.push(value(op, is_address).map(|(key, value)| (key, Some(value)))?),
+            true => altered.extend(op.key.parse().map(|key| (key, None))),
+            false => altered.push(value(op, is_address).map(|(key, value)| (key, Some(value)))?),
         }
     }
-    Ok(Alteration { entity, quotas })
+    Ok((entity, altered))
 }
 
 fn part(kind: &str, name: Option<&str>) -> Result<(EntityType, Option<String>), Refusal> {
