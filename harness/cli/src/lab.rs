@@ -335,6 +335,9 @@ fn cell(outcome: &CellOutcome, limits: &DirtyLimits) -> LabCell {
     let syncs: u64 = samples.iter().map(|sample| sample.syncs.count).sum();
     let sync_time: Duration = samples.iter().map(|sample| sample.syncs.time).sum();
     let gigabytes = |sample: &ringbench_lab::Sample| sample.bytes.max(1) as f64 / 1e9;
+    let client_s_per_million = |sample: &ringbench_lab::Sample| {
+        sample.client.unwrap_or_default().cpu_seconds() / (sample.latencies.count().max(1) as f64 / 1e6)
+    };
     let setting = outcome.cell.setting;
     let writing = if let Setting::Write(writing) = setting { Some(writing) } else { None };
     let moving = if let Setting::Transfer(moving) = setting { Some(moving) } else { None };
@@ -375,6 +378,7 @@ fn cell(outcome: &CellOutcome, limits: &DirtyLimits) -> LabCell {
         },
         cpu_s_per_gb: median(&ringbench_lab::Sample::cpu_s_per_gb),
         cpu_s_per_million_requests: serving.and_then(|_| median(&ringbench_lab::Sample::cpu_s_per_million)),
+        client_cpu_s_per_million_requests: serving.and_then(|_| median(&client_s_per_million)),
         user_s_per_gb: median(&|sample| sample.cost.user_seconds / gigabytes(sample)),
         context_switches_per_mb: median(&|sample| {
             let cost = &sample.cost;

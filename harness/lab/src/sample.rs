@@ -15,6 +15,8 @@ pub struct Sample {
     pub latencies: Latencies,
     /// What this process used: the strategy and the bench around it.
     pub cost: Cost,
+    /// The part of `cost` that is the client's, where one asks a server.
+    pub client: Option<Cost>,
     /// What was made durable, and how long that took.
     pub syncs: Syncs,
     /// Threads that the kernel ran for rings when the run ended. An idle one lives on for 5 s: these are the most that there were.

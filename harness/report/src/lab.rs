@@ -128,7 +128,9 @@ pub struct LabCell {
     pub cpu_s_per_gb: Option<f64>,
     /// The same for each million requests, where requests were answered.
     pub cpu_s_per_million_requests: Option<f64>,
-    /// User space's part of that for each gigabyte.
+    /// The client's part of that; the rest is the server's.
+    pub client_cpu_s_per_million_requests: Option<f64>,
+    /// User space's part of `cpu_s_per_gb`.
     pub user_s_per_gb: Option<f64>,
     /// Context switches for each megabyte: the median of the runs.
     pub context_switches_per_mb: Option<f64>,

@@ -27,7 +27,17 @@ impl Cost {
     /// Up to this moment; nothing where the kernel refuses to say, which it has no reason to.
     #[must_use]
     pub fn now() -> Cost {
-        let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else { return Cost::default() };
+        Cost::of(UsageWho::RUSAGE_SELF)
+    }
+
+    /// The same of the calling thread alone.
+    #[must_use]
+    pub fn of_this_thread() -> Cost {
+        Cost::of(UsageWho::RUSAGE_THREAD)
+    }
+
+    fn of(whose: UsageWho) -> Cost {
+        let Ok(usage) = getrusage(whose) else { return Cost::default() };
         Cost {
             user_seconds: seconds(usage.user_time()),
             system_seconds: seconds(usage.system_time()),
@@ -75,6 +85,20 @@ mod tests {
         };
         std::thread::spawn(work).join().unwrap();
         assert!(Cost::now().since(&before).cpu_seconds() >= 0.02);
+    }
+
+    #[test]
+    fn what_another_thread_did_is_not_this_ones() {
+        let before = Cost::of_this_thread();
+        let work = || {
+            let mut sum = 0u64;
+            while Cost::of_this_thread().cpu_seconds() < 0.02 {
+                sum = (0..100_000u64).fold(sum, |sum, n| sum.wrapping_mul(31).wrapping_add(n));
+            }
+            std::hint::black_box(sum);
+        };
+        std::thread::spawn(work).join().unwrap();
+        assert!(Cost::of_this_thread().since(&before).cpu_seconds() < 0.02);
     }
 
     #[test]

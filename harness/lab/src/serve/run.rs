@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Instant;
 
-use ringbench_stats::Latencies;
+use ringbench_stats::{Cost, Latencies};
 use ringlog_io::limits::raise_open_files;
 
 use super::Strategy;
@@ -49,7 +49,11 @@ fn watched(
             client.converse(|asked| asked < setting.pipelined as u64)?;
             Ok(client)
         };
-        stretch.run(prepare, work)
+        stretch.run(prepare, |client| {
+            let before = Cost::of_this_thread();
+            let latencies = work(client)?;
+            Ok((latencies, Cost::of_this_thread().since(&before)))
+        })
     };
     thread::scope(|scope| {
         let (server, client) = (scope.spawn(move || strategy.serve(servers)), scope.spawn(ask));
@@ -57,8 +61,9 @@ fn watched(
         // The client's end is the connections' end, and so the server's.
         let asked = client.join().map_err(|_| io::Error::other("the client's thread panicked"))?;
         server.join().map_err(|_| io::Error::other("the server's thread panicked"))??;
-        let latencies = asked?.unwrap_or_default();
-        Ok(Sample { bytes: latencies.count() * setting.size_bytes as u64, latencies, ..sample })
+        let (latencies, client) = asked?.unwrap_or_default();
+        let bytes = latencies.count() * setting.size_bytes as u64;
+        Ok(Sample { bytes, latencies, client: Some(client), ..sample })
     })
 }
 

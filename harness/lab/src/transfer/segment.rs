@@ -15,8 +15,9 @@ pub(crate) const SEGMENT_BYTES: u64 = 64 << 20;
 
 const BLOCK_BYTES: usize = 1 << 20;
 const PAGE_BYTES: u64 = 4096;
-/// Pages that a socket still refers to stay a little longer.
-const TRIES: usize = 50;
+/// Two seconds, in which a busy disk has read what was asked of it.
+const TRIES: usize = 200;
+const BETWEEN_TRIES: Duration = Duration::from_millis(10);
 
 /// A file of noise that nobody changes.
 #[derive(Debug)]
@@ -52,25 +53,29 @@ impl Segment {
         (0..self.bytes).step_by(BLOCK_BYTES).try_for_each(|position| self.file.read_at(&mut block, position).map(drop))
     }
 
-    /// On return none of it is in the page cache: asked from the kernel for each page, not believed.
+    /// On return none of it is in the page cache: asked from the kernel for each page, not believed. Pages that are being read, or
+    /// that a socket still refers to, take a while.
     pub(crate) fn evict(&self) -> io::Result<()> {
-        let unsupported = |text| Err(io::Error::new(io::ErrorKind::Unsupported, text));
         for _ in 0..TRIES {
             fadvise(&self.file, 0, None, Advice::DontNeed)?;
-            let pages = (0..self.bytes).step_by(PAGE_BYTES as usize);
-            let mut states = pages.map(|page| is_cached(&self.file, page, PAGE_BYTES.min(self.bytes - page)));
-            match states.find(|state| *state != Some(false)) {
-                None => return Ok(()),
-                Some(None) => {
-                    return unsupported(
-                        "only cachestat(2) tells that pages are cold: run the lab on Linux 6.5 or later",
-                    );
-                }
-                Some(Some(_)) => thread::sleep(Duration::from_millis(1)),
+            match self.cached_pages()? {
+                0 => return Ok(()),
+                all if all == self.bytes.div_ceil(PAGE_BYTES) => break,
+                _ => thread::sleep(BETWEEN_TRIES),
             }
         }
-        unsupported(
-            "this filesystem keeps its pages in memory: name a directory on a disk with --dir to measure cold ones",
-        )
+        Err(unsupported("its pages stay in the page cache: name a directory on a disk with --dir to measure cold ones"))
     }
+
+    fn cached_pages(&self) -> io::Result<u64> {
+        let pages = (0..self.bytes).step_by(PAGE_BYTES as usize);
+        let cached = pages.map(|page| is_cached(&self.file, page, PAGE_BYTES.min(self.bytes - page)));
+        cached.map(|cached| cached.map(u64::from)).sum::<Option<u64>>().ok_or_else(|| {
+            unsupported("only cachestat(2) tells whether pages are cold: run the lab on Linux 6.5 or later")
+        })
+    }
+}
+
+fn unsupported(text: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, text)
 }
