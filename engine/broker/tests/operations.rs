@@ -13,6 +13,7 @@ use ringlog_client::{
     OffsetSpec, Producer, ProducerOptions, ProducerRecord, TopicPartition,
 };
 use ringlog_protocol::ErrorCode;
+use ringlog_protocol::create_topics::{CreatableReplicaAssignment, CreatableTopic, CreateTopicsRequest};
 use ringlog_protocol::find_coordinator::FindCoordinatorRequest;
 use ringlog_protocol::unregister_broker::UnregisterBrokerRequest;
 use ringlog_settings::{Backend, HostProfile};
@@ -236,6 +237,29 @@ fn a_topic_without_a_cleanup_policy_keeps_everything_but_what_is_deleted_by_name
         assert_eq!(setting(&admin, &resource, "cleanup.policy").await.as_deref(), Some(""));
         admin.delete_records(&std::collections::BTreeMap::from([(partition, 7)])).await.unwrap();
     });
+    broker.stop();
+}
+
+#[test]
+fn replicas_are_named_by_hand_in_any_order_but_each_partition_once() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = Running::start(data.path(), backend());
+    let outcome = |name: &'static str, indexes: &[i32]| {
+        let assignment = |&partition_index: &i32| CreatableReplicaAssignment { partition_index, broker_ids: vec![1] };
+        let new = CreatableTopic {
+            name: name.into(),
+            num_partitions: -1,
+            replication_factor: -1,
+            assignments: indexes.iter().map(assignment).collect(),
+            ..Default::default()
+        };
+        let request = CreateTopicsRequest { topics: vec![new], ..Default::default() };
+        ask(broker.address, &request, 7, |answer| (answer.topics[0].error_code, answer.topics[0].num_partitions))
+    };
+    assert_eq!(outcome("shuffled", &[2, 0, 1]), (0, 3));
+    let refused = ErrorCode::InvalidReplicaAssignment as i16;
+    assert_eq!(outcome("twice", &[1, 0, 1]).0, refused);
+    assert_eq!(outcome("gap", &[0, 2]).0, refused);
     broker.stop();
 }
 

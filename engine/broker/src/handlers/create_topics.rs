@@ -103,12 +103,15 @@ fn partitions(broker: &Broker, topic: &CreatableTopic<'_>) -> Result<i32, Refusa
             let reason = "with replicas named by hand, give -1 for the counts of partitions and replicas".to_owned();
             return Err((ErrorCode::InvalidRequest, reason));
         }
-        let in_order = topic.assignments.iter().enumerate().all(|(index, a)| a.partition_index == index as i32);
-        if !in_order || topic.assignments.iter().any(|assignment| assignment.broker_ids != [node_id]) {
-            let reason = format!("partitions must be 0, 1, … in order, each on broker {node_id} alone");
+        // Clients send them in any order: a map has none.
+        let mut indexes: Vec<i32> = topic.assignments.iter().map(|assignment| assignment.partition_index).collect();
+        indexes.sort_unstable();
+        let is_gapless = indexes.into_iter().zip(0..).all(|(index, expected)| index == expected);
+        if !is_gapless || topic.assignments.iter().any(|assignment| assignment.broker_ids != [node_id]) {
+            let reason = format!("partitions must be 0, 1, … without a gap, each once, on broker {node_id} alone");
             return Err((ErrorCode::InvalidReplicaAssignment, reason));
         }
-        return Ok(topic.assignments.len() as i32);
+        return allowed(i32::try_from(topic.assignments.len()).unwrap_or(i32::MAX));
     }
     if !matches!(i32::from(topic.replication_factor), DEFAULT | 1) {
         let reason = format!("replication factor {}: there is one broker, 1 is allowed", topic.replication_factor);
@@ -116,8 +119,14 @@ fn partitions(broker: &Broker, topic: &CreatableTopic<'_>) -> Result<i32, Refusa
     }
     match topic.num_partitions {
         DEFAULT => Ok(broker.config.num_partitions),
-        partitions @ 1..=MAX_PARTITIONS => Ok(partitions),
-        partitions => {
+        partitions => allowed(partitions),
+    }
+}
+
+fn allowed(partitions: i32) -> Result<i32, Refusal> {
+    match partitions {
+        1..=MAX_PARTITIONS => Ok(partitions),
+        _ => {
             let reason = format!("{partitions} partitions: 1 to {MAX_PARTITIONS} are allowed");
             Err((ErrorCode::InvalidPartitions, reason))
         }
