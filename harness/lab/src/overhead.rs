@@ -29,7 +29,10 @@ impl Overhead {
     /// At each size that one writer appended to the page cache, one by one and as fast as it went; small sizes first.
     #[must_use]
     pub fn of(outcome: &Outcome) -> Vec<Overhead> {
-        let Some(bench) = Interval::of(&outcome.bench_ns) else { return Vec::new() };
+        let bench = |size_bytes| {
+            let of_size = outcome.bench_ns.iter().filter(|(size, _)| *size == size_bytes);
+            Interval::of(&of_size.map(|(_, ns)| *ns).collect::<Vec<_>>()).map(|rounds| rounds.median)
+        };
         let mut fastest: Vec<(f64, Overhead)> = Vec::new();
         for (cell, one) in outcome.cells.iter().enumerate() {
             let Setting::Write(setting) = one.cell.setting else { continue };
@@ -40,11 +43,12 @@ impl Overhead {
                 continue;
             }
             let size_bytes = setting.size_bytes;
-            let (Some(speed), Some(append_ns)) = (median(&Sample::mb_per_s), median(&|run| cpu_ns(run, size_bytes)))
+            let (Some(speed), Some(append_ns), Some(bench_ns)) =
+                (median(&Sample::mb_per_s), median(&|run| cpu_ns(run, size_bytes)), bench(size_bytes))
             else {
                 continue;
             };
-            let found = (speed, Overhead { size_bytes, cell, bench_ns: bench.median, append_ns });
+            let found = (speed, Overhead { size_bytes, cell, bench_ns, append_ns });
             match fastest.iter_mut().find(|(_, known)| known.size_bytes == size_bytes) {
                 Some(known) if known.0 >= speed => {}
                 Some(known) => *known = found,

@@ -68,11 +68,11 @@ const QUEUED: usize = 16;
 const LOADS: [u8; 4] = [25, 50, 75, 90];
 const QUICK_LOADS: [u8; 2] = [25, 75];
 /// Appends a second of a host that has nothing to do.
-const IDLE: f64 = 100.0;
-/// An open loop lasts long enough for so many appends.
-const FEW: f64 = 15.0;
+const IDLE: f64 = 200.0;
+/// An open loop lasts long enough for so many appends: a median is quoted with ten beyond it.
+const FEW: f64 = 24.0;
 /// What a run takes besides its own time: making its file, dropping its pages.
-const AROUND: Duration = Duration::from_millis(20);
+const AROUND: Duration = Duration::from_millis(25);
 /// What a large file is believed to be written at. Bytes a second.
 const BELIEVED: f64 = 500e6;
 
@@ -106,7 +106,7 @@ impl Plan {
             let reason = "none of the contestants chosen by --only takes a setting with the --sizes given".to_owned();
             return Err(LabError::Empty { reason });
         }
-        let (duration, mib) = if options.quick { (45, 96) } else { (80, 160) };
+        let (duration, mib) = if options.quick { (45, 96) } else { (70, 128) };
         let budget = Budget { duration: Duration::from_millis(duration), bytes: mib << 20 };
         let repeats = options.repeats.unwrap_or(if options.quick { 3 } else { 5 });
         Ok(Plan { cells, repeats, seed: options.seed, budget })
@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn writing_takes_six_minutes_at_most_the_other_families_two_and_all_of_them_less_than_one_when_quick() {
         for (family, most_s, quick_s) in
-            [(Family::Write, 360, 30), (Family::Transfer, 120, 12), (Family::Serve, 120, 12)]
+            [(Family::Write, 360, 30), (Family::Transfer, 120, 15), (Family::Serve, 120, 15)]
         {
             let expected = |quick| {
                 let mut plan = Plan::new(&PlanOptions { quick, ..PlanOptions::default() }).unwrap();
@@ -286,6 +286,6 @@ mod tests {
         let plan = Plan::new(&PlanOptions::default()).unwrap();
         let middle = plan.cells()[0].setting;
         assert_eq!(plan.budget_of(&middle.at(Load::PerSecond(1e6))).duration, plan.budget.duration);
-        assert_eq!(plan.budget_of(&middle.at(Load::PerSecond(1.5))).duration, Duration::from_secs(10));
+        assert_eq!(plan.budget_of(&middle.at(Load::PerSecond(1.5))).duration, Duration::from_secs(16));
     }
 }

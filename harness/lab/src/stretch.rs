@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Barrier, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ringbench_stats::{Cost, SystemCalls, WriteBack, ring_threads};
 
@@ -16,6 +16,8 @@ pub(crate) struct Stretch {
     /// What the threads leave behind has been looked at.
     seen: Barrier,
     failed: AtomicBool,
+    /// When the first thread began to work, and the last one ended. Whoever watches may wake later, on a busy host by a lot.
+    bounds: Mutex<Option<(Moment, Moment)>>,
     calls: Mutex<Option<SystemCalls>>,
 }
 
@@ -23,8 +25,8 @@ impl Stretch {
     /// For so many threads, each of which calls [`Stretch::run`], while one more calls [`Stretch::watch`].
     pub(crate) fn new(threads: usize) -> Stretch {
         let barrier = || Barrier::new(threads + 1);
-        let (failed, calls) = (AtomicBool::new(false), Mutex::new(None));
-        Stretch { ready: barrier(), end: barrier(), seen: barrier(), failed, calls }
+        let (failed, bounds, calls) = (AtomicBool::new(false), Mutex::new(None), Mutex::new(None));
+        Stretch { ready: barrier(), end: barrier(), seen: barrier(), failed, bounds, calls }
     }
 
     /// Counts system calls, if that is `wanted` and can be done: of the threads that begin after this.
@@ -42,9 +44,13 @@ impl Stretch {
     ) -> io::Result<Option<Done>> {
         let mut prepared = prepare();
         self.failed.fetch_or(prepared.is_err(), Ordering::Relaxed);
+        // Nobody else can enter in the process's account what this thread has used.
+        Moment::now();
         self.ready.wait();
         let all_ready = !self.failed.load(Ordering::Relaxed);
+        let begun = Moment::now();
         let done = prepared.as_mut().ok().filter(|_| all_ready).map(work);
+        self.widen(begun, Moment::now());
         self.end.wait();
         self.seen.wait();
         prepared?;
@@ -56,12 +62,41 @@ impl Stretch {
         let mut counter = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         let mut calls = || counter.as_mut().and_then(|calls| calls.so_far().ok());
         self.ready.wait();
-        let (called, before, begun) = (calls(), Cost::now(), Instant::now());
+        let called = calls();
         self.end.wait();
-        let (elapsed, cost) = (begun.elapsed(), Cost::now().since(&before));
+        let bounds = self.bounds.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (elapsed, cost) = bounds.map(|(begun, ended)| ended.since(&begun)).unwrap_or_default();
         let system_calls = calls().zip(called).map(|(after, before)| after - before);
         let (ring_threads, write_back) = (ring_threads(), WriteBack::now());
         self.seen.wait();
         Sample { elapsed, cost, ring_threads, write_back, system_calls, ..Sample::default() }
+    }
+
+    fn widen(&self, begun: Moment, ended: Moment) {
+        let mut bounds = self.bounds.lock().unwrap_or_else(PoisonError::into_inner);
+        let (first, last) = bounds.take().unwrap_or((begun, ended));
+        let first = if begun.at < first.at { begun } else { first };
+        let last = if ended.at > last.at { ended } else { last };
+        *bounds = Some((first, last));
+    }
+}
+
+/// A look at the clock and at the process's account.
+///
+/// The account holds what a running thread has used only up to its own getrusage(2), its last switch or the last timer tick, up to
+/// 10 ms before (kernel/sched/cputime.c, thread_group_cputime). So each thread looks for itself, and the last one sees all.
+#[derive(Clone, Copy)]
+struct Moment {
+    at: Instant,
+    cost: Cost,
+}
+
+impl Moment {
+    fn now() -> Moment {
+        Moment { cost: Cost::now(), at: Instant::now() }
+    }
+
+    fn since(&self, before: &Moment) -> (Duration, Cost) {
+        (self.at - before.at, self.cost.since(&before.cost))
     }
 }
