@@ -117,6 +117,8 @@ fn what_can_not_be_run_is_refused_with_the_value_and_the_remedy() {
         (&["--dir", "/nowhere/at/all"], "/nowhere/at/all: No such file or directory"),
         (&["--dir", "/proc"], "--dir"),
         (&["--dir", &dir, "--repeats", "0"], "0 is not in 1..=1000"),
+        // A filesystem in memory is smaller than memory.
+        (&["--dir", "/dev/shm", "--larger-than-memory", "--only", "pwrite"], "MiB free and the lab needs"),
     ] {
         let refused = lab(&[&["run", "--quick", "--out", &out], arguments].concat());
         assert!(!refused.status.success(), "{arguments:?}");
@@ -141,4 +143,16 @@ fn what_was_measured_before_an_interrupt_is_kept_and_nothing_is_left_behind() {
     assert!(!run.wait().unwrap().success());
     assert_eq!(json(&out.path().join("lab.json"))["interrupted"], true);
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "files were left behind");
+}
+
+#[test]
+fn contestants_run_against_themselves_and_the_differences_are_said_instead_of_results() {
+    let (dir, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (dir_path, out_path) = (dir.path().display().to_string(), out.path().display().to_string());
+    let only = ["--aa", "--quick", "--only", "pwrite", "--sizes", "4KiB", "--repeats", "1"];
+    let run = lab(&[&["run", "--dir", &dir_path, "--out", &out_path], &only[..]].concat());
+    assert!(run.status.success(), "{}{}", text(&run.stdout), text(&run.stderr));
+    // One pair of runs can't tell two contestants apart.
+    assert!(text(&run.stdout).contains("a difference in 0 of 3 cells"), "{}", text(&run.stdout));
+    assert_eq!(std::fs::read_dir(out.path()).unwrap().count(), 0, "what is no result was kept as one");
 }

@@ -197,7 +197,8 @@ impl Lab {
     fn speed(&self, contestant: Contestant, setting: &Setting, stop: &AtomicBool) -> Option<f64> {
         let budget = Budget { duration: CALIBRATED, ..self.plan.budget_of(setting) };
         let sample = contestant.run(setting, &self.bench(budget, stop)).ok()?;
-        Some(sample.bytes as f64 / setting.size_bytes() as f64 / sample.elapsed.as_secs_f64())
+        let speed = sample.bytes as f64 / setting.size_bytes() as f64 / sample.elapsed.as_secs_f64();
+        (speed > 0.0 && speed.is_finite()).then_some(speed)
     }
 
     /// What an append costs the bench, at every size that is written.
