@@ -74,7 +74,7 @@ const FEW: f64 = 24.0;
 /// What a run takes besides its own time: making its file, dropping its pages.
 const AROUND: Duration = Duration::from_millis(25);
 /// What a large file is believed to be written at. Bytes a second.
-const BELIEVED: f64 = 500e6;
+const BELIEVED: f64 = 250e6;
 
 impl Plan {
     /// The cells that the options leave of the whole field.
