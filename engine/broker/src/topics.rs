@@ -2,7 +2,7 @@
 
 mod adoption;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io::Read;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -30,6 +30,9 @@ pub(crate) fn is_internal(name: &str) -> bool {
 
 /// Most partitions of one topic: each holds descriptors and memory from its creation on.
 pub(crate) const MAX_PARTITIONS: i32 = 10_000;
+
+/// Names of deleted topics that are remembered.
+const MOST_DELETED: usize = 1_000;
 
 /// A topic with its open partitions.
 #[derive(Debug, Clone)]
@@ -100,6 +103,8 @@ pub(crate) struct Topics {
     known: RwLock<Arc<Known>>,
     /// One change at a time.
     metadata: Mutex<MetadataLog>,
+    /// The names of topics that were deleted, until somebody asks for one of them: the last [`MOST_DELETED`].
+    deleted: std::sync::Mutex<VecDeque<Arc<str>>>,
 }
 
 #[derive(Clone)]
@@ -133,7 +138,13 @@ impl Topics {
         let image = metadata.image();
         let sources = Arc::new(sources(fixed, &image));
         let known = Known { by_name: BTreeMap::new(), by_id: HashMap::new(), sources: sources.clone() };
-        let topics = Topics { dir, broker, known: RwLock::new(Arc::new(known)), metadata: Mutex::new(metadata) };
+        let topics = Topics {
+            dir,
+            broker,
+            known: RwLock::new(Arc::new(known)),
+            metadata: Mutex::new(metadata),
+            deleted: Default::default(),
+        };
         for topic in image.topics() {
             let config = Arc::new(TopicConfig::resolve(&topic.configs, &sources)?);
             let bare = Topic {
@@ -288,6 +299,7 @@ impl Topics {
             known.by_name.remove(&topic.name);
             known.by_id.remove(&topic.id);
         });
+        self.remember_deleted(topic.name.clone());
         for log in &topic.partitions {
             log.discard().await;
         }
@@ -296,6 +308,22 @@ impl Topics {
         metadata.apply(disk, &[Change::TopicRemoved { id: topic.id }]).await?;
         info!(topic = %topic.name, id = %topic.id, "topic deleted");
         Ok(())
+    }
+
+    fn remember_deleted(&self, name: Arc<str>) {
+        let mut deleted = self.deleted.lock().unwrap_or_else(PoisonError::into_inner);
+        deleted.push_back(name);
+        if deleted.len() > MOST_DELETED {
+            deleted.pop_front();
+        }
+    }
+
+    /// Whether a topic of this name was deleted, and nobody has asked for it since.
+    pub(crate) fn take_deleted(&self, name: &str) -> bool {
+        let mut deleted = self.deleted.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = deleted.len();
+        deleted.retain(|gone| **gone != *name);
+        deleted.len() < held
     }
 
     /// Gives a topic more partitions, up to `total`. They are durable and usable on return.

@@ -15,6 +15,7 @@ use ringlog_client::{
 use ringlog_protocol::ErrorCode;
 use ringlog_protocol::create_topics::{CreatableReplicaAssignment, CreatableTopic, CreateTopicsRequest};
 use ringlog_protocol::find_coordinator::FindCoordinatorRequest;
+use ringlog_protocol::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
 use ringlog_protocol::unregister_broker::UnregisterBrokerRequest;
 use ringlog_settings::{Backend, HostProfile};
 use running::{Running, ask, backend, client, consume, lines, produce, start, wait};
@@ -260,6 +261,23 @@ fn replicas_are_named_by_hand_in_any_order_but_each_partition_once() {
     let refused = ErrorCode::InvalidReplicaAssignment as i16;
     assert_eq!(outcome("twice", &[1, 0, 1]).0, refused);
     assert_eq!(outcome("gap", &[0, 2]).0, refused);
+    broker.stop();
+}
+
+#[test]
+fn a_topic_that_is_made_by_asking_is_known_at_once_but_one_just_deleted_is_called_unknown_first() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = Running::start(data.path(), backend());
+    let asked = || {
+        let topics = Some(vec![MetadataRequestTopic { name: Some("made".into()), ..Default::default() }]);
+        let request = MetadataRequest { topics, ..Default::default() };
+        let topic = |answer: MetadataResponse<'_>| (answer.topics[0].error_code, answer.topics[0].partitions.len());
+        ask(broker.address, &request, 9, topic)
+    };
+    assert_eq!(asked(), (0, 1));
+    wait(async { admin(broker.address).await.delete_topic("made").await.unwrap() });
+    assert_eq!(asked(), (ErrorCode::UnknownTopicOrPartition as i16, 0));
+    assert_eq!(asked(), (0, 1));
     broker.stop();
 }
 

@@ -40,10 +40,14 @@ pub(crate) async fn serve(incoming: &Incoming, request: &MetadataRequest<'_>) ->
                 };
                 let found = match broker.topics.get(name) {
                     Some(topic) => Ok(topic),
-                    // As Kafka does it: this answer says that the topic is unknown, the next one knows it.
+                    // A topic that is made here is known at once: kafka-go's consumer groups assign nothing of an unknown topic,
+                    // and wait for a change of what they see next. But who deletes a topic counts on hearing that it is
+                    // unknown; Kafka says so to everybody who asks first, as it makes topics in the background.
                     None if may_create => match auto_create(incoming, name).await {
-                        Ok(_) => Err(TopicError::Unknown { name: name.to_string() }),
-                        failed => failed,
+                        Ok(_) if broker.topics.take_deleted(name) => {
+                            Err(TopicError::Unknown { name: name.to_string() })
+                        }
+                        made => made,
                     },
                     None => check_topic_name(name)
                         .map_err(TopicError::from)
