@@ -12,14 +12,16 @@ use clap::{Args, Subcommand};
 use live::Live;
 use ringbench_lab::{
     Availability, CellOutcome, Contestant, Load, Outcome, Overhead, Plan, PlanOptions, Regime, Setting, differences,
-    rank,
+    rank, roofline_share,
 };
 use ringbench_report::{
     LAB_SCHEMA, LabCell, LabLatency, LabOverhead, LabResults, LabUnavailable, lab_ranking, write_lab_report,
 };
-use ringbench_stats::{DirtyLimits, Host, Interval, Latencies};
+use ringbench_stats::{Depth, DirtyLimits, Host, Interval, Latencies, Roofline};
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
+
+use crate::roofline;
 
 /// `ringbench lab …`
 #[derive(Debug, Subcommand)]
@@ -182,7 +184,9 @@ impl Run {
             host.mount
         );
         let dirty_limits = DirtyLimits::here();
+        let depth = if self.quick { Depth::Quick } else { Depth::Full };
         let lab = ringbench_lab::Lab::new(&self.dir, plan).map_err(|e| e.to_string())?;
+        let roofline = Roofline::measure(&self.dir, depth).map_err(|e| e.to_string())?;
         let mut live = Live::new();
         let outcome = lab.run(&stop, &mut |event| live.show(&event));
         live.finish();
@@ -206,12 +210,12 @@ impl Run {
             repeats,
             interrupted: outcome.interrupted,
             host,
-            roofline: Vec::new(),
+            roofline: roofline::parts(&roofline),
             dirty_limits,
             overhead,
             system_calls_uncounted: outcome.calls_uncounted.clone(),
             unavailable: unavailable(&outcome),
-            cells: cells(&outcome.cells, &dirty_limits),
+            cells: cells(&outcome.cells, &dirty_limits, &roofline),
             order: outcome.order,
         };
         results.write(&self.out).map_err(|e| e.to_string())?;
@@ -313,8 +317,8 @@ fn overhead(outcome: &Outcome) -> Vec<LabOverhead> {
     Overhead::of(outcome).iter().map(named).collect()
 }
 
-fn cells(outcomes: &[CellOutcome], limits: &DirtyLimits) -> Vec<LabCell> {
-    let mut cells: Vec<LabCell> = outcomes.iter().map(|outcome| cell(outcome, limits)).collect();
+fn cells(outcomes: &[CellOutcome], limits: &DirtyLimits, roofline: &Roofline) -> Vec<LabCell> {
+    let mut cells: Vec<LabCell> = outcomes.iter().map(|outcome| cell(outcome, limits, roofline)).collect();
     for ranked in rank(outcomes).into_iter().flat_map(|ranking| ranking.ranked) {
         if let Some(cell) = cells.get_mut(ranked.cell) {
             (cell.rank, cell.of_best) = (Some(ranked.rank), ranked.of_best);
@@ -323,7 +327,7 @@ fn cells(outcomes: &[CellOutcome], limits: &DirtyLimits) -> Vec<LabCell> {
     cells
 }
 
-fn cell(outcome: &CellOutcome, limits: &DirtyLimits) -> LabCell {
+fn cell(outcome: &CellOutcome, limits: &DirtyLimits, roofline: &Roofline) -> LabCell {
     let samples: Vec<_> = outcome.samples.iter().flatten().collect();
     let of = |value: &dyn Fn(&ringbench_lab::Sample) -> f64| {
         Interval::of(&samples.iter().map(|sample| value(sample)).collect::<Vec<_>>())
@@ -342,6 +346,8 @@ fn cell(outcome: &CellOutcome, limits: &DirtyLimits) -> LabCell {
     let writing = if let Setting::Write(writing) = setting { Some(writing) } else { None };
     let moving = if let Setting::Transfer(moving) = setting { Some(moving) } else { None };
     let serving = if let Setting::Serve(serving) = setting { Some(serving) } else { None };
+    let moved = of(&ringbench_lab::Sample::mb_per_s);
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     LabCell {
         name: outcome.cell.contestant.name().to_owned(),
         family: outcome.cell.contestant.family().to_string(),
@@ -363,7 +369,7 @@ fn cell(outcome: &CellOutcome, limits: &DirtyLimits) -> LabCell {
         runs: samples.len(),
         rank: None,
         of_best: None,
-        mb_per_s: of(&ringbench_lab::Sample::mb_per_s),
+        mb_per_s: moved,
         mb_per_s_by_round: outcome
             .samples
             .iter()
@@ -391,7 +397,7 @@ fn cell(outcome: &CellOutcome, limits: &DirtyLimits) -> LabCell {
         regime: samples.iter().filter_map(|run| Regime::of(&run.write_back, limits)).max().map(|one| one.to_string()),
         syncs,
         sync_us: (syncs > 0).then(|| sync_time.as_secs_f64() * 1e6 / syncs as f64),
-        roofline_share: None,
+        roofline_share: moved.and_then(|moved| roofline_share(&setting, moved.median * 1e6, roofline, cpus)),
         failure: outcome.failure.clone(),
     }
 }

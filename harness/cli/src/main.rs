@@ -3,6 +3,7 @@
 
 mod lab;
 mod quick;
+mod roofline;
 
 use std::process::ExitCode;
 

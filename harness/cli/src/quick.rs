@@ -8,9 +8,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use ringbench_load::{BrokerProcess, Cell, Corpus, LoadError, Measured, Plan, dozen, measure};
-use ringbench_report::{BrokerCard, CellResult, CorpusCard, FloorPart, Ledger, Results};
-use ringbench_stats::{Depth, Host, Interval, Roofline};
+use ringbench_report::{BrokerCard, CellResult, CorpusCard, Ledger, Results};
+use ringbench_stats::{Depth, Host, Roofline};
 use tokio::signal::unix::{SignalKind, signal};
+
+use crate::roofline;
 
 /// Rate of the latency part, as a share of the cell's own throughput: below the knee.
 const SHARE: f64 = 0.5;
@@ -110,7 +112,7 @@ impl Quick {
                 crc32c: corpus.crc32c,
                 mean_record_bytes: corpus.mean_bytes(),
             },
-            floor: floor_parts(&floor),
+            floor: roofline::parts(&floor),
             cells,
         };
         ringbench_report::write(&results, &out).map_err(|e| e.to_string())?;
@@ -271,28 +273,6 @@ fn resident_mib(pid: u32) -> Option<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let kib: f64 = status.lines().find(|line| line.starts_with("VmRSS:"))?.split_whitespace().nth(1)?.parse().ok()?;
     Some(kib / 1024.0)
-}
-
-fn floor_parts(floor: &Roofline) -> Vec<FloorPart> {
-    let part = |name: &str, of: Interval, scale: f64, unit: &str| FloorPart {
-        name: name.to_owned(),
-        per_second: of.median / scale,
-        low: of.low / scale,
-        high: of.high / scale,
-        unit: unit.to_owned(),
-    };
-    let gigabytes = |name, of| part(name, of, 1e9, "GB");
-    let sync = format!("fdatasync of a pre-written page (half of them within {:.0} µs)", floor.fdatasync_p50_us.median);
-    vec![
-        gigabytes("copying in memory", floor.memcpy),
-        gigabytes("CRC-32C", floor.crc32c),
-        gigabytes("appending to a file, into the page cache", floor.page_cache_write),
-        gigabytes("writing into cached pages", floor.page_cache_rewrite),
-        gigabytes("loopback, socket to socket", floor.loopback),
-        gigabytes("loopback, file to socket by sendfile", floor.sendfile),
-        gigabytes("receive, CRC and append: the floor of a broker", floor.receive_crc_write),
-        part(&sync, floor.fdatasyncs, 1.0, "times"),
-    ]
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@
 //! | `rates` | how fast appends come in an open loop |
 //! | `regime` | [`Regime`]: what the kernel did about dirty pages meanwhile |
 //! | `overhead` | [`Overhead`]: what the bench itself costs |
+//! | `share` | [`roofline_share`]: how much is left to what the host's parts do alone |
 //! | `ranking` | [`rank()`]: who is ahead, and by how much more than chance |
 //!
 //! # Invariants
@@ -35,6 +36,7 @@ mod regime;
 mod sample;
 mod serve;
 mod setting;
+mod share;
 mod stretch;
 mod transfer;
 mod write;
@@ -50,3 +52,4 @@ pub use sample::{Sample, Syncs};
 pub use setting::{
     Load, Pages, Preparation, Receiver, ServeSetting, Setting, SyncPolicy, TransferSetting, WriteSetting,
 };
+pub use share::roofline_share;

@@ -73,6 +73,8 @@ const IDLE: f64 = 200.0;
 const FEW: f64 = 24.0;
 /// What a run takes besides its own time: making its file, dropping its pages.
 const AROUND: Duration = Duration::from_millis(25);
+/// What touching the memory that a run fills takes.
+const TOUCHED: Duration = Duration::from_millis(60);
 /// What a large file is believed to be written at. Bytes a second.
 const BELIEVED: f64 = 250e6;
 
@@ -130,7 +132,8 @@ impl Plan {
         let one = |cell: &Cell| {
             let Budget { duration, bytes } = self.budget_of(&cell.setting);
             let whole = Duration::from_secs_f64(bytes as f64 / BELIEVED);
-            AROUND + if duration == Duration::MAX { whole } else { duration }
+            let touched = if cell.setting.fills_memory() { TOUCHED } else { Duration::ZERO };
+            AROUND + touched + if duration == Duration::MAX { whole } else { duration }
         };
         let timed: Duration = self.cells.iter().map(one).sum();
         timed * u32::try_from(self.repeats).unwrap_or(u32::MAX)

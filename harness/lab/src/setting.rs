@@ -131,6 +131,13 @@ impl Setting {
         }
     }
 
+    /// Whether a run takes so much memory so fast that it matters whether that has just been touched.
+    pub(crate) fn fills_memory(&self) -> bool {
+        let Setting::Write(setting) = self else { return false };
+        let is_unsynced = matches!(setting.sync, SyncPolicy::None | SyncPolicy::Interval(_));
+        is_unsynced && setting.load == Load::Saturated && setting.bytes.is_none() && setting.size_bytes > 64 << 10
+    }
+
     /// The same at another load, where the family has more than one.
     pub(crate) fn at(self, load: Load) -> Setting {
         match self {
