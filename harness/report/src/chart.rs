@@ -16,6 +16,7 @@ pub(crate) use drift::{Turn, drift};
 pub(crate) use heat::{Heat, Square, heat};
 pub(crate) use places::{Place, places};
 pub(crate) use ranges::ranges;
+pub(crate) use scale::named;
 
 use crate::document::escape;
 
@@ -27,7 +28,7 @@ const HALF: f64 = 440.0;
 /// What the shapes look like, on a page and in a file.
 pub(crate) const SHAPES: &str = "\
 svg text{font:12px system-ui,sans-serif;fill:var(--ink)}svg .tick,svg .note{fill:var(--dim);font-size:11px}svg .strong{font-weight:700}svg .lost{fill:var(--dim)}
-.grid{stroke:var(--line)}.axis{stroke:var(--dim)}.band{fill:var(--dim);fill-opacity:.14}.bar{fill:var(--c1)}.bar.second{fill:var(--c2)}
+.grid{stroke:var(--line)}.axis{stroke:var(--dim)}.band{fill:var(--dim);fill-opacity:.12}.bar{fill:var(--c1)}.bar.second{fill:var(--c2)}.cut{stroke:var(--cut);stroke-width:4}
 .range{stroke:var(--soft);stroke-width:6;stroke-linecap:round}.median{fill:var(--c1)}.p99{fill:var(--c2)}.max{stroke:var(--dim);stroke-width:2}
 .reach{stroke:var(--c1);stroke-width:2}.reach.grey{stroke:var(--rest)}.spot{fill:var(--c1)}.spot.grey{fill:var(--rest)}.spot.faint{fill-opacity:.45}
 .line{fill:none;stroke-width:2;stroke-linejoin:round}.line.dashed{stroke-dasharray:5 4}.lead{stroke-width:1;stroke-opacity:.6}.hollow{fill:var(--card);stroke-width:1.5}
@@ -39,7 +40,7 @@ svg text.pale{fill:#fff}svg text.dark{fill:#111}
 ";
 
 /// The colours of a file: each has a contrast of at least 3 to white and to near-black, told apart by colour-blind eyes.
-const FILE_COLOURS: &str = "svg{--ink:#76808c;--dim:#808a95;--line:#8a94a04d;--card:none;--rest:#9099a3;--soft:#7fb0c8;--c1:#2f86b5;--c2:#cf6a1e;--c3:#1f9670;--c4:#b85f9c;--c5:#8a7a1f}";
+const FILE_COLOURS: &str = "svg{--cut:#76808c;--ink:#76808c;--dim:#808a95;--line:#8a94a04d;--card:none;--rest:#9099a3;--soft:#7fb0c8;--c1:#2f86b5;--c2:#cf6a1e;--c3:#1f9670;--c4:#b85f9c;--c5:#8a7a1f}";
 
 /// Colours for lines; whoever comes later is grey.
 pub(crate) const COLOURS: usize = 5;
@@ -136,9 +137,13 @@ fn title(hover: &str) -> String {
     if hover.is_empty() { String::new() } else { format!("<title>{}</title>", escape(hover)) }
 }
 
-/// Room for the longest of some names. Pixels: system fonts are about this wide at 12 px.
-fn room<'a>(names: impl Iterator<Item = &'a str>) -> f64 {
-    names.map(|name| name.chars().count()).max().unwrap_or(0) as f64 * 6.6 + 6.0
+/// Pixels of a letter at 12 px, in the widest of the usual system fonts: on average, and bold.
+const LETTER: f64 = 7.2;
+const BOLD_LETTER: f64 = 8.2;
+
+/// Room for the longest of some names, with a gap beside it.
+fn room<'a>(names: impl Iterator<Item = &'a str>, letter: f64) -> f64 {
+    names.map(|name| name.chars().count()).max().unwrap_or(0) as f64 * letter + 8.0
 }
 
 /// Moves labels apart, down from the first, until each has `height` of its own, and back up where that leads below `bottom`.

@@ -56,6 +56,9 @@ pub(crate) fn time(us: Option<f64>) -> String {
 
 /// `median (low–high)`.
 pub(crate) fn with_bounds(interval: &Interval) -> String {
+    if interval.runs == 1 {
+        return format!("{} (one run)", digits(interval.median));
+    }
     format!("{} ({}–{})", digits(interval.median), digits(interval.low), digits(interval.high))
 }
 

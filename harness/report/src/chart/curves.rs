@@ -1,12 +1,12 @@
 //! Curves on logarithmic axes, each named at its end.
 
-use super::scale::{Scale, named};
-use super::{Canvas, Chart, HALF, room, spread};
+use super::scale::Scale;
+use super::{Canvas, Chart, HALF, LETTER, room, spread};
 
 const TOP: f64 = 20.0;
 const BOTTOM: f64 = 250.0;
 const LEFT: f64 = 52.0;
-/// Of a label at the end of a curve.
+/// Height of a label at the end of a curve.
 const LABEL: f64 = 13.0;
 
 /// What the axes are.
@@ -18,6 +18,8 @@ pub(crate) struct Curves {
     pub(crate) x: &'static str,
     /// Above the vertical one.
     pub(crate) y: &'static str,
+    /// What a value on the vertical axis is called.
+    pub(crate) y_named: fn(f64) -> String,
     /// The values to mark on the horizontal axis, and what they are called.
     pub(crate) marks: Vec<(f64, String)>,
 }
@@ -51,18 +53,18 @@ pub(crate) struct Point {
 /// Grey curves first, so that the coloured ones lie above.
 pub(crate) fn curves(axes: &Curves, lines: &[Line]) -> Chart {
     let labelled = |line: &&Line| line.colour > 0 && !line.dashed && !line.points.is_empty();
-    let right = HALF - room(lines.iter().filter(labelled).map(|line| line.name.as_str())) - 6.0;
+    let right = HALF - room(lines.iter().filter(labelled).map(|line| line.name.as_str()), LETTER) - 6.0;
     let points = || lines.iter().flat_map(|line| &line.points);
     let x = Scale::logarithmic(points().map(|point| point.x), LEFT, right);
     let y = Scale::logarithmic(points().map(|point| point.y), BOTTOM, TOP);
     let mut canvas = Canvas::new(HALF);
     for tick in y.ticks(7) {
         canvas.line("grid", (LEFT, y.at(tick)), (right, y.at(tick)));
-        canvas.text("tick", (LEFT - 6.0, y.at(tick) + 4.0), "end", &named(tick));
+        canvas.text("tick", (LEFT - 6.0, y.at(tick) + 4.0), "end", &(axes.y_named)(tick));
     }
     let mut free = f64::MIN;
     for (value, name) in &axes.marks {
-        let (at, half) = (x.at(*value), room(std::iter::once(name.as_str())) / 2.0);
+        let (at, half) = (x.at(*value), room(std::iter::once(name.as_str()), LETTER) / 2.0);
         canvas.line("grid", (at, TOP), (at, BOTTOM));
         if at - half >= free {
             canvas.text("tick", (at, BOTTOM + 15.0), "middle", name);

@@ -1,6 +1,6 @@
 //! A heat map: a square for each row and column, from dark blue to yellow (cividis: colour-blind eyes see the same steps).
 
-use super::{Canvas, Chart, HALF, room};
+use super::{Canvas, Chart, HALF, LETTER, room};
 
 const ROW: f64 = 20.0;
 const TOP: f64 = 20.0;
@@ -31,7 +31,7 @@ pub(crate) struct Square {
 
 /// The map.
 pub(crate) fn heat(map: &Heat) -> Chart {
-    let left = room(map.rows.iter().map(|row| row.0.as_str()));
+    let left = room(map.rows.iter().map(|row| row.0.as_str()), LETTER);
     let width = (HALF - left) / map.columns.len().max(1) as f64;
     let mut canvas = Canvas::new(HALF);
     for (column, name) in map.columns.iter().enumerate() {
@@ -40,7 +40,7 @@ pub(crate) fn heat(map: &Heat) -> Chart {
     for (row, (name, squares)) in map.rows.iter().enumerate() {
         let y = TOP + ROW * row as f64;
         canvas.text("label", (left - 8.0, y + 14.0), "end", name);
-        for (column, square) in squares.iter().enumerate() {
+        for (column, (square, column_name)) in squares.iter().zip(&map.columns).enumerate() {
             let at = (left + width * column as f64 + 1.0, y + 1.0);
             let size = (width - 2.0, ROW - 2.0);
             let Some(square) = square else {
@@ -48,7 +48,7 @@ pub(crate) fn heat(map: &Heat) -> Chart {
                 continue;
             };
             let step = STEPS.iter().filter(|step| square.share >= **step).count();
-            let hover = format!("{name}, {}: {:.0} % of the best", map.columns[column], square.share * 100.0);
+            let hover = format!("{name}, {column_name}: {:.0} % of the best", square.share * 100.0);
             canvas.rect(&format!("h{step}"), at, size, &hover);
             let ink = if step >= 4 { "dark" } else { "pale" };
             let weight = if square.best { " strong" } else { "" };

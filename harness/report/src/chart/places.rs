@@ -1,10 +1,10 @@
 //! Places in a ranking: a dot at the median and a line over its interval; those that share a rank lie on one band.
 
 use super::scale::{Scale, named};
-use super::{Canvas, Chart, HALF, room};
+use super::{BOLD_LETTER, Canvas, Chart, HALF, LETTER, room};
 
 const ROW: f64 = 18.0;
-const RANK: f64 = 22.0;
+const RANK: f64 = 24.0;
 
 /// One row.
 #[derive(Debug, Clone)]
@@ -21,27 +21,30 @@ pub(crate) struct Place {
 
 /// Places, best first.
 pub(crate) fn places(title: &str, unit: &str, rows: &[Place]) -> Chart {
-    let left = RANK + room(rows.iter().map(|row| row.name.as_str()));
+    let left = RANK + room(rows.iter().map(|row| row.name.as_str()), BOLD_LETTER);
     let ranked = rows.iter().filter(|row| row.interval.is_some());
-    let right = HALF - room(ranked.map(|row| row.note.as_str()));
+    let right = (HALF - room(ranked.map(|row| row.note.as_str()), LETTER)).max(left + 40.0);
     let most = rows.iter().filter_map(|row| row.interval).map(|(_, _, high)| high).fold(0.0, f64::max);
-    let scale = Scale::linear(most, left, right.max(left + 40.0));
+    let scale = Scale::linear(most, left, right);
     let bottom = 4.0 + ROW * rows.len() as f64;
     let mut canvas = Canvas::new(HALF);
     for (first, count) in shared(rows) {
-        canvas.rect("band", (0.0, 5.0 + ROW * first as f64), (HALF, ROW * count as f64 - 2.0), "not distinguishable");
+        canvas.rect("band", (0.0, 5.0 + ROW * first as f64), (HALF, ROW * count as f64 - 3.0), "not distinguishable");
     }
-    for tick in scale.ticks(4) {
+    for tick in scale.ticks((((right - left) / 50.0) as usize).clamp(2, 5)) {
         let x = scale.at(tick);
         canvas.line("grid", (x, 4.0), (x, bottom));
-        canvas.text("tick", (x, bottom + 13.0), "middle", &named(tick));
+        let (name, end) = (named(tick), HALF - room(std::iter::once(unit), LETTER));
+        if x + room(std::iter::once(name.as_str()), LETTER) / 2.0 < end {
+            canvas.text("tick", (x, bottom + 13.0), "middle", &name);
+        }
     }
     canvas.text("tick", (HALF, bottom + 13.0), "end", unit);
     for (index, row) in rows.iter().enumerate() {
         let y = 4.0 + ROW * (index as f64 + 0.5);
         let best = row.rank == Some(1);
         let (weight, grey) = if best { ("strong", "") } else { ("lost", " grey") };
-        if let Some(rank) = row.rank {
+        if let Some(rank) = row.rank.filter(|rank| *rank == index + 1) {
             canvas.text("note", (RANK - 6.0, y + 4.0), "end", &rank.to_string());
         }
         canvas.text(weight, (left - 8.0, y + 4.0), "end", &row.name);

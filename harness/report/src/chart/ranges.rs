@@ -1,13 +1,13 @@
 //! From the median to the 99th percentile, on a logarithmic scale.
 
 use super::scale::{Scale, named};
-use super::{Canvas, Chart, WIDE, room};
+use super::{Canvas, Chart, LETTER, WIDE, room};
 
 const ROW: f64 = 26.0;
 
 /// Name, median, 99th percentile and longest of each row, in milliseconds; a mark at the longest.
 pub(crate) fn ranges(title: &str, rows: &[(String, Option<f64>, Option<f64>, f64)]) -> Chart {
-    let left = room(rows.iter().map(|row| row.0.as_str()));
+    let left = room(rows.iter().map(|row| row.0.as_str()), LETTER);
     let values = rows.iter().flat_map(|(_, median, p99, max)| [*median, *p99, Some(*max)]).flatten();
     let scale = Scale::logarithmic(values, left, WIDE - 30.0);
     let bottom = 8.0 + ROW * rows.len() as f64;

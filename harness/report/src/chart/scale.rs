@@ -25,6 +25,11 @@ impl Scale {
         Scale { low: low / air, high: high * air, from, to, logarithmic: true }
     }
 
+    /// The last value that has a place of its own.
+    pub(super) fn high(&self) -> f64 {
+        self.high
+    }
+
     /// Where a value stands; beyond an end, at that end.
     pub(super) fn at(&self, value: f64) -> f64 {
         let share = if self.logarithmic {
@@ -69,7 +74,7 @@ impl Scale {
 }
 
 /// A value as a mark names it: no more digits than it has.
-pub(super) fn named(tick: f64) -> String {
+pub(crate) fn named(tick: f64) -> String {
     if tick >= 1_000.0 {
         return crate::numbers::grouped(tick.round() as u64);
     }

@@ -6,18 +6,18 @@ use super::{Block, Document, Figure, Table, Verdict, slug};
 use crate::chart::SHAPES;
 
 const STYLE: &str = "
-:root{color-scheme:light dark;--ink:#1c2430;--dim:#5d6b7a;--paper:#fbfbf9;--card:#fff;--line:#e3e5e1;--soft:#9cc3d5;--rest:#a3adb6;--bad:#b3261e;--c1:#1f6f9c;--c2:#b9530f;--c3:#14805e;--c4:#a2478a;--c5:#75670f}
+:root{color-scheme:light dark;--ink:#1c2430;--dim:#5d6b7a;--paper:#fbfbf9;--card:#fff;--line:#e3e5e1;--soft:#9cc3d5;--rest:#a3adb6;--bad:#b3261e;--cut:var(--card);--c1:#1f6f9c;--c2:#b9530f;--c3:#14805e;--c4:#a2478a;--c5:#75670f}
 @media (prefers-color-scheme:dark){:root{--ink:#e4e8ec;--dim:#98a5b3;--paper:#14181d;--card:#1b2128;--line:#2c343d;--soft:#35586a;--rest:#6d7884;--bad:#ff8a80;--c1:#5fb0d8;--c2:#ef9a5c;--c3:#4fc39a;--c4:#dc8fc6;--c5:#cdbc55}}
 *{box-sizing:border-box}body{margin:0;background:var(--paper);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
 main{max-width:980px;margin:0 auto;padding:32px 20px 60px}h1{font-size:26px;margin:0 0 4px}h2{font-size:19px;margin:40px 0 8px}h3{font-size:15px;margin:22px 0 8px}p{margin:8px 0}
 nav{font-size:13px;margin:10px 0}nav a{margin-right:14px;white-space:nowrap}a{color:var(--c1)}:focus-visible{outline:2px solid var(--c2);outline-offset:2px}
 .verdict{margin:14px 0 20px;padding:12px 18px;background:var(--card);border:1px solid var(--line);border-left:4px solid var(--c1);border-radius:4px}
 .verdict.bad{border-left-color:var(--bad)}.verdict .summary{font-size:17px}.verdict .warning{color:var(--bad);font-weight:600}.verdict dt{font-weight:600;margin-top:8px}.verdict dd{margin:0 0 0 16px}.verdict dl{margin:8px 0 0}
-.dim{color:var(--dim)}.grid2{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(420px,100%),1fr));gap:12px;align-items:start;margin:10px 0}
+.dim{color:var(--dim)}.grid2{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(420px,100%),1fr));gap:12px;align-items:start;margin:10px 0}
 figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:4px;padding:10px 12px}figure.wide{grid-column:1/-1}figure h4{margin:0 0 6px;font-size:13px;font-weight:600}
 figcaption{color:var(--dim);font-size:12.5px;margin-top:4px}svg{width:100%;height:auto;display:block}details{margin-top:6px}summary{cursor:pointer;font-size:13px;color:var(--dim)}
 .scroll{overflow-x:auto;margin-top:8px}table{border-collapse:collapse;width:100%;font-size:13px;font-variant-numeric:tabular-nums}th,td{padding:4px 8px;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap;vertical-align:top}
-th:first-child,td:first-child,th.w,td.w{text-align:left}td.w{white-space:normal;min-width:9em;overflow-wrap:anywhere}thead th{color:var(--dim);font-weight:600}tbody th{font-weight:400}figure table{font-size:12px}figure th,figure td{padding:3px 6px}
+th:first-child,td:first-child,th.w,td.w{text-align:left}td.w,tbody th.w{white-space:normal;min-width:12em;overflow-wrap:anywhere}thead th{color:var(--dim);font-weight:600}tbody th{font-weight:400}figure table{font-size:12px}figure th,figure td{padding:3px 6px}
 code{background:var(--card);border:1px solid var(--line);border-radius:3px;padding:1px 5px;font-size:13px;overflow-wrap:anywhere}
 @media print{:root{--ink:#1c2430;--dim:#5d6b7a;--paper:#fff;--card:#fff;--line:#d5d8d3;--soft:#9cc3d5;--rest:#a3adb6;--bad:#b3261e;--c1:#1f6f9c;--c2:#b9530f;--c3:#14805e;--c4:#a2478a;--c5:#75670f}nav{display:none}figure,.verdict,tr{break-inside:avoid}h2,h3{break-after:avoid}.scroll{overflow:visible}svg rect,svg circle{print-color-adjust:exact;-webkit-print-color-adjust:exact}td,th{white-space:normal}}
 ";
@@ -39,7 +39,7 @@ pub(super) fn render(document: &Document) -> String {
     out.push_str("<nav aria-label=\"Sections\">");
     for block in &document.blocks {
         if let Block::Section(title) = block {
-            let _ = write!(out, "<a href=\"#{}\">{}</a>", slug(title), escape(title));
+            let _ = write!(out, "<a href=\"#{}\">{}</a> ", slug(title), escape(title));
         }
     }
     out.push_str("</nav>");
@@ -99,7 +99,7 @@ fn figure(out: &mut String, figure: &Figure) {
 
 fn table(out: &mut String, table: &Table) {
     out.push_str("<div class=\"scroll\" tabindex=\"0\"><table>");
-    let class = |column: usize| if table.is_words(column) { " class=\"w\"" } else { "" };
+    let class = |column: usize| if table.words.contains(&column) { " class=\"w\"" } else { "" };
     if table.head.iter().any(|name| !name.is_empty()) {
         out.push_str("<thead><tr>");
         for (column, name) in table.head.iter().enumerate() {
@@ -112,7 +112,7 @@ fn table(out: &mut String, table: &Table) {
         out.push_str("<tr>");
         for (column, value) in row.iter().enumerate() {
             let (open, close) = if column == 0 { ("th scope=\"row\"", "th") } else { ("td", "td") };
-            let class = if column == 0 { "" } else { class(column) };
+            let class = class(column);
             let _ = write!(out, "<{open}{class}>{}</{close}>", escape(value));
         }
         out.push_str("</tr>");

@@ -23,26 +23,19 @@ fn document(results: &LabResults) -> Document {
     let section = |title: &str| Block::Section(title.to_owned());
     let mut blocks = vec![section("Environment"), Block::Table(surroundings(results))];
     blocks.push(Block::Command("Repeat".to_owned(), results.command.clone()));
-    blocks.extend([section("Best in every setting"), Block::Table(shown::best(&conditions))]);
+    blocks.extend([section("Best in every setting"), Block::Text(BEST.to_owned())]);
+    blocks.extend(families(&conditions, shown::best, |rows| Block::Table(shown::best_table(rows))));
     blocks.extend([section("Rankings"), Block::Text(intervals(results))]);
-    blocks.extend(parts(&conditions, |condition| shown::rankings(results, condition)));
+    blocks.extend(charts(&conditions, |condition| shown::rankings(results, condition)));
     let mut add = |title: &str, text: &str, parts: Vec<Block>| {
         if !parts.is_empty() {
             blocks.extend([section(title), Block::Text(text.to_owned())]);
             blocks.extend(parts);
         }
     };
-    add("Size", "How the size of one append, transfer or request decides.", families(&conditions, shown::by_size));
-    add(
-        "Latency under load",
-        "At rates that are given, whatever the contestant does (open loop).",
-        families(&conditions, |condition| shown::under_load(results, condition)),
-    );
-    add(
-        "Processor cost",
-        "Seconds of processor time, of the whole process, for each gigabyte: system (blue) and user (orange), cheapest first.",
-        families(&conditions, |condition| shown::cost(condition).into_iter().collect()),
-    );
+    add("Size", SIZE, charts(&conditions, shown::by_size));
+    add("Latency under load", LOAD, charts(&conditions, |condition| shown::under_load(results, condition)));
+    add("Processor cost", COST, charts(&conditions, |condition| shown::cost(condition).into_iter().collect()));
     add(
         "Run order",
         "Every cell ran once in each round; rounds are shuffled.",
@@ -71,30 +64,26 @@ fn document(results: &LabResults) -> Document {
     }
 }
 
-/// The figures of each condition under its title.
-fn parts(conditions: &[Condition<'_>], figures: impl Fn(&Condition<'_>) -> Vec<Figure>) -> Vec<Block> {
-    let mut blocks = Vec::new();
-    for condition in conditions {
-        let figures = figures(condition);
-        if !figures.is_empty() {
-            blocks.extend([Block::Part(condition.title()), Block::Figures(figures)]);
-        }
-    }
-    blocks
+fn charts(conditions: &[Condition<'_>], shown: impl Fn(&Condition<'_>) -> Vec<Figure>) -> Vec<Block> {
+    families(conditions, shown, Block::Figures)
 }
 
-/// The figures of all conditions of a family under its name.
-fn families(conditions: &[Condition<'_>], figures: impl Fn(&Condition<'_>) -> Vec<Figure>) -> Vec<Block> {
-    let mut families: Vec<(&str, Vec<Figure>)> = Vec::new();
+/// What all conditions of a family have to show, under its name.
+fn families<T>(
+    conditions: &[Condition<'_>],
+    shown: impl Fn(&Condition<'_>) -> Vec<T>,
+    block: impl Fn(Vec<T>) -> Block,
+) -> Vec<Block> {
+    let mut families: Vec<(&str, Vec<T>)> = Vec::new();
     for condition in conditions {
-        let found = figures(condition);
+        let found = shown(condition);
         match families.iter_mut().find(|known| known.0 == condition.family) {
             _ if found.is_empty() => {}
             Some(known) => known.1.extend(found),
             None => families.push((condition.family, found)),
         }
     }
-    families.into_iter().flat_map(|(name, figures)| [Block::Part(family(name)), Block::Figures(figures)]).collect()
+    families.into_iter().flat_map(|(name, shown)| [Block::Part(family(name)), block(shown)]).collect()
 }
 
 fn surroundings(results: &LabResults) -> Table {
@@ -113,11 +102,16 @@ fn surroundings(results: &LabResults) -> Table {
 
 /// How to read an interval.
 fn intervals(results: &LabResults) -> String {
-    let confidence = results.cells.iter().filter_map(|cell| cell.mb_per_s).map(|interval| interval.confidence);
-    let confidence = confidence.fold(1.0, f64::min) * 100.0;
+    let intervals = results.cells.iter().filter_map(|cell| cell.mb_per_s);
+    let reach = intervals.max_by_key(|interval| interval.runs).map_or_else(String::new, |interval| {
+        format!(
+            ", the line what else the true one may be (holds it in {:.0} % of cases with {} runs)",
+            interval.confidence * 100.0,
+            interval.runs
+        )
+    });
     format!(
-        "The dot is the median of the runs, the line what else the true one may be (holds it in {confidence:.0} % of cases with {} runs). Ranks are decided run by run against the first of the rank, at 98 %: those on one grey band are not distinguishable.",
-        results.repeats
+        "The dot is the median of the runs{reach}. Ranks are decided run by run against the first of the rank, at 98 %: those on one grey band are not distinguishable."
     )
 }
 
@@ -128,6 +122,14 @@ fn roofline(results: &LabResults) -> Vec<Block> {
     let explained = "What the parts that every way of I/O is made of do by themselves; “of roofline” in the tables above is a cell's share of the one that bounds it.";
     vec![Block::Text(explained.to_owned()), Block::Table(environment::floor(&results.roofline))]
 }
+
+const BEST: &str = "Where several share the first place they are not distinguishable; the figure is that of the one named first, and the next is the first one that is certainly behind it.";
+
+const SIZE: &str = "How the size of one append, transfer or request decides. Curves: both axes are logarithmic, the best are coloured, all others grey. Squares: yellow is at least 95 % of the best at this size, dark blue less than a tenth; bold: nobody is certainly better.";
+
+const LOAD: &str = "At rates that are given, whatever the contestant does (open loop). Line: median, dashed: 99th percentile, from when each was due; both axes are logarithmic. A ring: less than 95 % of the rate was done by the end of the run.";
+
+const COST: &str = "Seconds of processor time of the whole process, cheapest first: for each gigabyte, system (blue) and user (orange); for each million requests, server (blue) and client (orange).";
 
 const OVERHEAD: &str = "Processor time of the bench's own loop for each append, in that of the contestant that spends least: for every other one the share is smaller.";
 

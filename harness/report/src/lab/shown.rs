@@ -1,36 +1,45 @@
 //! What is shown of a run: every chart with its table, in the order of the report.
 
 use super::condition::{Condition, Setting, speed, unit};
-use super::verdict::{ahead, listed, score};
+use super::verdict::{lead, listed, score};
 use super::{LabCell, LabResults};
-use crate::chart::{Bar, COLOURS, Curves, Heat, Line, Place, Point, Square, Turn, bars, curves, drift, heat, places};
+use crate::chart::{
+    Bar, COLOURS, Curves, Heat, Line, Place, Point, Square, Turn, bars, curves, drift, heat, named, places,
+};
 use crate::document::{Figure, Table, slug};
 use crate::numbers::{DASH, bytes, digits, grouped, or_dash, time, with_bounds};
+
+/// Whoever does less than this share of the rate has not kept up with it.
+const KEPT_UP: f64 = 0.95;
 
 /// The size whose processor cost is shown, where it was run, or the one closest to it.
 const MIDDLE_BYTES: usize = 64 << 10;
 
-/// The best of every setting, a line each.
-pub(super) fn best(conditions: &[Condition<'_>]) -> Table {
-    let rows = conditions.iter().flat_map(|condition| {
-        condition.settings.iter().map(|setting| {
-            let best = setting.best();
-            let first = best.first().copied();
-            let next = setting.cells.iter().find(|cell| cell.rank.is_some_and(|rank| rank > 1));
-            let dash = || DASH.to_owned();
-            vec![
-                condition.title(),
-                setting.title(),
-                if best.len() == 1 { listed(&best) } else { format!("not distinguishable: {}", listed(&best)) },
-                first.map_or_else(dash, |first| score(setting, first)),
-                next.and_then(|next| ahead(setting, next)).map_or_else(dash, |ahead| with_bounds(&ahead)),
-                next.map_or_else(dash, |next| next.name.clone()),
-                first.and_then(|first| first.roofline_share).map_or_else(dash, percent),
-            ]
-        })
-    });
-    let head = ["what was asked", "size", "best", "its figure (interval)", "times", "the next", "of roofline"];
-    Table::new(&head, rows.collect()).with_words(&["best", "the next"])
+/// The best of every setting of a condition, a line each.
+pub(super) fn best(condition: &Condition<'_>) -> Vec<Vec<String>> {
+    let row = |setting: &Setting<'_>| {
+        let best = setting.best();
+        let first = best.first().copied();
+        let next = setting.cells.iter().find(|cell| cell.rank.is_some_and(|rank| rank > 1));
+        let dash = || DASH.to_owned();
+        let ranked = setting.cells.iter().filter(|cell| cell.rank.is_some()).count();
+        vec![
+            condition.words.clone(),
+            setting.title(),
+            if best.is_empty() { dash() } else { listed(&best) },
+            if best.len() > 1 { format!("{} of {ranked}", best.len()) } else { dash() },
+            first.map_or_else(dash, |first| score(setting, first)),
+            next.and_then(|next| lead(setting, next)).unwrap_or_else(dash),
+            first.and_then(|first| first.roofline_share).map_or_else(dash, percent),
+        ]
+    };
+    condition.settings.iter().map(row).collect()
+}
+
+/// What [`best`] gives.
+pub(super) fn best_table(rows: Vec<Vec<String>>) -> Table {
+    let head = ["what was asked", "size", "best", "shared by", "figure (interval)", "ahead of the next", "of roofline"];
+    Table::new(&head, rows).with_words(&["what was asked", "best", "ahead of the next"])
 }
 
 /// The ranking of each setting; none where rates were given, which are points of a curve.
@@ -92,6 +101,7 @@ fn ranking_table(results: &LabResults, setting: &Setting<'_>) -> Table {
             or_dash(cell.cpu_s_per_gb),
             or_dash(cell.user_s_per_gb),
             or_dash(cell.cpu_s_per_million_requests),
+            or_dash(cell.client_cpu_s_per_million_requests),
             or_dash(cell.context_switches_per_mb),
             or_dash(cell.system_calls_each),
             cell.ring_threads
@@ -118,6 +128,7 @@ fn ranking_table(results: &LabResults, setting: &Setting<'_>) -> Table {
         "CPU s/GB",
         "user s/GB",
         "CPU s/million",
+        "client's",
         "switches/MB",
         "calls each",
         "ring threads",
@@ -155,15 +166,14 @@ pub(super) fn by_size(condition: &Condition<'_>) -> Vec<Figure> {
             name: name("sizes"),
             title: format!("{unit} by size · {}", condition.words),
             chart: size_curves(condition, &names),
-            caption: "Both axes are logarithmic. The best are coloured, all others grey.".to_owned(),
+            caption: String::new(),
             table: size_table(condition, &names),
         },
         Figure {
             name: name("heat"),
-            title: format!("{unit}, coloured by share of each size's best · {}", condition.words),
+            title: format!("{unit} beside each size's best · {}", condition.words),
             chart: size_heat(condition, &names),
-            caption: "Yellow: at least 95 % of the best at this size; dark blue: less than a tenth. Bold: nobody is certainly better."
-                .to_owned(),
+            caption: String::new(),
             table: share_table(condition, &names),
         },
     ]
@@ -191,7 +201,7 @@ fn size_curves(condition: &Condition<'_>, names: &[&str]) -> crate::chart::Chart
         .collect();
     let marks = condition.settings.iter().map(|setting| (setting.size_bytes as f64, bytes(setting.size_bytes)));
     let title = format!("{unit} by size: {}", condition.title());
-    curves(&Curves { title, x: "size", y: unit, marks: marks.collect() }, &lines)
+    curves(&Curves { title, x: "size", y: unit, y_named: named, marks: marks.collect() }, &lines)
 }
 
 fn size_heat(condition: &Condition<'_>, names: &[&str]) -> crate::chart::Chart {
@@ -251,8 +261,7 @@ pub(super) fn under_load(results: &LabResults, condition: &Condition<'_>) -> Vec
             name: slug(&format!("load {} {} {}", condition.family, condition.words, bytes(size))),
             chart: load_curves(&title, condition, &settings),
             title,
-            caption: "Line: median, dashed: 99th percentile, from when each was due. A ring: it did not keep up with the rate, and is measured on its backlog."
-                .to_owned(),
+            caption: String::new(),
             table: load_table(results, &settings),
         }
     };
@@ -266,7 +275,7 @@ fn load_curves(title: &str, condition: &Condition<'_>, settings: &[&Setting<'_>]
             let y = if dashed { cell.latency_us.p99 } else { cell.latency_us.p50 }?;
             let kept = cell.mb_per_s.map_or(0.0, |moved| achieved(cell, rate, moved.median));
             let note = format!("{} at {}/s, {} of it kept up with", time(Some(y)), digits(rate), percent(kept));
-            Some(Point { x: rate, y, hollow: kept < 0.99, note })
+            Some(Point { x: rate, y, hollow: kept < KEPT_UP, note })
         };
         let points = settings.iter().filter_map(point).collect();
         Line { name: name.to_owned(), colour: if place < COLOURS { place + 1 } else { 0 }, dashed, points }
@@ -277,8 +286,24 @@ fn load_curves(title: &str, condition: &Condition<'_>, settings: &[&Setting<'_>]
         [Some(line(place, name, false)), (!grey).then(|| line(place, name, true))].into_iter().flatten()
     });
     let marks = settings.iter().filter_map(|setting| Some((setting.rate?, digits(setting.rate?))));
-    let axes = Curves { title: format!("Latency by rate: {title}"), x: "a second", y: "µs", marks: marks.collect() };
+    let axes = Curves {
+        title: format!("Latency by rate: {title}"),
+        x: "a second",
+        y: "latency",
+        y_named: time_named,
+        marks: marks.collect(),
+    };
     curves(&axes, &both.collect::<Vec<_>>())
+}
+
+fn time_named(us: f64) -> String {
+    if us >= 1e6 {
+        format!("{} s", named(us / 1e6))
+    } else if us >= 1e3 {
+        format!("{} ms", named(us / 1e3))
+    } else {
+        format!("{} µs", named(us))
+    }
 }
 
 /// The rankings of all rates, one below the other.
@@ -319,33 +344,53 @@ fn load_table(results: &LabResults, settings: &[&Setting<'_>]) -> Table {
     Table::new(&head, rows)
 }
 
-/// Processor seconds for a gigabyte, cheapest first, at one size of the condition.
+/// Processor seconds for what was done, cheapest first, at one size of the condition.
 pub(super) fn cost(condition: &Condition<'_>) -> Option<Figure> {
     let apart = |setting: &&Setting<'_>| setting.size_bytes.max(1).ilog2().abs_diff(MIDDLE_BYTES.ilog2());
     let setting = condition.settings.iter().filter(|setting| setting.rate.is_none()).min_by_key(apart)?;
-    let mut costs: Vec<(&LabCell, f64)> =
-        setting.cells.iter().filter_map(|cell| Some((*cell, cell.cpu_s_per_gb?))).collect();
-    costs.sort_by(|a, b| a.1.total_cmp(&b.1));
-    if costs.is_empty() {
-        return None;
-    }
-    let rows = costs.iter().map(|(cell, all)| {
-        let user = cell.user_s_per_gb.unwrap_or(0.0).min(*all);
-        let parts = if cell.user_s_per_gb.is_some() { vec![all - user, user] } else { vec![*all] };
-        Bar { name: cell.name.clone(), parts, note: digits(*all) }
-    });
-    let table = costs.iter().map(|(cell, all)| {
-        let user = cell.user_s_per_gb;
-        vec![cell.name.clone(), digits(*all), or_dash(user), or_dash(user.map(|user| (all - user).max(0.0)))]
+    let mut costs: Vec<Cost<'_>> = setting.cells.iter().filter_map(|cell| Cost::of(cell)).collect();
+    costs.sort_by(|a, b| a.all.total_cmp(&b.all));
+    let (unit, head) = match costs.first()?.cell.cpu_s_per_million_requests {
+        Some(_) => ("s/million", ["contestant", "CPU s/million requests", "server", "client"]),
+        None => ("s/GB", ["contestant", "CPU s/GB", "system", "user"]),
+    };
+    let bars_of =
+        costs.iter().map(|cost| Bar { name: cost.cell.name.clone(), parts: cost.parts(), note: digits(cost.all) });
+    let rows = costs.iter().map(|cost| {
+        let rest = cost.second.map(|second| cost.all - second);
+        vec![cost.cell.name.clone(), digits(cost.all), or_dash(rest), or_dash(cost.second)]
     });
     let title = format!("{} · {}", setting.title(), condition.words);
     Some(Figure {
         name: slug(&format!("cost {} {} {}", condition.family, condition.words, setting.title())),
-        chart: bars(&format!("Processor seconds for a gigabyte: {title}"), "s/GB", &rows.collect::<Vec<_>>(), true),
+        chart: bars(&format!("Processor time: {title}"), unit, &bars_of.collect::<Vec<_>>(), true),
         title,
         caption: String::new(),
-        table: Table::new(&["contestant", "CPU s/GB", "user", "system"], table.collect()),
+        table: Table::new(&head, rows.collect()),
     })
+}
+
+/// Processor seconds for each million requests where requests were answered, else for each gigabyte.
+struct Cost<'a> {
+    cell: &'a LabCell,
+    all: f64,
+    /// Of it the client's, or user space's; the rest is the server's, or the kernel's.
+    second: Option<f64>,
+}
+
+impl<'a> Cost<'a> {
+    fn of(cell: &'a LabCell) -> Option<Cost<'a>> {
+        let (all, second) = match cell.cpu_s_per_million_requests {
+            Some(all) => (all, cell.client_cpu_s_per_million_requests),
+            None => (cell.cpu_s_per_gb?, cell.user_s_per_gb),
+        };
+        // Medians of two things need not add up.
+        Some(Cost { cell, all, second: second.map(|second| second.min(all)) })
+    }
+
+    fn parts(&self) -> Vec<f64> {
+        self.second.map_or_else(|| vec![self.all], |second| vec![self.all - second, second])
+    }
 }
 
 /// What came of each run in the order in which they ran; `None` where rounds were not kept.
@@ -358,25 +403,31 @@ pub(super) fn run_order(results: &LabResults) -> Option<Figure> {
             let (cell, seen) = (results.cells.get(index)?, seen.get_mut(index)?);
             let run = *cell.mb_per_s_by_round.get(*seen)?;
             *seen += 1;
-            let of_median = run? / cell.mb_per_s?.median;
-            Some(Turn { of_median, note: format!("{} · {}: {} MB/s", cell.name, cell.setting, digits(run?)) })
+            let of_mean = run? / mean(cell)?;
+            Some(Turn { of_mean, note: format!("{} · {}: {} MB/s", cell.name, cell.setting, digits(run?)) })
         })
         .collect();
     turns.iter().any(Option::is_some).then(|| Figure {
         name: "run-order".to_owned(),
-        title: "Each run as a multiple of its cell's median, in the order in which they ran".to_owned(),
+        title: "Each run as a multiple of its cell's mean, in the order in which they ran".to_owned(),
         chart: drift("Runs in their order", &turns),
-        caption: "A host that is steady shows a level cloud; a slope or a step is something else that happened on the host meanwhile. The line is the running median of a tenth of the runs. What lies beyond 2 × or ½ × is drawn at the edge."
+        caption: "A host that is steady shows a level cloud; a slope or a step is something else that happened on the host meanwhile. The line is the running median of a tenth of the runs. What lies beyond 3 × or ⅓ × is drawn at the edge."
             .to_owned(),
         table: tenths(&turns),
     })
+}
+
+/// Geometric mean of a cell's runs: a median would be one of them, and draw it on the line.
+fn mean(cell: &LabCell) -> Option<f64> {
+    let runs: Vec<f64> = cell.mb_per_s_by_round.iter().flatten().copied().filter(|run| *run > 0.0).collect();
+    (!runs.is_empty()).then(|| (runs.iter().map(|run| run.ln()).sum::<f64>() / runs.len() as f64).exp())
 }
 
 /// The run in ten parts: half of the runs of a part lie between its quartiles.
 fn tenths(turns: &[Option<Turn>]) -> Table {
     let size = turns.len().div_ceil(10).max(1);
     let rows = turns.chunks(size).enumerate().map(|(part, turns)| {
-        let mut values: Vec<f64> = turns.iter().flatten().map(|turn| turn.of_median).collect();
+        let mut values: Vec<f64> = turns.iter().flatten().map(|turn| turn.of_mean).collect();
         values.sort_by(f64::total_cmp);
         let at = |share: f64| values.get((values.len().saturating_sub(1) as f64 * share).round() as usize).copied();
         let runs = format!("{}–{}", part * size + 1, part * size + turns.len());

@@ -47,11 +47,15 @@ fn summary(conditions: &[Condition<'_>]) -> String {
             families.push(condition);
         }
     }
-    let settings = if compared == 1 { "setting" } else { "settings" };
-    format!(
-        "{}: in {alone} of {compared} {settings} one way is best beyond chance; in the others the best are not distinguishable.",
-        capital(&families.join(", "))
-    )
+    let found = match (alone, compared) {
+        (_, 0) => "nobody to compare with".to_owned(),
+        (0, _) => format!("in none of {compared} settings is one way best beyond chance"),
+        _ if alone == compared => format!("in each of {compared} settings one way is best beyond chance"),
+        _ => format!(
+            "in {alone} of {compared} settings one way is best beyond chance; in the others the best are not distinguishable"
+        ),
+    };
+    format!("{}: {found}.", capital(&families.join(", ")))
 }
 
 fn capital(words: &str) -> String {
@@ -83,11 +87,11 @@ pub(super) fn saying(setting: &Setting<'_>) -> String {
     let score = score(setting, first);
     match (best.len(), contenders(setting)) {
         (1, 1) => format!("only {} ran, {score}", first.name),
-        (1, _) => format!("{}, {score}{}", first.name, lead(setting)),
+        (1, _) => format!("{}, {score}{}", first.name, ahead_of_next(setting)),
         (shared, all) if shared == all => {
             format!("not distinguishable: {}; {score} for {}", listed(&best), first.name)
         }
-        _ => format!("not distinguishable: {}; {score} for {}{}", listed(&best), first.name, lead(setting)),
+        _ => format!("not distinguishable: {}; {score} for {}{}", listed(&best), first.name, ahead_of_next(setting)),
     }
 }
 
@@ -114,17 +118,20 @@ pub(super) fn score(setting: &Setting<'_>, cell: &LabCell) -> String {
     }
 }
 
-/// How much better than the first that is certainly behind.
-fn lead(setting: &Setting<'_>) -> String {
+/// `; 1.2 × pwrite (1.1–1.3)` where somebody is certainly behind.
+fn ahead_of_next(setting: &Setting<'_>) -> String {
     let next = setting.cells.iter().find(|cell| cell.rank.is_some_and(|rank| rank > 1));
-    match next.and_then(|next| Some((next, ahead(setting, next)?))) {
-        Some((next, ahead)) => format!("; {} × {}", with_bounds(&ahead), next.name),
-        None => String::new(),
-    }
+    next.and_then(|next| lead(setting, next)).map_or_else(String::new, |lead| format!("; {lead}"))
+}
+
+/// `1.2 × pwrite (1.1–1.3)`: how much better the best one is.
+pub(super) fn lead(setting: &Setting<'_>, cell: &LabCell) -> Option<String> {
+    let Interval { median, low, high, .. } = ahead(setting, cell)?;
+    Some(format!("{} × {} ({}–{})", digits(median), cell.name, digits(low), digits(high)))
 }
 
 /// The best one's score as a multiple of this one's: above 1 the best one is better.
-pub(super) fn ahead(setting: &Setting<'_>, cell: &LabCell) -> Option<Interval> {
+fn ahead(setting: &Setting<'_>, cell: &LabCell) -> Option<Interval> {
     let of_best = cell.of_best.filter(|of_best| of_best.low > 0.0)?;
     if setting.rate.is_some() {
         return Some(of_best);
