@@ -1,11 +1,13 @@
 //! The file that is sent: made once for all runs, and brought into the page cache or out of it.
 
 use std::io::{self, Write};
+use std::net::UdpSocket;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use ringlog_io::cpu::{available, pin_current_thread};
 use ringlog_io::residency::is_cached;
 use ringlog_io::{Disk, File, Mode};
 use rustix::fs::{Advice, fadvise};
@@ -53,18 +55,22 @@ impl Segment {
         (0..self.bytes).step_by(BLOCK_BYTES).try_for_each(|position| self.file.read_at(&mut block, position).map(drop))
     }
 
-    /// On return none of it is in the page cache: asked from the kernel for each page, not believed. Pages that are being read, or
-    /// that a socket still refers to, take a while.
+    /// On return none of it is in the page cache: asked from the kernel for each page, not believed. Pages that are being read stay
+    /// until they have been.
     pub(crate) fn evict(&self) -> io::Result<()> {
+        let mut cached = 0;
         for _ in 0..TRIES {
             fadvise(&self.file, 0, None, Advice::DontNeed)?;
-            match self.cached_pages()? {
+            cached = self.cached_pages()?;
+            match cached {
                 0 => return Ok(()),
                 all if all == self.bytes.div_ceil(PAGE_BYTES) => break,
-                _ => thread::sleep(BETWEEN_TRIES),
+                _ => release_received()?,
             }
+            thread::sleep(BETWEEN_TRIES);
         }
-        Err(unsupported("its pages stay in the page cache: name a directory on a disk with --dir to measure cold ones"))
+        let text = format!("{cached} of its pages stay in the page cache: name a directory on a disk with --dir");
+        Err(unsupported(&text))
     }
 
     fn cached_pages(&self) -> io::Result<u64> {
@@ -78,4 +84,17 @@ impl Segment {
 
 fn unsupported(text: &str) -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, text)
+}
+
+/// What was received is freed by the processor that had sent it, when that one handles packets again (net.core.skb_defer_max):
+/// until then its pages, which sendfile and splice do not copy, can't leave the cache. So each processor sends itself a packet.
+fn release_received() -> io::Result<()> {
+    let send = |index| {
+        pin_current_thread(index)?;
+        let socket = UdpSocket::bind("127.0.0.1:0")?;
+        socket.send_to(&[0], socket.local_addr()?).map(drop)
+    };
+    let on_each = |index| thread::scope(|scope| scope.spawn(|| send(index)).join());
+    (0..available()?.len())
+        .try_for_each(|index| on_each(index).map_err(|_| io::Error::other("a thread that sends a packet panicked"))?)
 }
