@@ -54,6 +54,14 @@ fn a_run_measures_what_was_asked_for_and_leaves_nothing_behind() {
         assert!(cell["rank"].as_u64().unwrap() >= 1 && cell["latency_us"]["max"].as_f64().unwrap() > 0.0, "{cell}");
         assert_eq!(cell["sync"] == "none", cell["syncs"] == 0, "{cell}");
     }
+    assert!(text(&run.stdout).contains("4 KiB · sync none · extend") && text(&run.stdout).contains("report.html"));
+    let page = || std::fs::read_to_string(out.path().join("report.html")).unwrap();
+    let first = page();
+    std::fs::remove_file(out.path().join("report.html")).unwrap();
+    assert!(lab(&["report", &out_path]).status.success());
+    assert_eq!(page(), first, "lab.json is all that it takes");
+    let nothing = lab(&["report", &dir_path]);
+    assert!(!nothing.status.success() && text(&nothing.stderr).contains("lab.json: No such file"));
     let order = results["order"].as_array().unwrap();
     assert_eq!(order.len(), 2 * cells.len());
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "files were left behind");

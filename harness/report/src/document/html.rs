@@ -87,12 +87,12 @@ fn block(out: &mut String, block: &Block) {
 }
 
 fn figure(out: &mut String, figure: &Figure) {
-    let wide = if figure.chart.is_half() { "" } else { " class=\"wide\"" };
+    let (wide, open) = if figure.chart.is_half() { ("", "") } else { (" class=\"wide\"", " open") };
     let _ = write!(out, "<figure{wide}><h4>{}</h4>{}", escape(&figure.title), figure.chart.inline());
     if !figure.caption.is_empty() {
         let _ = write!(out, "<figcaption>{}</figcaption>", escape(&figure.caption));
     }
-    out.push_str("<details><summary>Table</summary>");
+    let _ = write!(out, "<details{open}><summary>Table</summary>");
     table(out, &figure.table);
     out.push_str("</details></figure>");
 }
