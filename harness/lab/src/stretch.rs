@@ -12,6 +12,8 @@ use crate::sample::Sample;
 /// What the threads of one run and whoever watches them share.
 pub(crate) struct Stretch {
     ready: Barrier,
+    /// System calls up to here have been counted.
+    begin: Barrier,
     end: Barrier,
     /// What the threads leave behind has been looked at.
     seen: Barrier,
@@ -26,7 +28,7 @@ impl Stretch {
     pub(crate) fn new(threads: usize) -> Stretch {
         let barrier = || Barrier::new(threads + 1);
         let (failed, bounds, calls) = (AtomicBool::new(false), Mutex::new(None), Mutex::new(None));
-        Stretch { ready: barrier(), end: barrier(), seen: barrier(), failed, bounds, calls }
+        Stretch { ready: barrier(), begin: barrier(), end: barrier(), seen: barrier(), failed, bounds, calls }
     }
 
     /// Counts system calls, if that is `wanted` and can be done: of the threads that begin after this.
@@ -47,6 +49,7 @@ impl Stretch {
         // Nobody else can enter in the process's account what this thread has used.
         Moment::now();
         self.ready.wait();
+        self.begin.wait();
         let all_ready = !self.failed.load(Ordering::Relaxed);
         let begun = Moment::now();
         let done = prepared.as_mut().ok().filter(|_| all_ready).map(work);
@@ -63,6 +66,7 @@ impl Stretch {
         let mut calls = || counter.as_mut().and_then(|calls| calls.so_far().ok());
         self.ready.wait();
         let called = calls();
+        self.begin.wait();
         self.end.wait();
         let bounds = self.bounds.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (elapsed, cost) = bounds.map(|(begun, ended)| ended.since(&begun)).unwrap_or_default();
