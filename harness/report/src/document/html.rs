@@ -14,7 +14,7 @@ nav{font-size:13px;margin:10px 0}nav a{margin-right:14px;white-space:nowrap}a{co
 .verdict{margin:14px 0 20px;padding:12px 18px;background:var(--card);border:1px solid var(--line);border-left:4px solid var(--c1);border-radius:4px}
 .verdict.bad{border-left-color:var(--bad)}.verdict .summary{font-size:17px}.verdict .warning{color:var(--bad);font-weight:600}.verdict dt{font-weight:600;margin-top:8px}.verdict dd{margin:0 0 0 16px}.verdict dl{margin:8px 0 0}
 .dim{color:var(--dim)}.grid2{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(420px,100%),1fr));gap:12px;align-items:start;margin:10px 0}
-figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:4px;padding:10px 12px}figure.wide{grid-column:1/-1}figure h4{margin:0 0 6px;font-size:13px;font-weight:600}
+figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:4px;padding:10px 12px}figure.wide,figure:has(details[open]){grid-column:1/-1}figure:not(.wide) svg{max-width:470px}figure h4{margin:0 0 6px;font-size:13px;font-weight:600}
 figcaption{color:var(--dim);font-size:12.5px;margin-top:4px}svg{width:100%;height:auto;display:block}details{margin-top:6px}summary{cursor:pointer;font-size:13px;color:var(--dim)}
 .scroll{overflow-x:auto;margin-top:8px}table{border-collapse:collapse;width:100%;font-size:13px;font-variant-numeric:tabular-nums}th,td{padding:4px 8px;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap;vertical-align:top}
 th:first-child,td:first-child,th.w,td.w{text-align:left}td.w,tbody th.w{white-space:normal;min-width:12em;overflow-wrap:anywhere}thead th{color:var(--dim);font-weight:600}tbody th{font-weight:400}figure table{font-size:12px}figure th,figure td{padding:3px 6px}
