@@ -1,6 +1,7 @@
 //! `ringbench lab`: which way of doing I/O is best on this host.
 
 mod live;
+mod profile;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Subcommand};
 use live::Live;
+use profile::Profile;
 use ringbench_lab::{
     Availability, CellOutcome, Contestant, Load, Outcome, Overhead, Plan, PlanOptions, Regime, Setting, differences,
     rank, roofline_share,
@@ -32,6 +34,8 @@ pub(crate) enum Lab {
     Run(Run),
     /// Makes the report again from lab.json
     Report(Report),
+    /// Measures what the broker can choose between, and writes a profile for its io.profile
+    Profile(Profile),
 }
 
 /// Options of `ringbench lab list`.
@@ -106,6 +110,7 @@ impl Lab {
             Lab::List(list) => list.run(),
             Lab::Run(run) => run.run(),
             Lab::Report(report) => report.run(),
+            Lab::Profile(profile) => profile.run(),
         }
     }
 }

@@ -164,3 +164,24 @@ fn contestants_run_against_themselves_and_the_differences_are_said_instead_of_re
     assert!(text(&run.stdout).contains("a difference in 0 of 3 cells"), "{}", text(&run.stdout));
     assert_eq!(std::fs::read_dir(out.path()).unwrap().count(), 0, "what is no result was kept as one");
 }
+
+#[test]
+fn a_profile_holds_for_this_host_says_what_it_is_made_from_and_is_read_back() {
+    let (dir, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let file = out.path().join("host.profile");
+    let (dir_path, file_path) = (dir.path().display().to_string(), file.display().to_string());
+    let made = lab(&["profile", "--dir", &dir_path, "--out", &file_path, "--seed", "5"]);
+    assert!(made.status.success(), "{}{}", text(&made.stdout), text(&made.stderr));
+    let written = std::fs::read_to_string(&file).unwrap();
+    assert!(written.starts_with("# ringbench lab profile --dir") && written.contains("times as fast"), "{written}");
+    let profile = ringlog_settings::HostProfile::parse(&written).unwrap();
+    let here = ringlog_io::Place::of(dir.path()).unwrap();
+    assert_eq!(profile.check(&here.kernel, &here.filesystem), Ok(()));
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count() + std::fs::read_dir(out.path()).unwrap().count(), 1);
+
+    let refused = lab(&["profile", "--dir", "/nowhere/at/all", "--out", &file_path]);
+    assert!(text(&refused.stderr).contains("/nowhere/at/all"), "{}", text(&refused.stderr));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), written, "the old profile stays");
+    let refused = lab(&["profile", "--dir", &dir_path, "--out", "/nowhere/host.profile"]);
+    assert!(text(&refused.stderr).contains("--out /nowhere/host.profile"), "{}", text(&refused.stderr));
+}

@@ -15,6 +15,7 @@
 //! | `regime` | [`Regime`]: what the kernel did about dirty pages meanwhile |
 //! | `overhead` | [`Overhead`]: what the bench itself costs |
 //! | `share` | [`roofline_share`]: how much is left to what the host's parts do alone |
+//! | `profile` | [`profile()`]: what the broker is told of this host |
 //! | `ranking` | [`rank()`]: who is ahead, and by how much more than chance |
 //!
 //! # Invariants
@@ -30,6 +31,7 @@ mod lab;
 mod loopback;
 mod overhead;
 mod plan;
+mod profile;
 mod ranking;
 mod rates;
 mod regime;
@@ -46,6 +48,7 @@ pub use error::LabError;
 pub use lab::{CellOutcome, Event, Lab, Outcome};
 pub use overhead::Overhead;
 pub use plan::{Cell, Plan, PlanOptions};
+pub use profile::profile;
 pub use ranking::{Ranked, Ranking, differences, rank};
 pub use regime::Regime;
 pub use sample::{Sample, Syncs};

@@ -75,6 +75,9 @@ const FEW: f64 = 24.0;
 const AROUND: Duration = Duration::from_millis(25);
 /// What touching the memory that a run fills takes.
 const TOUCHED: Duration = Duration::from_millis(60);
+/// What a run may use.
+const BUDGET: Budget = Budget { duration: Duration::from_millis(70), bytes: 128 << 20 };
+const QUICK_BUDGET: Budget = Budget { duration: Duration::from_millis(45), bytes: 96 << 20 };
 /// What a large file is believed to be written at. Bytes a second.
 const BELIEVED: f64 = 250e6;
 
@@ -108,10 +111,21 @@ impl Plan {
             let reason = "none of the contestants chosen by --only takes a setting with the --sizes given".to_owned();
             return Err(LabError::Empty { reason });
         }
-        let (duration, mib) = if options.quick { (45, 96) } else { (70, 128) };
-        let budget = Budget { duration: Duration::from_millis(duration), bytes: mib << 20 };
+        let budget = if options.quick { QUICK_BUDGET } else { BUDGET };
         let repeats = options.repeats.unwrap_or(if options.quick { 3 } else { 5 });
         Ok(Plan { cells, repeats, seed: options.seed, budget })
+    }
+
+    /// These contestants in these settings, each where it takes it.
+    pub(crate) fn of(settings: Vec<Setting>, names: &[&str], repeats: usize, seed: u64) -> Plan {
+        let all = Contestant::all();
+        let able = |setting: &Setting| {
+            let setting = *setting;
+            let able = all.iter().filter(move |one| names.contains(&one.name()) && one.takes(&setting));
+            able.map(move |&contestant| Cell { contestant, setting }).collect::<Vec<_>>()
+        };
+        let cells = settings.iter().flat_map(able).collect();
+        Plan { cells, repeats, seed, budget: BUDGET }
     }
 
     /// What is run, those of one setting one behind the other.
