@@ -6,7 +6,7 @@ use std::path::Path;
 
 use ringlog_io::RingRefused;
 
-use crate::lab::Bench;
+use crate::bench::Bench;
 use crate::sample::Sample;
 use crate::setting::Setting;
 use crate::{serve, transfer, write};

@@ -6,31 +6,14 @@ use std::time::Duration;
 
 use ringbench_stats::SystemCalls;
 
+use crate::bench::{Bench, Budget};
 use crate::contestant::{Availability, Contestant, Family};
 use crate::error::LabError;
-use crate::overhead::cpu_ns;
 use crate::plan::{Cell, Plan};
 use crate::rates;
 use crate::sample::Sample;
 use crate::setting::{Load, Setting, WriteSetting};
 use crate::write;
-
-/// What a run of a cell may use.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Budget {
-    pub(crate) duration: Duration,
-    pub(crate) bytes: u64,
-}
-
-/// Where and how long a cell runs.
-pub(crate) struct Bench<'a> {
-    pub(crate) directory: &'a Path,
-    pub(crate) budget: Budget,
-    /// Set when somebody wants the end.
-    pub(crate) stop: &'a AtomicBool,
-    /// Count system calls, which takes time.
-    pub(crate) counts_calls: bool,
-}
 
 /// How long a contestant is tried to find out what the host can do.
 const CALIBRATED: Duration = Duration::from_millis(30);
@@ -214,7 +197,7 @@ impl Lab {
         let empty = |size_bytes| {
             let setting = WriteSetting { size_bytes, ..write::PLAIN };
             let sample = write::run(&write::Null, &setting, &self.bench(budget, stop)).ok()?;
-            Some((size_bytes, cpu_ns(&sample, size_bytes)))
+            Some((size_bytes, sample.cpu_ns(size_bytes)))
         };
         sizes.into_iter().filter_map(empty).collect()
     }

@@ -8,6 +8,7 @@
 //! | `serve` | the strategies for answering requests over many connections, likewise |
 //! | `loopback` | connections of this host with itself |
 //! | `plan` | [`Plan`]: which cells are run, how often and for how long |
+//! | `bench` | where a run takes place, and what it may use |
 //! | `lab` | [`Lab`]: runs a plan, interleaved and in a random order |
 //! | `stretch` | threads that begin together and are watched until the last has ended |
 //! | `sample` | [`Sample`]: what one run of one cell showed |
@@ -25,6 +26,7 @@
 //! - Repeats of a cell are never run one after the other: what drifts on the host drifts for all contestants.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod contestant;
 mod error;
 mod lab;

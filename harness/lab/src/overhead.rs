@@ -44,7 +44,7 @@ impl Overhead {
             }
             let size_bytes = setting.size_bytes;
             let (Some(speed), Some(append_ns), Some(bench_ns)) =
-                (median(&Sample::mb_per_s), median(&|run| cpu_ns(run, size_bytes)), bench(size_bytes))
+                (median(&Sample::mb_per_s), median(&|run| run.cpu_ns(size_bytes)), bench(size_bytes))
             else {
                 continue;
             };
@@ -58,9 +58,4 @@ impl Overhead {
         fastest.sort_by_key(|(_, overhead)| overhead.size_bytes);
         fastest.into_iter().map(|(_, overhead)| overhead).collect()
     }
-}
-
-/// Processor nanoseconds for each append of a run.
-pub(crate) fn cpu_ns(run: &Sample, size_bytes: usize) -> f64 {
-    run.cost.cpu_seconds() * 1e9 / (run.bytes as f64 / size_bytes as f64).max(1.0)
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use crate::bench::Budget;
 use crate::contestant::Contestant;
 use crate::error::LabError;
-use crate::lab::Budget;
 use crate::setting::{
     Load, Pages, Preparation, Receiver, ServeSetting, Setting, SyncPolicy, TransferSetting, WriteSetting,
 };

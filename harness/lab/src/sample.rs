@@ -55,6 +55,11 @@ impl Sample {
         self.cost.cpu_seconds() / (self.latencies.count().max(1) as f64 / 1e6)
     }
 
+    /// Processor nanoseconds for each append, transfer or request of this size.
+    pub(crate) fn cpu_ns(&self, size_bytes: usize) -> f64 {
+        self.cost.cpu_seconds() * 1e9 / (self.bytes as f64 / size_bytes as f64).max(1.0)
+    }
+
     /// Processor seconds for each gigabyte.
     #[must_use]
     pub fn cpu_s_per_gb(&self) -> f64 {

@@ -56,7 +56,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::lab::{Bench, Budget};
+    use crate::bench::{Bench, Budget};
     use crate::loopback::connections;
     use crate::setting::ServeSetting;
 

@@ -95,7 +95,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::lab::{Bench, Budget};
+    use crate::bench::{Bench, Budget};
     use crate::setting::{Pages, Receiver, TransferSetting};
 
     /// Those that this host can run, and loudly which not.

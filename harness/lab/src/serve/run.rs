@@ -11,7 +11,7 @@ use ringlog_io::limits::raise_open_files;
 
 use super::Strategy;
 use super::client::Client;
-use crate::lab::Bench;
+use crate::bench::Bench;
 use crate::loopback::connections;
 use crate::sample::Sample;
 use crate::setting::ServeSetting;

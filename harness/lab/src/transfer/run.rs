@@ -12,7 +12,7 @@ use rustix::net::{RecvFlags, recv};
 use super::segment::{SEGMENT_BYTES, Segment};
 use super::socket::Socket;
 use super::{Sender, Strategy};
-use crate::lab::Bench;
+use crate::bench::Bench;
 use crate::loopback::connections;
 use crate::sample::Sample;
 use crate::setting::{Pages, Receiver, TransferSetting};

@@ -10,7 +10,7 @@ use ringbench_stats::{Latencies, Pace};
 use ringlog_io::ALIGNMENT_BYTES;
 
 use super::{Source, Strategy, Target, Writer};
-use crate::lab::Bench;
+use crate::bench::Bench;
 use crate::sample::{Sample, Syncs};
 use crate::setting::{Load, Preparation, SyncPolicy, WriteSetting};
 use crate::stretch::Stretch;
