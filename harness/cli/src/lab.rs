@@ -76,6 +76,12 @@ pub(crate) struct Run {
     /// Also writes a quarter more than the host's memory with each contestant, which takes minutes each
     #[arg(long)]
     larger_than_memory: bool,
+    /// Only writes, as fast as it goes, and so much in each run, such as 256MiB
+    #[arg(long, value_name = "SIZE", value_parser = bytes, conflicts_with = "larger_than_memory")]
+    bytes: Option<u64>,
+    /// Writes the same memory again and again, as fio does, instead of walking through 4 MiB of it
+    #[arg(long)]
+    same_block: bool,
     /// Runs every contestant against itself and says where a difference is seen: each is an error of the lab. Writes no results
     #[arg(long, hide = true)]
     aa: bool,
@@ -89,8 +95,16 @@ pub(crate) struct Report {
     out: PathBuf,
 }
 
-/// Bytes, with or without a binary unit. The contestants' buffers take powers of two from 512 B to 1 MiB.
+/// Bytes of one append: the contestants' buffers take powers of two from 512 B to 1 MiB.
 fn size(text: &str) -> Result<usize, String> {
+    usize::try_from(bytes(text)?)
+        .ok()
+        .filter(|bytes| bytes.is_power_of_two() && (512..=1 << 20).contains(bytes))
+        .ok_or_else(|| "powers of two from 512 B to 1 MiB are allowed, such as 4KiB".to_owned())
+}
+
+/// Bytes, with or without a binary unit.
+fn bytes(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match text[digits.len()..].to_ascii_lowercase().as_str() {
         "" | "b" => 1,
@@ -98,10 +112,8 @@ fn size(text: &str) -> Result<usize, String> {
         "m" | "mib" => 1 << 20,
         other => return Err(format!("{other} is no unit: B, KiB and MiB are")),
     };
-    let bytes = digits.parse::<usize>().ok().and_then(|number| number.checked_mul(unit));
-    bytes
-        .filter(|bytes| bytes.is_power_of_two() && (512..=1 << 20).contains(bytes))
-        .ok_or_else(|| "powers of two from 512 B to 1 MiB are allowed, such as 4KiB".to_owned())
+    let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    bytes.filter(|bytes| *bytes > 0).ok_or_else(|| "a number of bytes is needed, such as 256MiB".to_owned())
 }
 
 impl Lab {
@@ -171,6 +183,8 @@ impl Run {
             repeats,
             seed,
             larger_than_memory: self.larger_than_memory.then_some(host.memory_mib << 20),
+            bytes: self.bytes,
+            same_block: self.same_block,
         };
         let mut plan = Plan::new(&options).map_err(|e| e.to_string())?;
         if self.aa {
@@ -246,6 +260,12 @@ impl Run {
         }
         if self.larger_than_memory {
             command.push_str(" --larger-than-memory");
+        }
+        if let Some(bytes) = self.bytes {
+            command.push_str(&format!(" --bytes {bytes}"));
+        }
+        if self.same_block {
+            command.push_str(" --same-block");
         }
         if let Some(repeats) = self.repeats {
             command.push_str(&format!(" --repeats {repeats}"));

@@ -42,6 +42,10 @@ pub struct PlanOptions {
     pub seed: u64,
     /// Adds cells that write a quarter more than this, which is the host's memory. Bytes.
     pub larger_than_memory: Option<u64>,
+    /// Only writing, as fast as it goes, until each run has written so much. Bytes.
+    pub bytes: Option<u64>,
+    /// [`WriteSetting::same_block`].
+    pub same_block: bool,
 }
 
 impl PlanOptions {
@@ -100,8 +104,7 @@ impl Plan {
         let moving = transfer_settings(options).into_iter().map(Setting::Transfer);
         let serving = serve_settings(options).into_iter().map(Setting::Serve);
         let cells: Vec<Cell> = writing
-            .chain(moving)
-            .chain(serving)
+            .chain(moving.chain(serving).filter(|_| options.bytes.is_none()))
             .flat_map(|setting| {
                 let able = contestants.iter().filter(move |contestant| contestant.takes(&setting));
                 able.map(move |&contestant| Cell { contestant, setting })
@@ -112,6 +115,7 @@ impl Plan {
             return Err(LabError::Empty { reason });
         }
         let budget = if options.quick { QUICK_BUDGET } else { BUDGET };
+        let budget = Budget { bytes: options.bytes.unwrap_or(budget.bytes), ..budget };
         let repeats = options.repeats.unwrap_or(if options.quick { 3 } else { 5 });
         Ok(Plan { cells, repeats, seed: options.seed, budget })
     }
@@ -234,7 +238,22 @@ fn write_settings(options: &PlanOptions) -> Vec<WriteSetting> {
     }
     let whole = options.larger_than_memory.map(|memory| memory + memory / 4);
     settings.extend(whole.into_iter().flat_map(|bytes| at(&[64 * KIB], WriteSetting { bytes: Some(bytes), ..middle })));
-    settings
+    if options.bytes.is_some() {
+        settings = saturated(&settings, options.bytes);
+    }
+    settings.into_iter().map(|setting| WriteSetting { same_block: options.same_block, ..setting }).collect()
+}
+
+/// The settings without their rates, each once.
+fn saturated(settings: &[WriteSetting], bytes: Option<u64>) -> Vec<WriteSetting> {
+    let mut saturated = Vec::new();
+    for &setting in settings {
+        let setting = WriteSetting { load: Load::Saturated, bytes, ..setting };
+        if !saturated.contains(&setting) {
+            saturated.push(setting);
+        }
+    }
+    saturated
 }
 
 /// The settings for moving: the curve over sizes as a consumer sees it, then without the receiver's copy, then from the device.
@@ -296,6 +315,19 @@ mod tests {
         assert!(plan.needed_bytes() >= memory + memory / 4);
         let large = plan.cells().iter().find(|cell| plan.budget_of(&cell.setting).bytes > memory).unwrap();
         assert_eq!(plan.budget_of(&large.setting).duration, Duration::MAX);
+    }
+
+    #[test]
+    fn a_run_of_so_many_bytes_is_one_of_writing_as_fast_as_it_goes() {
+        let options = PlanOptions { quick: true, bytes: Some(1 << 20), ..PlanOptions::default() };
+        let plan = Plan::new(&options).unwrap();
+        for (n, cell) in plan.cells().iter().enumerate() {
+            assert_eq!((cell.contestant.family(), cell.setting.load()), (Family::Write, Load::Saturated));
+            assert_eq!(plan.budget_of(&cell.setting).bytes, 1 << 20);
+            let is_it =
+                |other: &Cell| (other.contestant.name(), other.setting) == (cell.contestant.name(), cell.setting);
+            assert!(!plan.cells()[..n].iter().any(is_it), "{cell:?} twice");
+        }
     }
 
     #[test]

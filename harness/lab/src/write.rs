@@ -69,6 +69,7 @@ pub(crate) const PLAIN: WriteSetting = WriteSetting {
     queued: 1,
     load: Load::Saturated,
     bytes: None,
+    same_block: false,
 };
 
 /// What needs nothing but a file.

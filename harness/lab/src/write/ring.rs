@@ -71,8 +71,10 @@ impl Strategy for Ring {
         let size_bytes = target.size_bytes as u64;
         let memory = if self.registered {
             ring.register_files(&[file.as_fd()])?;
-            ring.register_buffers(vec![target.source.into_memory()])?;
-            Memory::Registered
+            let memory = target.source.into_memory();
+            let bytes = memory.len();
+            ring.register_buffers(vec![memory])?;
+            Memory::Registered { bytes }
         } else {
             Memory::Borrowed(target.source)
         };
@@ -98,14 +100,16 @@ struct Submitter {
 enum Memory {
     Borrowed(Source),
     /// In the ring's only buffer; its only file is the writer's.
-    Registered,
+    Registered {
+        bytes: usize,
+    },
 }
 
 impl Memory {
     fn descriptor<'a>(&self, file: &'a File) -> Descriptor<'a> {
         match self {
             Memory::Borrowed(_) => file.into(),
-            Memory::Registered => Descriptor::Registered(0),
+            Memory::Registered { .. } => Descriptor::Registered(0),
         }
     }
 
@@ -117,8 +121,9 @@ impl Memory {
             Memory::Borrowed(source) => {
                 Operation::Write { file, bytes: source.block(position, length), position, linked }
             }
-            Memory::Registered => {
-                Operation::WriteFixed { file, buffer: 0, range: Source::place(position, length), position, linked }
+            &Memory::Registered { bytes } => {
+                let range = Source::place(bytes, position, length);
+                Operation::WriteFixed { file, buffer: 0, range, position, linked }
             }
         }
     }

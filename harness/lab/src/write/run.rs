@@ -28,7 +28,7 @@ pub(crate) fn run(strategy: &dyn Strategy, setting: &WriteSetting, bench: &Bench
     let stretch = Stretch::new(setting.writers).counting(bench.counts_calls);
     let writer = |number: usize| {
         let path = bench.directory.join(format!("writer-{number}"));
-        let open = || strategy.open(Target::new(&path, setting, capacity_bytes, Source::new()?)?);
+        let open = || strategy.open(Target::new(&path, setting, capacity_bytes, Source::of(setting)?)?);
         let driven = stretch.run(open, |writer| {
             let mut drive = Drive::new(setting, capacity_bytes, bench);
             drive.all(writer.as_mut())?;

@@ -23,7 +23,17 @@ const SOURCE_BYTES: usize = 4 << 20;
 impl Source {
     /// The same bytes every time, all of them touched.
     pub(crate) fn new() -> io::Result<Source> {
-        let pool = Pool::new(SOURCE_BYTES, SOURCE_BYTES);
+        Source::with_bytes(SOURCE_BYTES)
+    }
+
+    /// As large as the setting wants it.
+    pub(crate) fn of(setting: &WriteSetting) -> io::Result<Source> {
+        let one_call = setting.size_bytes * setting.queued;
+        Source::with_bytes(if setting.same_block { one_call.min(SOURCE_BYTES) } else { SOURCE_BYTES })
+    }
+
+    fn with_bytes(bytes: usize) -> io::Result<Source> {
+        let pool = Pool::new(bytes, bytes);
         let mut memory = pool.take()?.ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))?;
         fastrand::Rng::with_seed(0x5249_4e47).fill(&mut memory);
         Ok(Source { memory })
@@ -31,12 +41,12 @@ impl Source {
 
     /// The block that stands at `position` of a file.
     pub(crate) fn block(&self, position: u64, size_bytes: usize) -> &[u8] {
-        self.memory.get(Source::place(position, size_bytes)).unwrap_or_default()
+        self.memory.get(Source::place(self.memory.len(), position, size_bytes)).unwrap_or_default()
     }
 
-    /// Where in the memory it is.
-    pub(crate) fn place(position: u64, size_bytes: usize) -> Range<usize> {
-        let start = (position % SOURCE_BYTES as u64) as usize;
+    /// Where in so many bytes of memory it is.
+    pub(crate) fn place(memory_bytes: usize, position: u64, size_bytes: usize) -> Range<usize> {
+        let start = (position % memory_bytes as u64) as usize;
         start..start + size_bytes
     }
 

@@ -49,7 +49,7 @@ impl Writer for Awaited {
         runtime.block_on(async {
             let submit = |n: usize| {
                 let position = position + (n * *size_bytes) as u64;
-                let block = memory.slice(Source::place(position, *size_bytes));
+                let block = memory.slice(Source::place(memory.len(), position, *size_bytes));
                 (position, file.write_at(block, position).submit())
             };
             let in_flight: Vec<_> = (0..count).map(submit).collect();
