@@ -68,6 +68,23 @@ fn a_run_measures_what_was_asked_for_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn so_many_bytes_of_one_block_are_written_in_each_run_when_that_is_asked_for() {
+    let (dir, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (dir_path, out_path) = (dir.path().display().to_string(), out.path().display().to_string());
+    let only = ["--quick", "--only", "pwrite", "--sizes", "4KiB", "--repeats", "1", "--bytes", "4MiB", "--same-block"];
+    let run = lab(&[&["run", "--dir", &dir_path, "--out", &out_path], &only[..]].concat());
+    assert!(run.status.success(), "{}{}", text(&run.stdout), text(&run.stderr));
+    let results = json(&out.path().join("lab.json"));
+    assert!(results["command"].as_str().unwrap().contains("--bytes 4194304 --same-block"), "{}", results["command"]);
+    for cell in results["cells"].as_array().unwrap() {
+        assert_eq!((cell["whole_bytes"].as_u64(), cell["offered_per_s"].as_f64()), (Some(4 << 20), None), "{cell}");
+        assert!(cell["setting"].as_str().unwrap().ends_with("4 MiB in all · the same block"), "{cell}");
+    }
+    let refused = lab(&["run", "--dir", &dir_path, "--out", &out_path, "--bytes", "0"]);
+    assert!(text(&refused.stderr).contains("a number of bytes is needed"), "{}", text(&refused.stderr));
+}
+
+#[test]
 fn a_transfer_is_measured_warm_and_cold_by_a_receiver_that_reads_and_one_that_discards() {
     let (dir, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (dir_path, out_path) = (dir.path().display().to_string(), out.path().display().to_string());
