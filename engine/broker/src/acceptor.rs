@@ -32,7 +32,7 @@ pub(crate) async fn accept(listener: TcpListener, shards: Vec<UnboundedSender<Ar
             // The peer was gone before it was accepted (accept(2) passes its error on).
             Err(_) => continue,
         };
-        match broker.gate.admit(address.ip(), &broker.limits) {
+        match broker.gate.admit(address.ip(), &broker.limits, &broker.topics.live()) {
             Err(reason) => warn!(%address, %reason, "connection refused"),
             Ok(admission) => {
                 if let Ok(wait_ms @ 1..) = u64::try_from(broker.quotas.connected(address.ip())) {

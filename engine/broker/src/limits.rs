@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use ringlog_settings::LiveConfig;
+
 /// Descriptors kept for segments, indexes and rings when connections are counted against RLIMIT_NOFILE.
 const RESERVED_DESCRIPTORS: u64 = 256;
 
@@ -15,20 +17,19 @@ pub(crate) struct Limits {
     pub(crate) half_frame: Duration,
     /// A client must take a response within this time.
     pub(crate) response_stall: Duration,
-    pub(crate) connections: usize,
-    pub(crate) connections_per_ip: usize,
+    /// What descriptors leave for connections, whatever max.connections says.
+    pub(crate) most_connections: usize,
 }
 
 impl Limits {
     /// `descriptors` is RLIMIT_NOFILE, `for_segments` the descriptors that open partitions need: connections share the
     /// rest, so that a flood of them can't keep a segment from rolling.
-    pub(crate) fn new(connections: usize, connections_per_ip: usize, descriptors: u64, for_segments: u64) -> Limits {
+    pub(crate) fn new(descriptors: u64, for_segments: u64) -> Limits {
         let left = descriptors.saturating_sub(RESERVED_DESCRIPTORS + for_segments).max(64);
         Limits {
             half_frame: Duration::from_secs(30),
             response_stall: Duration::from_secs(60),
-            connections: connections.min(usize::try_from(left).unwrap_or(usize::MAX)),
-            connections_per_ip,
+            most_connections: usize::try_from(left).unwrap_or(usize::MAX),
         }
     }
 }
@@ -56,13 +57,13 @@ struct Open {
 
 impl Gate {
     /// Lets one more connection in, for as long as the returned guard lives.
-    pub(crate) fn admit(&self, address: IpAddr, limits: &Limits) -> Result<Admission, Refused> {
+    pub(crate) fn admit(&self, address: IpAddr, limits: &Limits, live: &LiveConfig) -> Result<Admission, Refused> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.total >= limits.connections {
+        if open.total >= live.max_connections.min(limits.most_connections) {
             return Err(Refused::Total { open: open.total });
         }
         let from_there = open.by_address.entry(address).or_default();
-        if *from_there >= limits.connections_per_ip {
+        if *from_there >= live.max_connections_per_ip {
             return Err(Refused::PerIp { address, open: *from_there });
         }
         *from_there += 1;
@@ -99,22 +100,30 @@ impl Drop for Admission {
 
 #[cfg(test)]
 mod tests {
+    use ringlog_settings::Sources;
+
     use super::*;
 
     #[test]
     fn a_place_is_free_again_when_its_connection_ends() {
-        let (gate, limits) = (Gate::default(), Limits::new(2, 1, 1 << 20, 0));
+        let (gate, limits) = (Gate::default(), Limits::new(1 << 20, 0));
+        let live = |max_connections, max_connections_per_ip| LiveConfig {
+            max_connections,
+            max_connections_per_ip,
+            ..LiveConfig::resolve(&Sources::default()).unwrap()
+        };
         let (here, there) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2]));
-        let first = gate.admit(here, &limits).map_err(drop).unwrap();
-        assert_eq!(gate.admit(here, &limits).err(), Some(Refused::PerIp { address: here, open: 1 }));
-        let _second = gate.admit(there, &limits).map_err(drop).unwrap();
-        assert_eq!(gate.admit(there, &limits).err(), Some(Refused::Total { open: 2 }));
+        let first = gate.admit(here, &limits, &live(2, 1)).map_err(drop).unwrap();
+        assert_eq!(gate.admit(here, &limits, &live(2, 1)).err(), Some(Refused::PerIp { address: here, open: 1 }));
+        let _second = gate.admit(there, &limits, &live(2, 1)).map_err(drop).unwrap();
+        assert_eq!(gate.admit(there, &limits, &live(2, 1)).err(), Some(Refused::Total { open: 2 }));
         drop(first);
-        assert!(gate.admit(here, &limits).is_ok());
+        let _first = gate.admit(here, &limits, &live(2, 1)).map_err(drop).unwrap();
+        assert!(gate.admit(here, &limits, &live(3, 2)).is_ok(), "the limits were raised");
     }
 
     #[test]
     fn connections_leave_descriptors_for_segments() {
-        assert_eq!(Limits::new(usize::MAX, 1, 1024, 500).connections, 268);
+        assert_eq!(Limits::new(1024, 500).most_connections, 268);
     }
 }

@@ -4,9 +4,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use ringlog_log::{LogConfig, TopicPartition};
 use ringlog_record::TimestampType;
-use ringlog_settings::{BrokerConfig, TopicConfig};
+use ringlog_settings::{LiveConfig, TopicConfig};
 
-pub(crate) fn log_config(topic: &TopicConfig, broker: &BrokerConfig, partition: &TopicPartition) -> LogConfig {
+pub(crate) fn log_config(topic: &TopicConfig, live: &LiveConfig, partition: &TopicPartition) -> LogConfig {
     // A compacted log closes its segment in time for what is in it to be compacted.
     let lag_ms = topic.max_compaction_lag_ms.filter(|_| topic.cleanup_compact).unwrap_or(i64::MAX);
     LogConfig {
@@ -30,8 +30,8 @@ pub(crate) fn log_config(topic: &TopicConfig, broker: &BrokerConfig, partition: 
         },
         flush_messages: topic.flush_messages.unwrap_or(u64::MAX),
         flush_ms: topic.flush_ms,
-        producer_id_expiration_ms: broker.producer_id_expiration_ms,
-        dedupe_buffer_bytes: broker.log_cleaner_dedupe_buffer_size,
+        producer_id_expiration_ms: live.producer_id_expiration_ms,
+        dedupe_buffer_bytes: live.log_cleaner_dedupe_buffer_size,
     }
 }
 

@@ -128,12 +128,7 @@ impl Server {
         }
         let descriptors = ringlog_io::limits::raise_open_files().unwrap_or(1024);
         let partitions: usize = topics.all().iter().map(|topic| topic.partitions.len()).sum();
-        let limits = Limits::new(
-            config.max_connections,
-            config.max_connections_per_ip,
-            descriptors,
-            partitions as u64 * DESCRIPTORS_PER_PARTITION,
-        );
+        let limits = Limits::new(descriptors, partitions as u64 * DESCRIPTORS_PER_PARTITION);
         let (trigger, drain) = DrainTrigger::new();
         let cores = || ringlog_io::cpu::available().map_or(1, |cores| cores.len());
         let shard_count = config.io_shards.unwrap_or_else(cores);

@@ -11,7 +11,7 @@ use ringlog_io::Disk;
 use ringlog_log::{Log, LogDir, LogError, TopicPartition, partition_metadata};
 use ringlog_metadata::{Change, ConfigScope, Image, InvalidTopicName, MetaError, MetadataLog, check_topic_name};
 use ringlog_protocol::{ErrorCode, Uuid};
-use ringlog_settings::{BrokerConfig, SettingsError, Sources, TopicConfig};
+use ringlog_settings::{BrokerConfig, LiveConfig, SettingsError, Sources, TopicConfig};
 use tokio::sync::Mutex;
 use tracing::{error, info};
 
@@ -113,6 +113,8 @@ struct Known {
     by_id: HashMap<Uuid, Arc<Topic>>,
     /// What is set for the broker, by where.
     sources: Arc<Sources>,
+    /// What of it counts while the broker runs.
+    live: Arc<LiveConfig>,
 }
 
 impl Known {
@@ -137,7 +139,8 @@ impl Topics {
         adoption::reconcile(disk, &dir, &mut metadata, &broker).await?;
         let image = metadata.image();
         let sources = Arc::new(sources(fixed, &image));
-        let known = Known { by_name: BTreeMap::new(), by_id: HashMap::new(), sources: sources.clone() };
+        let live = Arc::new(LiveConfig::resolve(&sources)?);
+        let known = Known { by_name: BTreeMap::new(), by_id: HashMap::new(), sources: sources.clone(), live };
         let topics = Topics {
             dir,
             broker,
@@ -186,6 +189,11 @@ impl Topics {
     /// The metadata log, for what it holds beside topics and settings. Whoever has it changes it alone.
     pub(crate) fn metadata(&self) -> &Mutex<MetadataLog> {
         &self.metadata
+    }
+
+    /// What may change while the broker runs.
+    pub(crate) fn live(&self) -> Arc<LiveConfig> {
+        self.known().live.clone()
     }
 
     /// What is set for the broker, by where.
@@ -358,7 +366,7 @@ impl Topics {
         let scope = ConfigScope::Topic(topic.id);
         metadata.apply(disk, &[Change::Configs { scope, configs: configs.clone() }]).await?;
         let changed = Topic { configs, config, ..Topic::clone(&topic) };
-        self.configure(&changed);
+        configure(&changed, &self.live());
         self.change(|known| known.put(Arc::new(changed)));
         info!(topic = %topic.name, "settings of the topic changed");
         Ok(())
@@ -383,6 +391,7 @@ impl Topics {
         // Every topic falls back to them: for each the outcome has to make sense.
         let mut topics = Vec::new();
         TopicConfig::resolve(&BTreeMap::new(), &sources)?;
+        let live = Arc::new(LiveConfig::resolve(&sources)?);
         for topic in self.all() {
             let config = Arc::new(TopicConfig::resolve(&topic.configs, &sources)?);
             topics.push(Topic { config, ..Topic::clone(&topic) });
@@ -392,9 +401,9 @@ impl Topics {
         }
         let scope = if every_broker { ConfigScope::Brokers } else { ConfigScope::Broker };
         metadata.apply(disk, &[Change::Configs { scope, configs }]).await?;
-        topics.iter().for_each(|topic| self.configure(topic));
+        topics.iter().for_each(|topic| configure(topic, &live));
         self.change(|known| {
-            known.sources = Arc::new(sources);
+            (known.sources, known.live) = (Arc::new(sources), live);
             topics.into_iter().for_each(|topic| known.put(Arc::new(topic)));
         });
         info!(every_broker, "settings of the broker changed");
@@ -422,7 +431,7 @@ impl Topics {
             let partition = TopicPartition::new(topic.name.clone(), number);
             let path = self.dir.partition_path(&partition);
             let recovery = self.dir.recovery_for(&partition);
-            let config = log_config(&topic.config, &self.broker, &partition);
+            let config = log_config(&topic.config, &self.live(), &partition);
             let (log, _report) = Log::open(disk, &path, partition.clone(), config, &recovery).await?;
             match partition_metadata::read(&path)?.map(Uuid) {
                 None => partition_metadata::write(disk, &path, topic.id.0).await?,
@@ -438,13 +447,6 @@ impl Topics {
         Ok(topic)
     }
 
-    /// Hands a topic's settings to its logs.
-    fn configure(&self, topic: &Topic) {
-        for log in &topic.partitions {
-            log.update_config(log_config(&topic.config, &self.broker, log.name()));
-        }
-    }
-
     /// The topic as it is now: it may have changed, or be gone, since `topic` was looked up.
     fn current(&self, topic: &Topic) -> Result<Arc<Topic>, TopicError> {
         self.by_id(topic.id).ok_or_else(|| TopicError::Unknown { name: topic.name.to_string() })
@@ -456,6 +458,13 @@ impl Topics {
 
     fn change(&self, change: impl FnOnce(&mut Known)) {
         change(Arc::make_mut(&mut self.known.write().unwrap_or_else(PoisonError::into_inner)));
+    }
+}
+
+/// Hands a topic's settings to its logs.
+fn configure(topic: &Topic, live: &LiveConfig) {
+    for log in &topic.partitions {
+        log.update_config(log_config(&topic.config, live, log.name()));
     }
 }
 

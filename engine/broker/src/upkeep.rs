@@ -147,13 +147,11 @@ async fn compact(broker: &Broker, disk: &Disk) {
     if !broker.config.log_cleaner_enable {
         return;
     }
-    let mut ticks = interval(at_least(broker.config.log_cleaner_backoff));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             biased;
             () = broker.drain.started() => return,
-            _ = ticks.tick() => {}
+            () = tokio::time::sleep(at_least(broker.topics.live().log_cleaner_backoff)) => {}
         }
         for log in broker.topics.logs() {
             if broker.drain.is_draining() {

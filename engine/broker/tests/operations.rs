@@ -378,3 +378,29 @@ fn a_profile_of_this_host_is_used_and_one_of_another_is_refused() {
     std::fs::remove_file(&path).unwrap();
     assert!(refused().contains(&named) && refused().contains("No such file"), "{}", refused());
 }
+
+#[test]
+fn how_many_may_connect_is_changed_while_the_broker_runs_and_kept_over_a_restart() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = Running::start(data.path(), backend());
+    let resource = ConfigResource::Broker(1);
+    let is_let_in = |address: SocketAddr| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+        // Who is refused reads the end at once; who is let in waits for an answer to a question that was not asked.
+        !matches!(stream.read(&mut [0]), Ok(0))
+    };
+    assert!(is_let_in(broker.address));
+    let set = ConfigChange::Set("max.connections".into(), "1".into());
+    wait(async {
+        let admin = admin(broker.address).await;
+        admin.alter_configs(&resource, &[set]).await.unwrap();
+        assert_eq!(setting(&admin, &resource, "max.connections").await.as_deref(), Some("1"));
+        assert!(!is_let_in(broker.address), "the administrator's connection is the one");
+    });
+    broker.stop();
+    let broker = Running::start(data.path(), backend());
+    let _one = TcpStream::connect(broker.address).unwrap();
+    assert!(!is_let_in(broker.address));
+    broker.stop();
+}

@@ -117,13 +117,15 @@ pub const BROKER: &[Setting] = &[
         "PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL",
         "Which protocol each listener's name stands for. PLAINTEXT is served.",
     ),
-    long("log.cleaner.backoff.ms", 0, "15000", "How long compaction rests when there was nothing to do. Milliseconds."),
+    long("log.cleaner.backoff.ms", 0, "15000", "How long compaction rests when there was nothing to do. Milliseconds.")
+        .dynamic(),
     long(
         "log.cleaner.dedupe.buffer.size",
         1_048_576,
         "134217728",
         "Bound of the table of keys of one compaction pass. Bytes.",
-    ),
+    )
+    .dynamic(),
     long("log.cleaner.delete.retention.ms", 0, "86400000", "Default of the topic setting delete.retention.ms.")
         .dynamic(),
     other("log.cleaner.enable", Kind::Boolean, "true", "Whether compaction runs."),
@@ -214,8 +216,8 @@ pub const BROKER: &[Setting] = &[
         "How the broker's own log lines are written to standard error.",
     )
     .own(),
-    int("max.connections", 0, INT_MAX, "Open connections in all."),
-    int("max.connections.per.ip", 0, INT_MAX, "Open connections from one address."),
+    int("max.connections", 0, INT_MAX, "Open connections in all.").dynamic(),
+    int("max.connections.per.ip", 0, INT_MAX, "Open connections from one address.").dynamic(),
     int("max.request.partition.size.limit", 1, "2000", "Most partitions of one DescribeTopicPartitions response."),
     long(
         "memory.inflight.max.bytes",
@@ -255,7 +257,8 @@ pub const BROKER: &[Setting] = &[
         1,
         "86400000",
         "An idempotent producer that has been silent for longer is forgotten. Milliseconds.",
-    ),
+    )
+    .dynamic(),
     int(
         "quota.window.num",
         1,

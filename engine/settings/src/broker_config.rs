@@ -66,10 +66,6 @@ pub struct BrokerConfig {
     pub max_request_partition_size_limit: i32,
     /// A connection without requests for this long is closed; `None`: never.
     pub connections_max_idle: Option<Duration>,
-    /// Open connections in all.
-    pub max_connections: usize,
-    /// Open connections from one address.
-    pub max_connections_per_ip: usize,
     /// How many samples' worth of a quota may be used at once.
     pub quota_window_num: u32,
     /// Length of a sample.
@@ -84,14 +80,8 @@ pub struct BrokerConfig {
     pub log_flush_offset_checkpoint_interval: Duration,
     /// Whether compaction runs.
     pub log_cleaner_enable: bool,
-    /// How long compaction rests.
-    pub log_cleaner_backoff: Duration,
-    /// Bound of the table of keys of one pass. Bytes.
-    pub log_cleaner_dedupe_buffer_size: usize,
     /// How often expired producers are looked for.
     pub producer_id_expiration_check_interval: Duration,
-    /// When a silent producer is forgotten. Milliseconds.
-    pub producer_id_expiration_ms: i64,
     /// Milliseconds.
     pub group_initial_rebalance_delay_ms: i32,
     /// Milliseconds.
@@ -212,8 +202,6 @@ fn build(values: &Values, sources: &Sources, properties: &Properties) -> Result<
         max_request_partition_size_limit: int("max.request.partition.size.limit"),
         connections_max_idle: Some(duration("connections.max.idle.ms"))
             .filter(|_| number("connections.max.idle.ms") >= 0),
-        max_connections: size("max.connections"),
-        max_connections_per_ip: size("max.connections.per.ip"),
         quota_window_num: u32::try_from(number("quota.window.num")).unwrap_or(0),
         quota_window_size: seconds("quota.window.size.seconds"),
         controller_quota_window_num: u32::try_from(number("controller.quota.window.num")).unwrap_or(0),
@@ -221,10 +209,7 @@ fn build(values: &Values, sources: &Sources, properties: &Properties) -> Result<
         log_retention_check_interval: duration("log.retention.check.interval.ms"),
         log_flush_offset_checkpoint_interval: duration("log.flush.offset.checkpoint.interval.ms"),
         log_cleaner_enable: values.boolean("log.cleaner.enable"),
-        log_cleaner_backoff: duration("log.cleaner.backoff.ms"),
-        log_cleaner_dedupe_buffer_size: size("log.cleaner.dedupe.buffer.size"),
         producer_id_expiration_check_interval: duration("producer.id.expiration.check.interval.ms"),
-        producer_id_expiration_ms: number("producer.id.expiration.ms"),
         group_initial_rebalance_delay_ms: int("group.initial.rebalance.delay.ms"),
         group_min_session_timeout_ms: int("group.min.session.timeout.ms"),
         group_max_session_timeout_ms: int("group.max.session.timeout.ms"),
