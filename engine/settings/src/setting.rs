@@ -145,7 +145,9 @@ impl Setting {
             Kind::Choice(words) => words.contains(&text).then(|| Value::Text(text.to_owned())),
             Kind::List(words) => {
                 let items: Vec<String> = elements(text).map(str::to_owned).collect();
-                let allowed = words.is_empty() || items.iter().all(|item| words.contains(&&**item));
+                // Nothing at all is a list, nothing between or behind two commas is no word.
+                let has_gap = !text.is_empty() && text.split(',').count() != items.len();
+                let allowed = words.is_empty() || (!has_gap && items.iter().all(|item| words.contains(&&**item)));
                 allowed.then_some(Value::List(items))
             }
         };
@@ -198,6 +200,14 @@ pub(crate) fn elements(text: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_of_words_may_be_empty_but_has_no_gaps() {
+        let policy = Scope::Topic.find("cleanup.policy").unwrap();
+        let is_allowed = |text: &str| policy.parse(text).is_ok();
+        assert!(is_allowed("") && is_allowed("delete , compact"));
+        assert!(!is_allowed("delete,") && !is_allowed(",delete") && !is_allowed("delete,,compact") && !is_allowed(","));
+    }
 
     #[test]
     fn every_default_is_allowed_by_its_own_declaration() {
