@@ -77,7 +77,7 @@ for round in $(seq "$rounds"); do
 done
 
 python3 - "$results" <<'PYTHON'
-import glob, json, statistics, sys
+import glob, json, os, statistics, sys
 
 # Name of the pattern, of the lab's results, contestant, sync, appends that are queued together.
 PATTERNS = [
@@ -90,6 +90,14 @@ PATTERNS = [
     ("io_uring O_DIRECT 64 KiB", "uring-direct-64k", "uring-direct-64k", "none", 1),
     ("io_uring O_DIRECT 64 KiB x 16", "uring-direct-64k-16", "uring-direct-64k", "none", 16),
 ]
+# What makes a pattern scatter.
+SHARED = {
+    "fdatasync-4k": "it shares flushes and the filesystem's journal with everything else that writes to the disk",
+    "direct-64k": "it waits for the disk",
+    "uring-direct-64k": "it waits for the disk",
+    "uring-64k-16": "workers of the kernel (io-wq) do it where the filesystem has no asynchronous writes, and need a free processor",
+    "uring-direct-64k-16": "appends that extend a file take turns, in workers of the kernel, and wait for the disk",
+}
 NEAR = 0.10
 
 def of_lab(name, sync, queued, round):
@@ -143,13 +151,19 @@ for title, name, lab_name, sync, queued in PATTERNS:
     if time_differs and time_low <= 1 + NEAR and time_high >= 1 - NEAR:
         why.append(f"{title}: the rounds themselves differ by a factor of {time_high / time_low:.1f} in the ratio, and reach "
                    "within 10 %: the host or its disk was busy with something else; try again when it is quiet")
+        why[-1] += f"; {SHARED[name]}" if name in SHARED else ""
     elif time_differs:
-        why.append(f"{title}: all rounds agree that one append takes {time:.2f} times as long in the lab: not explained")
+        why.append(f"{title}: all rounds agree that one append takes {time:.2f} times as long in the lab: "
+                   + SHARED.get(name, "not explained"))
     elif rate_differs:
         why.append(f"{title}: one append takes the same ({time:.2f}), but {rate:.2f} times the bytes go in a second: what lies "
                    "between two appends, or few that take very long")
 print(f"\n{len(rounds)} rounds; lab/fio is the median over pairs of runs of one round, with the range that it lies in. "
       "An append counts by\nits median time; MB/s, which whatever else runs on the host disturbs, where all that range lies outside of 10 %.")
+load, cpus = os.getloadavg()[0], os.cpu_count()
+if why and load > 1.5:
+    # The comparison itself is one.
+    print(f"The load average was {load:.1f} on {cpus} processors, of which the comparison makes 1: the host was not quiet.")
 print("\n".join(why))
 sys.exit(failed)
 PYTHON
