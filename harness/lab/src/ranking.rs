@@ -19,7 +19,7 @@ pub struct Ranking {
 pub struct Ranked {
     /// Index of its cell in the outcomes that were ranked.
     pub cell: usize,
-    /// From 1. Who can't be told from the first of a rank shares it.
+    /// From 1: the place of the best one that it can't be told from, its own if there is none.
     pub rank: usize,
     /// Megabytes a second; requests a second for serving; microseconds at the median where the load is given, and less is better.
     pub score: Interval,
@@ -85,15 +85,11 @@ fn rank_one(members: Vec<(usize, Vec<f64>)>, less_is_better: bool) -> Vec<Ranked
         if less_is_better { ascending } else { ascending.reverse() }
     });
     let mut ranked: Vec<Ranked> = Vec::with_capacity(members.len());
-    // The first of the rank that the next one may share.
-    let mut leader = 0;
     for (place, (cell, score, runs)) in members.iter().enumerate() {
         let of = |other: usize| members.get(other).map(|(.., others)| others.as_slice()).unwrap_or_default();
-        if distinguishable(runs, of(leader)) {
-            leader = place;
-        }
+        let equal = (0..place).find(|&other| !distinguishable(runs, of(other))).unwrap_or(place);
         let of_best = ratio(runs, of(0)).filter(|ratio| ratio.runs > 1);
-        ranked.push(Ranked { cell: *cell, rank: leader + 1, score: *score, of_best });
+        ranked.push(Ranked { cell: *cell, rank: equal + 1, score: *score, of_best });
     }
     ranked
 }
@@ -112,6 +108,17 @@ mod tests {
         let ranks = |less| rank_one(members.clone(), less).iter().map(|r| (r.cell, r.rank)).collect::<Vec<_>>();
         assert_eq!(ranks(false), [(9, 1), (8, 1), (7, 3)]);
         assert_eq!(ranks(true), [(7, 1), (8, 2), (9, 2)]);
+    }
+
+    #[test]
+    fn who_can_not_be_told_from_the_best_is_no_worse_for_what_stands_between_them() {
+        let members = vec![
+            (0, vec![100.0, 104.0, 98.0, 101.0, 99.0]),
+            (1, vec![80.0, 82.0, 79.0, 81.0, 80.0]),
+            (2, vec![79.0, 130.0, 60.0, 110.0, 40.0]),
+        ];
+        let ranks: Vec<_> = rank_one(members, false).iter().map(|r| (r.cell, r.rank)).collect();
+        assert_eq!(ranks, [(0, 1), (1, 2), (2, 1)]);
     }
 
     #[test]

@@ -112,7 +112,7 @@ pub struct LabCell {
     pub pipelined: Option<usize>,
     /// Runs that counted.
     pub runs: usize,
-    /// Among those of its setting, from 1; whoever can't be told from the first of a rank shares it. `None` without a run.
+    /// Among those of its setting, from 1: the place of the best one that it can't be told from. `None` without a run.
     pub rank: Option<usize>,
     /// Its score as a multiple of that of its setting's best, run by run.
     pub of_best: Option<Interval>,
