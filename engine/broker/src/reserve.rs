@@ -7,12 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::statvfs::statvfs;
 use ringlog_io::{Allocation, Disk, Mode};
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 /// Of the file in the data directory; Kafka looks at directories there only.
 const FILE: &str = ".ringlog_reserve";
 /// Enough for the metadata log, checkpoints and offsets while somebody makes room.
 const RESERVE_BYTES: u64 = 4 << 20;
+/// With less than this free, what must go on may already be stuck.
+const LEAST_BYTES: u64 = 64 << 10;
 
 /// Whether the disk is full, and what is set aside for that case.
 #[derive(Debug)]
@@ -46,9 +48,21 @@ impl Reserve {
         self.remove(disk);
     }
 
-    /// Sets it aside, where as much again stays free: producing is allowed from then on. To be tried again and again.
+    /// To be done every so often: a disk without a block left is found out about whoever filled it, and producing is allowed
+    /// again when there is room.
+    pub(crate) async fn look(&self, disk: &Disk) {
+        if self.is_given_up.load(Ordering::Relaxed) {
+            if self.restore(disk).await {
+                info!("the disk has room: producing is allowed again");
+            }
+        } else if self.free_bytes().is_ok_and(|free_bytes| free_bytes < LEAST_BYTES) {
+            self.give_up(disk);
+        }
+    }
+
+    /// Sets a reserve aside that was given up, where as much again stays free: producing is allowed from then on.
     pub(crate) async fn restore(&self, disk: &Disk) -> bool {
-        let is_restored = !self.is_given_up.load(Ordering::Relaxed) || self.is_set_aside(disk).await;
+        let is_restored = self.is_set_aside(disk).await;
         self.is_given_up.store(!is_restored, Ordering::Relaxed);
         is_restored
     }
@@ -84,9 +98,13 @@ impl Reserve {
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
             outcome => outcome?,
         }
-        let left = statvfs(&self.path)?;
-        let is_roomy = left.blocks_available() * left.fragment_size() >= RESERVE_BYTES;
+        let is_roomy = self.free_bytes()? >= RESERVE_BYTES;
         is_roomy.then_some(()).ok_or_else(|| io::ErrorKind::StorageFull.into())
+    }
+
+    fn free_bytes(&self) -> io::Result<u64> {
+        let left = statvfs(self.path.parent().unwrap_or(&self.path))?;
+        Ok(left.blocks_available() * left.fragment_size())
     }
 }
 

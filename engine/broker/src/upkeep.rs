@@ -19,7 +19,7 @@ use crate::server::DRAIN_LIMIT;
 /// `flush.ms` is kept to within this much.
 const FLUSH_EVERY: Duration = Duration::from_millis(100);
 
-/// How soon producers may go on once a full disk has room again.
+/// How soon a disk that somebody else filled is noticed, and producers may go on once it has room again.
 const ROOM_EVERY: Duration = Duration::from_secs(1);
 
 /// Starts both threads. They end when the broker drains.
@@ -121,12 +121,7 @@ async fn checkpoint(broker: &Broker, disk: &Disk) {
 }
 
 async fn make_room(broker: &Broker, disk: &Disk) {
-    every(broker, ROOM_EVERY, async || {
-        if broker.reserve.refusal().is_some() && broker.reserve.restore(disk).await {
-            info!("the disk has room: producing is allowed again");
-        }
-    })
-    .await;
+    every(broker, ROOM_EVERY, || broker.reserve.look(disk)).await;
 }
 
 async fn forget(broker: &Broker) {

@@ -1,7 +1,7 @@
 //! A disk that is full: producers are refused, readers and whoever makes room are not, and producing resumes unaided.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -91,6 +91,19 @@ fn producers_are_refused_while_the_disk_is_full_and_nobody_else_is() {
         }
         admin.delete_topic("full").await.unwrap();
         while produce_one(&producer, "other", b"x").await.is_err() {}
+
+        // Somebody else takes the last block, and nobody produces: the reserve is given up all the same.
+        let filler = format!("/proc/{}/root{}/filler", broker.id(), mount.path().display());
+        let mut filler = std::fs::File::create(filler).unwrap();
+        while filler.write_all(&[0; 4096]).is_ok() {}
+        let mut tries = 0;
+        while filler.write_all(&[0; 4096]).is_err() {
+            tries += 1;
+            assert!(tries < 200, "nobody noticed that the disk is full");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let late = NewTopic { name: "late".into(), partitions: Some(1), ..Default::default() };
+        admin.create_topic(&late, false).await.unwrap();
     });
     broker.kill().unwrap();
     broker.wait().unwrap();
