@@ -1,9 +1,11 @@
 //! Why a measurement can't be had.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ringlog_client::ClientError;
+
+use crate::workload::Problem;
 
 /// What ends a measurement. Each names the value and the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +38,14 @@ pub enum LoadError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// A workload can't be taken.
+    #[error("{}", listed(file, problems))]
+    Workload {
+        /// The file.
+        file: PathBuf,
+        /// Everything that is wrong with it; at least one thing.
+        problems: Vec<Problem>,
+    },
     /// The broker refused, or is gone.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -46,4 +56,14 @@ impl LoadError {
         let path = path.into();
         move |source| LoadError::File { path, source }
     }
+
+    pub(crate) fn workload(file: &Path, problems: Vec<Problem>) -> LoadError {
+        LoadError::Workload { file: file.to_owned(), problems }
+    }
+}
+
+/// A line for each, as compilers write them.
+fn listed(file: &Path, problems: &[Problem]) -> String {
+    let lines: Vec<String> = problems.iter().map(|problem| format!("{}:{problem}", file.display())).collect();
+    lines.join("\n")
 }

@@ -10,10 +10,11 @@ mod corpus;
 mod error;
 mod ledger;
 mod measure;
+pub mod workload;
 
 pub use broker::BrokerProcess;
 pub use cell::{Cell, dozen};
 pub use corpus::Corpus;
 pub use error::LoadError;
-pub use ledger::{Ledger, Verdict};
+pub use ledger::{Ledger, STAMP_BYTES, Verdict};
 pub use measure::{Measured, Plan, measure};

@@ -1,0 +1,194 @@
+//! One cell: everything that decides what is measured, resolved, and the key that it hashes to.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::key::time;
+
+/// One cell of a workload, with every default filled in.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CellSpec {
+    /// What tables call it: what sets it apart from the workload's other cells. No part of its content.
+    #[serde(skip)]
+    pub name: String,
+    /// What a sweep varies, with this cell's values. No part of its content either.
+    #[serde(skip)]
+    pub varied: BTreeMap<String, String>,
+    /// Of the producers and consumers, under Kafka's names. `acks`, `batch.size`, `linger.ms` and `compression.type` are always
+    /// there; sizes are bytes, times milliseconds.
+    pub settings: BTreeMap<String, String>,
+    /// Topics.
+    pub topics: u32,
+    /// Partitions of each.
+    pub partitions_per_topic: u32,
+    /// Producers of each topic.
+    pub producers_per_topic: u32,
+    /// Consumer groups of each topic, each of which receives everything. 0: nobody consumes while it is measured.
+    pub subscriptions_per_topic: u32,
+    /// Consumers in each group.
+    pub consumers_per_subscription: u32,
+    /// Bytes of a record's value, those of the ledger's stamp included.
+    pub message_bytes: usize,
+    /// What the values are made of.
+    pub payload: Payload,
+    /// Which keys records have.
+    pub keys: Keys,
+    /// When records leave. Rates are of all producers together.
+    pub arrival: Arrival,
+    /// So many bytes are produced before consumers begin; 0 is none.
+    pub backlog_bytes: u64,
+    /// The share of the backlog that must be consumed before the cell may end.
+    pub backlog_drain_ratio: f64,
+    /// What an acknowledgement must have behind it.
+    pub durability: Durability,
+    /// For the topics that are made, under Kafka's names; those that `durability` asks for are among them.
+    pub topic_settings: BTreeMap<String, String>,
+    /// For a broker that is started for this cell, under Kafka's names.
+    pub broker_settings: BTreeMap<String, String>,
+    /// Whether every record carries sequence and checksum and is held against the ledger.
+    pub verify: bool,
+    /// Load before anything is recorded.
+    pub warm_up: Duration,
+    /// Load while everything is recorded.
+    pub duration: Duration,
+}
+
+impl CellSpec {
+    /// Sixteen hexadecimal digits of the SHA-256 of its content: equal for equal cells, whatever file they come from.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "maps have text as keys, and nothing here refuses to be serialized")]
+    pub fn key(&self) -> String {
+        let content = serde_json::to_vec(self).expect("a cell is plain data");
+        Sha256::digest(&content).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Producers of all topics.
+    #[must_use]
+    pub fn producers(&self) -> u32 {
+        self.topics.saturating_mul(self.producers_per_topic)
+    }
+
+    /// Consumers of all topics and groups.
+    #[must_use]
+    pub fn consumers(&self) -> u32 {
+        self.topics.saturating_mul(self.subscriptions_per_topic).saturating_mul(self.consumers_per_subscription)
+    }
+}
+
+/// When records leave.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Arrival {
+    /// As fast as producers take them: `buffer.memory` is the only brake.
+    Maximum,
+    /// Each producer has so many records on their way, and sends the next one when one of them is acknowledged.
+    Closed {
+        /// Records.
+        in_flight: u32,
+    },
+    /// At a fixed rate, whatever the broker does.
+    Uniform {
+        /// Records a second; more than 0.
+        per_second: f64,
+    },
+    /// At random times, at this rate in the mean, whatever the broker does.
+    Poisson {
+        /// Records a second; more than 0.
+        per_second: f64,
+    },
+}
+
+impl Arrival {
+    /// Records a second that are offered; `None` where the broker decides.
+    #[must_use]
+    pub fn per_second(self) -> Option<f64> {
+        match self {
+            Arrival::Uniform { per_second } | Arrival::Poisson { per_second } => Some(per_second),
+            Arrival::Maximum | Arrival::Closed { .. } => None,
+        }
+    }
+}
+
+/// What values are made of. Never one value again and again, but where a file says so.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Payload {
+    /// Events of a log in JSON.
+    Json,
+    /// Text that the machine has, such as its package index.
+    Text,
+    /// Random bytes in front and zeros behind them, as OpenMessaging Benchmark makes them.
+    Random {
+        /// Share of the bytes that is random.
+        ratio: f64,
+        /// How many different values take turns; 0: as many as no codec's window holds.
+        pool: u32,
+    },
+    /// What is in a file, from changing places of it; repeated where it is shorter than `message_bytes`.
+    File {
+        /// The file. No part of the cell's content: what is in it is.
+        #[serde(skip)]
+        path: PathBuf,
+        /// CRC-32C of it.
+        crc32c: u32,
+    },
+}
+
+/// Which keys records have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Keys {
+    /// None: the producer's partitioner is free.
+    None,
+    /// Ten thousand of them, in turns.
+    RoundRobin,
+    /// Ten thousand of them, at random.
+    Random,
+}
+
+/// What an acknowledgement must have behind it, from least to most. Cells of different durability are never compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Durability {
+    /// The memory of a process: gone with it.
+    Memory,
+    /// The page cache: outlives the process, not the machine.
+    PageCache,
+    /// The page cache, and the disk not later than this.
+    FsyncEvery(Duration),
+    /// The disk.
+    Fsync,
+}
+
+impl fmt::Display for Durability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Durability::Memory => f.write_str("memory"),
+            Durability::PageCache => f.write_str("page-cache"),
+            Durability::FsyncEvery(period) => write!(f, "fsync:{}ms", period.as_millis()),
+            Durability::Fsync => f.write_str("fsync"),
+        }
+    }
+}
+
+impl FromStr for Durability {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Durability, String> {
+        let every = || time(text.strip_prefix("fsync:")?).filter(|period| period.as_millis() > 0);
+        match text {
+            "memory" => Ok(Durability::Memory),
+            "page-cache" => Ok(Durability::PageCache),
+            "fsync" => Ok(Durability::Fsync),
+            _ => every()
+                .map(Durability::FsyncEvery)
+                .ok_or_else(|| "memory, page-cache, fsync and fsync:TIME (such as fsync:1s) are allowed".to_owned()),
+        }
+    }
+}
