@@ -1,9 +1,11 @@
 //! The ringbench command: measure, verify, report.
 #![forbid(unsafe_code)]
 
+mod duration;
 mod lab;
 mod quick;
 mod roofline;
+mod workloads;
 
 use std::process::ExitCode;
 
@@ -24,12 +26,16 @@ enum Command {
     /// Compares ways of writing a log and of moving it to sockets on this host
     #[command(subcommand)]
     Lab(lab::Lab),
+    /// Names the workloads there are, and checks files of workloads
+    #[command(subcommand)]
+    Workloads(workloads::Workloads),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Quick(quick) => quick.run(),
         Command::Lab(lab) => lab.run(),
+        Command::Workloads(workloads) => workloads.run(),
     };
     match outcome {
         Ok(code) => code,

@@ -47,7 +47,8 @@ impl List {
     fn run(&self) -> Result<ExitCode, String> {
         let entries = std::fs::read_dir(&self.dir)
             .map_err(|e| format!("--dir {}: {e}: name the directory that holds workloads", self.dir.display()))?;
-        let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| is_yaml(path)).collect();
+        let mut files: Vec<PathBuf> =
+            entries.flatten().map(|entry| entry.path()).filter(|path| is_yaml(path)).collect();
         files.sort();
         let mut all_good = ExitCode::SUCCESS;
         for file in &files {
