@@ -41,13 +41,14 @@ def wait_until(what, condition):
 
 
 class Member(threading.Thread):
-    """One member of a group. `step(member)` polls once, stores what came in `seen` and its partitions in `assigned`."""
+    """One member of a group. `poll(member)` stores what came in `seen` and its partitions in `assigned`, and gives whether
+    anything came; `commit(consumer)` gives whether it was not refused."""
 
-    def __init__(self, name, open_consumer, step):
+    def __init__(self, name, open_consumer, poll, commit):
         super().__init__(daemon=True)
         self.member = name
-        self.open_consumer, self.step = open_consumer, step
-        self.assigned, self.seen = frozenset(), {}
+        self.open_consumer, self.poll, self.commit = open_consumer, poll, commit
+        self.assigned, self.seen, self.is_behind = frozenset(), {}, False
         self.leaving = threading.Event()
         self.start()
 
@@ -55,7 +56,9 @@ class Member(threading.Thread):
         try:
             self.consumer = self.open_consumer(self.member)
             while not self.leaving.is_set():
-                self.step(self)
+                self.is_behind = self.poll(self) or self.is_behind
+                # What a rebalance refuses is committed at the next step, or read again by the partition's next owner.
+                self.is_behind = self.is_behind and not self.commit(self.consumer)
             self.consumer.close()
         except BaseException:
             traceback.print_exc()
@@ -66,8 +69,8 @@ class Member(threading.Thread):
         self.join(PATIENCE_S)
 
 
-def walk_through_a_group(open_consumer, step):
-    """Two members, a third joins, the second leaves; gives the records they saw together."""
+def walk_through_a_group(open_consumer, poll, commit, lag):
+    """Two members, a third joins, the second leaves; the others stay until the group has seen and committed every record."""
 
     def shares(*members):
         """Whether these members hold every partition between them, each once and evenly."""
@@ -75,9 +78,9 @@ def walk_through_a_group(open_consumer, step):
         even = all(len(m.assigned) == PARTITIONS // len(members) for m in members)
         return even and len(held) == len(set(held)) == PARTITIONS
 
-    first, second = (Member(name, open_consumer, step) for name in ("first", "second"))
+    first, second = (Member(name, open_consumer, poll, commit) for name in ("first", "second"))
     wait_until("two members share six partitions", lambda: shares(first, second))
-    third = Member("third", open_consumer, step)
+    third = Member("third", open_consumer, poll, commit)
     wait_until("a third joins and each has two", lambda: shares(first, second, third))
     second.leave()
     wait_until("one leaves and the others have three each", lambda: shares(first, third))
@@ -85,5 +88,6 @@ def walk_through_a_group(open_consumer, step):
     wait_until("the group has seen every record", lambda: len({k for m in members for k in list(m.seen)}) == len(EXPECTED))
     seen = {**first.seen, **second.seen, **third.seen}
     check("keys and values came back as they were produced, whatever the codec", seen, EXPECTED)
+    wait_until("the group commits all it saw: no lag", lambda: lag() == 0)
     first.leave()
     third.leave()

@@ -4,6 +4,7 @@ import sys
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
+from kafka.errors import CommitFailedError, RebalanceInProgressError
 
 from course import CODECS, EXPECTED, PARTITIONS, check, records, unique, walk_through_a_group
 
@@ -34,14 +35,21 @@ def open_member(name):
     return c
 
 
-def step(member):
+def poll(member):
     got = member.consumer.poll(timeout_ms=500)
     member.assigned = frozenset(p.partition for p in member.consumer.assignment())
     for r in (r for rs in got.values() for r in rs):
         check_header(r)
         member.seen[r.key] = r.value
-    if got:
-        member.consumer.commit()
+    return bool(got)
+
+
+def commit(consumer):
+    try:
+        consumer.commit()
+    except (CommitFailedError, RebalanceInProgressError):
+        return False
+    return True
 
 
 def check_header(record):
@@ -49,19 +57,22 @@ def check_header(record):
         sys.exit(f"FAILED: headers of {record.key}: {record.headers}")
 
 
-walk_through_a_group(open_member, step)
+ends_reader = KafkaConsumer(bootstrap_servers=bootstrap)
 
-committed = admin.list_group_offsets({group: partitions})[group]
-ends = KafkaConsumer(bootstrap_servers=bootstrap).end_offsets(partitions)
-check("the group's offsets are committed at the ends", {p: committed[p].offset for p in partitions}, ends)
+
+def lag():
+    committed = admin.list_group_offsets({group: partitions})[group]
+    ends = ends_reader.end_offsets(partitions)
+    return sum(ends[p] - max(committed[p].offset, 0) for p in partitions)
+
+
+walk_through_a_group(open_member, poll, commit, lag)
 
 producer = KafkaProducer(bootstrap_servers=bootstrap)
 for p in range(PARTITIONS):
     producer.send(topic, value=b"later", partition=p)
 producer.flush()
-ends = KafkaConsumer(bootstrap_servers=bootstrap).end_offsets(partitions)
-lag = sum(ends[p] - committed[p].offset for p in partitions)
-check("the group lags by what came later", lag, PARTITIONS)
+check("the group lags by what came later", lag(), PARTITIONS)
 
 alone = open_member("again")
 resumed = []
