@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # The lab beside fio: patterns that both can do, one after the other, in rounds whose order alternates.
 #
-#   scripts/compare-fio.sh DIR     on the disk that DIR lies on; under two minutes after the build; everything is removed again
+#   scripts/compare-fio.sh DIR     on the disk that DIR lies on; under four minutes after the build; everything is removed again
 #
 # Same on both sides: one thread, a fresh file that every append extends (fallocate=none), bytes for each run, the same random block
 # again and again (fio's scramble_buffers off, the lab's --same-block on), memory touched before, no sync that was not asked for.
 # Status 0: all patterns agree within 10 %. 1: some don't; a line for each says what is known. 2: DIR is of no use. 3: no fio.
 set -euo pipefail
 # A round begins if it is likely to be over by then.
-seconds=110
-rounds=11
+seconds=200
+rounds=25
 
 usage() { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 refuse() { echo "compare-fio: $1" >&2; exit "$2"; }
@@ -32,11 +32,12 @@ cd "$(dirname "$0")/.."
 cargo build --release --quiet --package ringbench-cli
 SECONDS=0
 
-# Free memory that a virtual machine gave back to its host is dear to write for the first time: the lab touches it by itself.
-touch_memory() { head -c "$1M" /dev/zero >"$own/touched" && rm "$own/touched"; }
+# Free memory that a virtual machine gave back to its host is dear to write for the first time: the lab touches it by itself, just
+# before each run.
+touch_memory() { echo "dd if=/dev/zero of=$own/touched bs=64k count=$(($1 * 16)) status=none; rm $own/touched"; }
 
 lab() { # NAME MIB CONTESTANT SIZE
-    target/release/ringbench lab run --dir "$own" --out "$results/lab" --quick --repeats 1 --same-block \
+    target/release/ringbench lab run --dir "$own" --out "$results/lab" --quick --no-roofline --repeats 1 --same-block \
         --only "$3" --sizes "$4" --bytes "$2MiB" >"$results/lab.log" 2>&1 || { tail -n 3 "$results/lab.log" >&2; exit 1; }
     mv "$results/lab/lab.json" "$results/$1.$round.lab"
 }
@@ -44,10 +45,9 @@ lab() { # NAME MIB CONTESTANT SIZE
 fio_run() { # NAME MIB ARGUMENT ...
     local name=$1 mib=$2
     shift 2
-    touch_memory "$mib"
-    # What it can't do here, the lab can't either and says why.
+    # What fio can't do here, the lab can't either and says why.
     fio --name=pattern --directory="$own" --size="${mib}m" --rw=write --unlink=1 --fallocate=none --scramble_buffers=0 --thread=1 \
-        --lat_percentiles=1 --output-format=json --output="$results/$name.$round.fio" "$@" 2>"$results/fio.log" || true
+        --lat_percentiles=1 --exec_prerun="$(touch_memory "$mib")" --output-format=json --output="$results/$name.$round.fio" "$@" 2>"$results/fio.log" || true
 }
 
 queue="--iodepth=16 --iodepth_batch=16 --iodepth_batch_complete_min=16"
@@ -77,7 +77,7 @@ for round in $(seq "$rounds"); do
 done
 
 python3 - "$results" <<'PYTHON'
-import glob, json, os, statistics, sys
+import glob, json, math, os, statistics, sys
 
 # Name of the pattern, of the lab's results, contestant, sync, appends that are queued together.
 PATTERNS = [
@@ -120,9 +120,11 @@ def of_fio(name, round):
     return median(job["write"]) + median(job["sync"]), job["write"]["bw_bytes"] / 1e6
 
 def interval(ratios):
-    """The median, and two ratios with the true one between them in 94 % of all cases or more, from five pairs on (fewer: their range)."""
+    """The median, and two ratios with the true one between them in 93 % of all cases or more, from five pairs on (fewer: their range)."""
     ratios = sorted(ratios)
-    cut = 1 if len(ratios) >= 9 else 0
+    # The true median lies beyond the k-th smallest as often as a fair coin shows fewer than k heads.
+    beyond = lambda k: 2 * sum(math.comb(len(ratios), heads) for heads in range(k)) / 2 ** len(ratios)
+    cut = max((k - 1 for k in range(1, len(ratios) // 2 + 1) if beyond(k) <= 0.07), default=0)
     return statistics.median(ratios), ratios[cut], ratios[-1 - cut]
 
 rounds = range(1, 1 + len(glob.glob(f"{sys.argv[1]}/pwrite-4k.*.lab")))

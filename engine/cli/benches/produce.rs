@@ -1,8 +1,16 @@
-//! How much of a bare loop the broker reaches: `cargo bench -p ringlog-cli --bench produce`.
+//! How much of a bare loop the broker reaches, and how it stands beside others.
+//!
+//! ```text
+//! cargo bench -p ringlog-cli --bench produce                        the broker and the bare loop
+//! cargo bench -p ringlog-cli --bench produce -- profile=FILE        and the broker with this io.profile
+//! cargo bench -p ringlog-cli --bench produce -- build=FILE          and that other build of ringlog
+//! cargo bench -p ringlog-cli --bench produce -- beside=HOST:PORT    and the Kafka broker that runs there: scripts/kafka.sh start DIR
+//! cargo bench -p ringlog-cli --bench produce -- only=fsync          scenarios with this in their names
+//! ```
 //!
 //! The same client, which costs almost nothing (it sends one ready-made Produce request again and again), drives the broker and a
-//! bare loop of receive, CRC-32C, pwrite and answer, each a process of its own, by turns. Ratios are those of one round; what is
-//! printed is their median and range.
+//! bare loop of receive, CRC-32C, pwrite and answer, each a process of its own, by turns. A first round is not counted. Ratios are
+//! those of one round; what is printed is their median and range.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark fails by panicking")]
 
 #[allow(unreachable_pub, dead_code, clippy::unwrap_used, reason = "each benchmark uses its part")]
@@ -16,12 +24,13 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use ringlog_client::{Admin, Client, ClientOptions, NewTopic};
 use ringlog_record::crc32c;
+use served::rounds::{Contestant, Outcome, compare, with_topic};
 use served::{Served, TOPIC, frame};
 
-const ROUNDS: usize = 5;
 const WATCHED: Duration = Duration::from_secs(2);
+/// Where an answer to one partition has it: behind the correlation id, tags, and the topic's name.
+const ERROR_CODE: std::ops::Range<usize> = 12 + TOPIC.len()..14 + TOPIC.len();
 
 struct Scenario {
     name: &'static str,
@@ -73,81 +82,47 @@ fn main() {
     if let Some(at) = arguments.iter().position(|argument| argument == "bare") {
         return bare_loop(Path::new(&arguments[at + 1]), arguments[at + 2] == "fsync");
     }
-    for scenario in &SCENARIOS {
-        let mut rounds = Vec::new();
-        for round in 0..ROUNDS {
-            // By turns, and each first as often as the other.
-            let measured = match round % 2 {
-                0 => (broker(scenario), bare(scenario)),
-                _ => {
-                    let bare = bare(scenario);
-                    (broker(scenario), bare)
-                }
-            };
-            rounds.push(measured);
+    let always = [Contestant::Broker, Contestant::Bare];
+    compare(&always, &SCENARIOS, |scenario| scenario.name, measure);
+}
+
+fn measure(contestant: &Contestant, scenario: &Scenario) -> Outcome {
+    let data = tempfile::tempdir().unwrap();
+    let configs = if scenario.fsync { vec![("flush.messages".to_owned(), "1".to_owned())] } else { Vec::new() };
+    let produced = |address, cpu: &dyn Fn() -> Option<Duration>| {
+        with_topic(address, scenario.partitions, configs.clone(), || drive(address, cpu, scenario))
+    };
+    let ours = |server: Served| produced(server.address, &|| Some(server.cpu()));
+    match contestant {
+        Contestant::Broker => ours(Served::broker(data.path())),
+        Contestant::Profiled(file) => ours(Served::profiled(data.path(), file)),
+        Contestant::Build(file) => ours(Served::build(data.path(), file)),
+        Contestant::Beside(address) => produced(*address, &|| None),
+        Contestant::Bare => {
+            let mut bare = Command::new(std::env::current_exe().unwrap());
+            bare.arg("bare").arg(data.path()).arg(if scenario.fsync { "fsync" } else { "page-cache" });
+            let server = Served::start(&mut bare, "bare://");
+            drive(server.address, &|| Some(server.cpu()), scenario)
         }
-        let of = |value: fn(&(Outcome, Outcome)) -> f64| spread(rounds.iter().map(value).collect());
-        println!("{}", scenario.name);
-        println!("  broker {} MB/s, {} CPU s/GB", of(|round| round.0.mb_per_second), of(|round| round.0.cpu_per_gb));
-        println!("  bare   {} MB/s, {} CPU s/GB", of(|round| round.1.mb_per_second), of(|round| round.1.cpu_per_gb));
-        println!("  share  {}", of(|round| round.0.mb_per_second / round.1.mb_per_second));
     }
 }
 
-#[derive(Clone, Copy)]
-struct Outcome {
-    mb_per_second: f64,
-    cpu_per_gb: f64,
-}
-
-/// Median, and in brackets the least and the most.
-fn spread(mut values: Vec<f64>) -> String {
-    values.sort_by(f64::total_cmp);
-    format!("{:.2} ({:.2}–{:.2})", values[values.len() / 2], values[0], values[values.len() - 1])
-}
-
-fn broker(scenario: &Scenario) -> Outcome {
-    let data = tempfile::tempdir().unwrap();
-    let server = Served::broker(data.path());
-    let configs = if scenario.fsync { vec![("flush.messages".to_owned(), "1".to_owned())] } else { Vec::new() };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let client = Client::connect(ClientOptions::new(&server.address.to_string()).unwrap()).await.unwrap();
-        let partitions = Some(scenario.partitions as i32);
-        let topic = NewTopic { name: TOPIC.into(), partitions, configs, ..Default::default() };
-        Admin::new(client).create_topic(&topic, false).await.unwrap();
-    });
-    drive(&server, scenario)
-}
-
-fn bare(scenario: &Scenario) -> Outcome {
-    let data = tempfile::tempdir().unwrap();
-    let mut bare = Command::new(std::env::current_exe().unwrap());
-    bare.arg("bare").arg(data.path()).arg(if scenario.fsync { "fsync" } else { "page-cache" });
-    drive(&Served::start(bare, "bare://"), scenario)
-}
-
 /// Loads the server for a while.
-fn drive(server: &Served, scenario: &Scenario) -> Outcome {
+fn drive(address: SocketAddr, cpu_of: &dyn Fn() -> Option<Duration>, scenario: &Scenario) -> Outcome {
     let (done, bytes) = (AtomicBool::new(false), AtomicU64::new(0));
-    let (mut cpu, mut took) = (Duration::ZERO, Duration::ZERO);
     std::thread::scope(|threads| {
         for connection in 0..scenario.connections {
             let (done, bytes) = (&done, &bytes);
-            let address = server.address;
             threads.spawn(move || send(address, scenario, connection, done, bytes));
         }
         std::thread::sleep(Duration::from_millis(300));
-        let (begun, cpu_before, bytes_before) = (Instant::now(), server.cpu(), bytes.load(Ordering::Relaxed));
+        let (begun, cpu_before, bytes_before) = (Instant::now(), cpu_of(), bytes.load(Ordering::Relaxed));
         std::thread::sleep(WATCHED);
-        took = begun.elapsed();
-        cpu = server.cpu() - cpu_before;
-        let watched = bytes.load(Ordering::Relaxed) - bytes_before;
+        let (took, watched) = (begun.elapsed(), bytes.load(Ordering::Relaxed) - bytes_before);
+        let cpu = cpu_of().zip(cpu_before).map(|(after, before)| after - before);
         done.store(true, Ordering::Relaxed);
-        bytes.store(watched, Ordering::Relaxed);
-    });
-    let gigabytes = bytes.load(Ordering::Relaxed) as f64 / 1e9;
-    Outcome { mb_per_second: gigabytes * 1e3 / took.as_secs_f64(), cpu_per_gb: cpu.as_secs_f64() / gigabytes }
+        Outcome::of(watched as f64 / 1e9, took, cpu)
+    })
 }
 
 /// Keeps `in_flight` requests on the way; counts record bytes of those that are answered while it is watched.
@@ -167,6 +142,7 @@ fn send(address: SocketAddr, scenario: &Scenario, connection: usize, done: &Atom
         stream.read_exact(&mut length).unwrap();
         answer.resize(u32::from_be_bytes(length) as usize, 0);
         stream.read_exact(&mut answer).unwrap();
+        assert_eq!(answer[ERROR_CODE], [0, 0], "{}: refused", scenario.name);
         if !done.load(Ordering::Relaxed) {
             bytes.fetch_add(scenario.batch_bytes as u64, Ordering::Relaxed);
         }

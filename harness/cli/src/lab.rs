@@ -82,6 +82,9 @@ pub(crate) struct Run {
     /// Writes the same memory again and again, as fio does, instead of walking through 4 MiB of it
     #[arg(long)]
     same_block: bool,
+    /// Measures no roofline, which takes seconds: no cell is a share of it
+    #[arg(long)]
+    no_roofline: bool,
     /// Runs every contestant against itself and says where a difference is seen: each is an error of the lab. Writes no results
     #[arg(long, hide = true)]
     aa: bool,
@@ -205,7 +208,8 @@ impl Run {
         let dirty_limits = DirtyLimits::here();
         let depth = if self.quick { Depth::Quick } else { Depth::Full };
         let lab = ringbench_lab::Lab::new(&self.dir, plan).map_err(|e| e.to_string())?;
-        let roofline = Roofline::measure(&self.dir, depth).map_err(|e| e.to_string())?;
+        let wanted = (!self.no_roofline).then(|| Roofline::measure(&self.dir, depth));
+        let roofline = wanted.transpose().map_err(|e| e.to_string())?;
         let mut live = Live::new();
         let outcome = lab.run(&stop, &mut |event| live.show(&event));
         live.finish();
@@ -229,12 +233,12 @@ impl Run {
             repeats,
             interrupted: outcome.interrupted,
             host,
-            roofline: roofline::parts(&roofline),
+            roofline: roofline.as_ref().map(roofline::parts).unwrap_or_default(),
             dirty_limits,
             overhead,
             system_calls_uncounted: outcome.calls_uncounted.clone(),
             unavailable: unavailable(&outcome),
-            cells: cells(&outcome.cells, &dirty_limits, &roofline),
+            cells: cells(&outcome.cells, &dirty_limits, roofline.as_ref()),
             order: outcome.order,
         };
         results.write(&self.out).map_err(|e| e.to_string())?;
@@ -266,6 +270,9 @@ impl Run {
         }
         if self.same_block {
             command.push_str(" --same-block");
+        }
+        if self.no_roofline {
+            command.push_str(" --no-roofline");
         }
         if let Some(repeats) = self.repeats {
             command.push_str(&format!(" --repeats {repeats}"));
@@ -342,7 +349,7 @@ fn overhead(outcome: &Outcome) -> Vec<LabOverhead> {
     Overhead::of(outcome).iter().map(named).collect()
 }
 
-fn cells(outcomes: &[CellOutcome], limits: &DirtyLimits, roofline: &Roofline) -> Vec<LabCell> {
+fn cells(outcomes: &[CellOutcome], limits: &DirtyLimits, roofline: Option<&Roofline>) -> Vec<LabCell> {
     let mut cells: Vec<LabCell> = outcomes.iter().map(|outcome| cell(outcome, limits, roofline)).collect();
     for ranked in rank(outcomes).into_iter().flat_map(|ranking| ranking.ranked) {
         if let Some(cell) = cells.get_mut(ranked.cell) {
@@ -352,7 +359,7 @@ fn cells(outcomes: &[CellOutcome], limits: &DirtyLimits, roofline: &Roofline) ->
     cells
 }
 
-fn cell(outcome: &CellOutcome, limits: &DirtyLimits, roofline: &Roofline) -> LabCell {
+fn cell(outcome: &CellOutcome, limits: &DirtyLimits, roofline: Option<&Roofline>) -> LabCell {
     let samples: Vec<_> = outcome.samples.iter().flatten().collect();
     let of = |value: &dyn Fn(&ringbench_lab::Sample) -> f64| {
         Interval::of(&samples.iter().map(|sample| value(sample)).collect::<Vec<_>>())
@@ -422,7 +429,9 @@ fn cell(outcome: &CellOutcome, limits: &DirtyLimits, roofline: &Roofline) -> Lab
         regime: samples.iter().filter_map(|run| Regime::of(&run.write_back, limits)).max().map(|one| one.to_string()),
         syncs,
         sync_us: (syncs > 0).then(|| sync_time.as_secs_f64() * 1e6 / syncs as f64),
-        roofline_share: moved.and_then(|moved| roofline_share(&setting, moved.median * 1e6, roofline, cpus)),
+        roofline_share: moved
+            .zip(roofline)
+            .and_then(|(moved, roofline)| roofline_share(&setting, moved.median * 1e6, roofline, cpus)),
         failure: outcome.failure.clone(),
     }
 }

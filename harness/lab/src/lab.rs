@@ -95,7 +95,6 @@ impl Lab {
     /// Runs the plan until its end, or until `stop` is set: what was measured by then is kept.
     pub fn run(&self, stop: &AtomicBool, on_event: &mut dyn FnMut(Event<'_>)) -> Outcome {
         let (cells, unavailable) = self.available();
-        self.touch_memory(stop);
         let cells = rates::resolve(cells, |contestant, setting| self.speed(contestant, setting, stop));
         let rounds = self.plan.repeats;
         let of = cells.len() * rounds;
@@ -145,7 +144,7 @@ impl Lab {
         }
         let Cell { contestant, setting } = outcome.cell;
         if setting.fills_memory() {
-            self.touch_memory(stop);
+            self.touch_memory(&setting, stop);
         }
         match contestant.run(&setting, &self.bench(self.plan.budget_of(&setting), stop)) {
             // A run that was cut short says nothing.
@@ -203,10 +202,11 @@ impl Lab {
     }
 
     /// The first use of fresh memory is several times slower than any other, on a virtual machine above all, which gives what is
-    /// free for two seconds back to its host: who runs next must not pay for that. So the plan's bytes are written and forgotten.
-    /// Without it a contestant that appends 256 KiB at a time showed 0.3 to 5 GB/s, as its turn came.
-    fn touch_memory(&self, stop: &AtomicBool) {
-        let setting = WriteSetting { size_bytes: 1 << 20, ..write::PLAIN };
+    /// free for two seconds back to its host: who runs next must not pay for that. So what the run may write is written and
+    /// forgotten, in appends of the same size, which take the same blocks of memory. Without it a contestant that appends 256 KiB at
+    /// a time showed 0.3 to 5 GB/s, as its turn came.
+    fn touch_memory(&self, setting: &Setting, stop: &AtomicBool) {
+        let setting = WriteSetting { size_bytes: setting.size_bytes(), ..write::PLAIN };
         let budget = Budget { duration: Duration::from_secs(60), ..self.plan.budget };
         let _ = write::run(write::PLAINEST, &setting, &self.bench(budget, stop));
     }

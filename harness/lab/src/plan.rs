@@ -69,7 +69,7 @@ const PIPELINED: usize = 5;
 /// How many appends share a sync, and a call, where they are queued.
 const QUEUED: usize = 16;
 /// Percent of what the fastest does: the latency–load curve.
-const LOADS: [u8; 4] = [25, 50, 75, 90];
+const LOADS: [u8; 3] = [50, 75, 90];
 const QUICK_LOADS: [u8; 2] = [25, 75];
 /// Appends a second of a host that has nothing to do.
 const IDLE: f64 = 200.0;
@@ -233,7 +233,7 @@ fn write_settings(options: &PlanOptions) -> Vec<WriteSetting> {
         for setting in at(&[64 * KIB], middle).chain(at(&[4 * KIB], durable)) {
             let prepared = [Preparation::Allocate, Preparation::Prewritten];
             settings.extend(prepared.map(|prepare| WriteSetting { prepare, ..setting }));
-            settings.extend([4, 16].map(|writers| WriteSetting { writers, ..setting }));
+            settings.extend([4, 16, 64].map(|writers| WriteSetting { writers, ..setting }));
         }
     }
     let whole = options.larger_than_memory.map(|memory| memory + memory / 4);

@@ -3,6 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
+/// Appends from this size on take memory in blocks large enough for a host to take back while they are free.
+const LARGE_BYTES: usize = 16 << 10;
+/// More than this is not touched before it is written: a run of so many bytes meets fresh memory whatever was done before.
+const MOST_TOUCHED: u64 = 512 << 20;
+
 /// What is asked of a strategy. Cells of one setting are ranked against each other.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Setting {
@@ -137,7 +142,8 @@ impl Setting {
     pub(crate) fn fills_memory(&self) -> bool {
         let Setting::Write(setting) = self else { return false };
         let is_unsynced = matches!(setting.sync, SyncPolicy::None | SyncPolicy::Interval(_));
-        is_unsynced && setting.load == Load::Saturated && setting.bytes.is_none() && setting.size_bytes > 64 << 10
+        let takes_long = setting.bytes.is_some_and(|bytes| bytes > MOST_TOUCHED);
+        is_unsynced && setting.load == Load::Saturated && !takes_long && setting.size_bytes >= LARGE_BYTES
     }
 
     /// The same at another load, where the family has more than one.

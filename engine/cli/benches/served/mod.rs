@@ -1,5 +1,7 @@
 //! A server in a process of its own, seen from outside: its address, its processor time, its memory.
 
+pub mod rounds;
+
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -24,7 +26,7 @@ pub struct Served {
 
 impl Served {
     /// Starts a process whose first line has its address behind `mark`.
-    pub fn start(mut command: Command, mark: &str) -> Served {
+    pub fn start(command: &mut Command, mark: &str) -> Served {
         let begun = Instant::now();
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
@@ -36,9 +38,24 @@ impl Served {
 
     /// A broker on a free port.
     pub fn broker(data: &Path) -> Served {
-        let mut serve = Command::new(env!("CARGO_BIN_EXE_ringlog"));
-        serve.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data).env("RINGLOG_LOG", "warn");
-        Served::start(serve, "kafka://")
+        Served::ringlog(env!("CARGO_BIN_EXE_ringlog").as_ref(), data, &[])
+    }
+
+    /// The same by another build of it.
+    pub fn build(data: &Path, ringlog: &Path) -> Served {
+        Served::ringlog(ringlog, data, &[])
+    }
+
+    /// A broker that goes by this host profile.
+    pub fn profiled(data: &Path, profile: &Path) -> Served {
+        let setting = format!("io.profile={}", profile.display());
+        Served::ringlog(env!("CARGO_BIN_EXE_ringlog").as_ref(), data, &["--set", &setting])
+    }
+
+    fn ringlog(ringlog: &Path, data: &Path, arguments: &[&str]) -> Served {
+        let mut serve = Command::new(ringlog);
+        serve.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
+        Served::start(serve.args(arguments).env("RINGLOG_LOG", "warn"), "kafka://")
     }
 
     /// User and system time: fields 14 and 15 of proc(5)'s stat, in hundredths of a second.
@@ -69,18 +86,25 @@ impl Drop for Served {
     }
 }
 
-/// A Produce request with one batch of records of a kilobyte or less, whole with its length.
+/// A Produce request with one such batch, whole with its length.
 pub fn frame(partition: usize, batch_bytes: usize) -> Vec<u8> {
-    let value = vec![b'x'; batch_bytes.min(1000)];
-    let mut batch = BatchBuilder::new(Compression::None);
-    let now_ms = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64;
-    while batch.is_empty() || batch.fits(batch_bytes, None, Some(&value), &[]) {
-        batch.append(now_ms, None, Some(&value), &[]).unwrap();
-    }
-    let batch = batch.build().unwrap();
+    let (batch, _) = batch(batch_bytes);
     let records = Some(Records::Here(Blob::Borrowed(&batch)));
     let partition_data = vec![PartitionProduceData { index: partition as i32, records }];
     let topic_data = vec![TopicProduceData { name: TOPIC.into(), partition_data, ..Default::default() }];
     let request = ProduceRequest { transactional_id: None, acks: -1, timeout_ms: 30_000, topic_data };
     encode_request(&request, VERSION, 1, Some("bench")).unwrap().to_vec()
+}
+
+/// A batch of records of a kilobyte or less, and how many they are.
+pub fn batch(batch_bytes: usize) -> (Vec<u8>, usize) {
+    let value = vec![b'x'; batch_bytes.min(1000)];
+    let mut batch = BatchBuilder::new(Compression::None);
+    let now_ms = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64;
+    let mut records = 0;
+    while batch.is_empty() || batch.fits(batch_bytes, None, Some(&value), &[]) {
+        batch.append(now_ms, None, Some(&value), &[]).unwrap();
+        records += 1;
+    }
+    (batch.build().unwrap().to_vec(), records)
 }
