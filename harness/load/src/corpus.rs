@@ -73,6 +73,11 @@ impl Corpus {
         &self.records[usize::try_from(n % self.records.len() as u64).unwrap_or(0)]
     }
 
+    /// All of it, record after record.
+    pub(crate) fn text(&self) -> impl Iterator<Item = u8> {
+        self.records.iter().flat_map(|record| record.iter().copied())
+    }
+
     /// Mean length of a record.
     #[must_use]
     pub fn mean_bytes(&self) -> f64 {

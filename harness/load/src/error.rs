@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ringlog_client::ClientError;
 
+use crate::STAMP_BYTES;
 use crate::workload::Problem;
 
 /// What ends a measurement. Each names the value and the remedy.
@@ -49,6 +50,47 @@ pub enum LoadError {
     /// The broker refused, or is gone.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// A target that no driver goes to.
+    #[error(
+        "--target {url}: {reason}: write kafka://HOST:PORT (several brokers with commas), or null:// for the generator alone"
+    )]
+    Target {
+        /// As it was written.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A setting that the driver does not have, or not with this value.
+    #[error("{name}={value}: {allowed}")]
+    Setting {
+        /// Its name, as Kafka has it.
+        name: String,
+        /// What it was to be.
+        value: String,
+        /// What is allowed.
+        allowed: String,
+    },
+    /// A value that has no room for the ledger's stamp.
+    #[error(
+        "records of {bytes} bytes have no room for sequence and checksum, which take {STAMP_BYTES}: make them larger, or set verify to \
+         false"
+    )]
+    TooShort {
+        /// Bytes of a value.
+        bytes: usize,
+    },
+    /// The kernel's timer refused.
+    #[error("the timer that says when a record is due: {0}")]
+    Timer(#[source] io::Error),
+    /// A thread can't wait for sockets and timers.
+    #[error("a load thread can't begin: {0}: raise its limit of open files (ulimit -n)")]
+    Runtime(#[source] io::Error),
+    /// A load thread went home because another one could not begin.
+    #[error("a load thread did not begin, since another one could not")]
+    NotBegun,
+    /// A load thread panicked: a fault of ringbench.
+    #[error("a load thread panicked, which is a fault of ringbench: its words stand above; please report them")]
+    Panicked,
 }
 
 impl LoadError {

@@ -4,7 +4,7 @@ use ringlog_record::crc32c;
 use serde::Serialize;
 
 /// In front of every value: the CRC-32C of all that follows it, then run, partition and sequence number.
-pub const STAMP_BYTES: usize = CRC_BYTES + 4 + 4 + 8;
+const STAMP_BYTES: usize = CRC_BYTES + 4 + 4 + 8;
 const CRC_BYTES: usize = 4;
 
 /// The books of one topic, which this run alone writes, each partition from one producer.

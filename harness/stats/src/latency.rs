@@ -36,8 +36,13 @@ impl Default for Latencies {
 impl Latencies {
     /// Records one.
     pub fn record(&mut self, latency: Duration) {
+        self.record_ns(u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    /// Records one of so many nanoseconds; 0 counts as 1.
+    pub fn record_ns(&mut self, nanoseconds: u64) {
         // An auto-resizing histogram takes every 64-bit value.
-        let _ = self.histogram.record(u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX).max(1));
+        let _ = self.histogram.record(nanoseconds.max(1));
     }
 
     /// Adds another measurement's samples.

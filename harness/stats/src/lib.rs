@@ -17,7 +17,7 @@ pub use host::Host;
 pub use interval::{Interval, distinguishable, ratio};
 pub use latency::{Latencies, Percentile, QUOTED};
 pub use pace::Pace;
-pub use process::{cpu_time, ring_threads};
+pub use process::{cpu_time, listener, process_cost, resident_bytes, ring_threads, written_bytes};
 pub use roofline::{Depth, Roofline};
 pub use system_calls::SystemCalls;
 pub use write_back::{DirtyLimits, WriteBack};

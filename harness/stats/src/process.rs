@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use crate::Cost;
+
 /// Linux counts processor time for user space in hundredths of a second (proc(5), `USER_HZ`).
 const TICK: Duration = Duration::from_millis(10);
 /// utime and stime, counted from the field behind the command's name.
 const UTIME: usize = 11;
+/// `TCP_LISTEN`, as /proc/net/tcp has it.
+const LISTENS: &str = "0A";
 
 /// Processor time, user and system, that process `pid` has used; `None` when it is gone.
 #[must_use]
@@ -15,6 +19,67 @@ pub fn cpu_time(pid: u32) -> Option<Duration> {
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let ticks = |index: usize| fields.get(index)?.parse::<u32>().ok();
     Some(TICK * (ticks(UTIME)? + ticks(UTIME + 1)?))
+}
+
+/// What process `pid` has cost so far; `None` when it is gone. Processor time in steps of 10 ms; context switches of the threads that
+/// live, where the kernel lets one see them.
+#[must_use]
+pub fn process_cost(pid: u32) -> Option<Cost> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let seconds = |index: usize| Some((TICK * fields.get(index)?.parse::<u32>().ok()?).as_secs_f64());
+    let mut cost = Cost { user_seconds: seconds(UTIME)?, system_seconds: seconds(UTIME + 1)?, ..Cost::default() };
+    for thread in std::fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten() {
+        let status = std::fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+        let count = |name: &str| -> u64 {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            line.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
+        };
+        cost.voluntary_switches += count("voluntary_ctxt_switches:");
+        cost.involuntary_switches += count("nonvoluntary_ctxt_switches:");
+    }
+    Some(cost)
+}
+
+/// Bytes that process `pid` has caused to be written to disks, most of them later (`write_bytes` of /proc/PID/io): what it has put
+/// into the page cache for files. `None` when it is gone, or not ours to see.
+#[must_use]
+pub fn written_bytes(pid: u32) -> Option<u64> {
+    let io = std::fs::read_to_string(format!("/proc/{pid}/io")).ok()?;
+    io.lines().find_map(|line| line.strip_prefix("write_bytes:"))?.trim().parse().ok()
+}
+
+/// Memory of process `pid` that is in memory, shared pages included; `None` when it is gone.
+#[must_use]
+pub fn resident_bytes(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
+}
+
+/// The process of this host that listens on a TCP port; `None` where there is none, or where it is not ours to see.
+#[must_use]
+pub fn listener(port: u16) -> Option<u32> {
+    let mut sockets = Vec::new();
+    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
+        let table = std::fs::read_to_string(table).unwrap_or_default();
+        for line in table.lines().skip(1) {
+            // sl, local address, remote address, state, queues, timer, retransmits, uid, timeout, inode (proc(5)).
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let [_, local, _, state, _, _, _, _, _, inode, ..] = fields[..] else { continue };
+            let of_port = local.rsplit_once(':').and_then(|(_, port)| u16::from_str_radix(port, 16).ok());
+            if state == LISTENS && of_port == Some(port) {
+                sockets.push(format!("socket:[{inode}]"));
+            }
+        }
+    }
+    let processes = std::fs::read_dir("/proc").ok()?.flatten();
+    let mut numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    numbers.find(|pid| {
+        let files = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        let mut targets = files.filter_map(|file| std::fs::read_link(file.path()).ok());
+        targets.any(|target| sockets.iter().any(|socket| target.as_os_str() == socket.as_str()))
+    })
 }
 
 /// How many threads the kernel runs for the rings of this process at this moment: workers of io-wq and pollers of SQPOLL
@@ -44,6 +109,25 @@ mod tests {
         disk.write_all_at(&file, vec![vec![0; 4096].into()], 0).await.unwrap();
         disk.sync_data(&file).await.unwrap();
         assert_eq!(ring_threads() > 0, disk.backend() == Backend::Uring, "{choice:?}");
+    }
+
+    #[test]
+    fn who_listens_is_found_by_the_port_and_nobody_where_nobody_does() {
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = socket.local_addr().unwrap().port();
+        assert_eq!(listener(port), Some(std::process::id()));
+        drop(socket);
+        assert_eq!(listener(port), None);
+    }
+
+    #[test]
+    fn this_process_has_memory_and_its_thread_has_waited() {
+        let own = std::process::id();
+        std::thread::sleep(Duration::from_millis(1));
+        let cost = process_cost(own).unwrap();
+        assert!(cost.voluntary_switches > 0 && resident_bytes(own).unwrap() > 1 << 20, "{cost:?}");
+        assert!(written_bytes(own).is_some());
+        assert_eq!((process_cost(u32::MAX), resident_bytes(u32::MAX), written_bytes(u32::MAX)), (None, None, None));
     }
 
     #[test]

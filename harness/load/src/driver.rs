@@ -1,0 +1,163 @@
+//! Drivers: how records get to a target, and back.
+//!
+//! A driver is made for one cell on one target. Load threads ask it for producers and consumers; these stay on the thread that asked,
+//! a tokio runtime of one thread, and need not be `Send`. Nothing is boxed for a record: a driver's futures are its own types.
+
+mod kafka_settings;
+mod native;
+mod null;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::time::Duration;
+
+use crate::LoadError;
+use crate::workload::Durability;
+
+pub use self::native::{NativeConsumer, NativeDriver, NativeProducer, NativeReceipt};
+pub use self::null::NullDriver;
+
+/// A way to one target, made for one cell.
+pub trait Driver: Sync {
+    /// One sender of records.
+    type Producer: Produce + 'static;
+    /// One reader of records.
+    type Consumer: Consume + 'static;
+
+    /// What it does, for tables that compare only what can be compared.
+    fn declares(&self) -> Declaration;
+
+    /// Makes the topics (queues, streams), empty, with the durability that the cell asks for.
+    ///
+    /// # Errors
+    /// [`LoadError`] when the target is not there or refuses.
+    fn prepare(&self, layout: &Layout) -> impl Future<Output = Result<(), LoadError>>;
+
+    /// A connected producer of this topic, one of [`Layout::topics`].
+    ///
+    /// # Errors
+    /// As [`Self::prepare`].
+    fn producer(&self, layout: &Layout, topic: usize) -> impl Future<Output = Result<Self::Producer, LoadError>>;
+
+    /// A connected consumer, which reads these slots from their first record. Each subscription gets every record once; its
+    /// consumers share the slots among them.
+    ///
+    /// # Errors
+    /// As [`Self::prepare`].
+    fn consumer(
+        &self,
+        layout: &Layout,
+        subscription: u32,
+        slots: &[u32],
+    ) -> impl Future<Output = Result<Self::Consumer, LoadError>>;
+
+    /// Bytes that the target stores for the topics, which is what went over the wire; `None` where it can't be told.
+    fn stored_bytes(&self, layout: &Layout) -> impl Future<Output = Option<u64>>;
+
+    /// Removes the topics.
+    ///
+    /// # Errors
+    /// As [`Self::prepare`].
+    fn remove(&self, layout: &Layout) -> impl Future<Output = Result<(), LoadError>>;
+}
+
+/// One sender of records.
+pub trait Produce {
+    /// Resolves when the target has acknowledged the record, or refused it. Receipts of one slot are looked at in the order of their
+    /// records.
+    type Receipt: Future<Output = Result<(), LoadError>> + Unpin + 'static;
+
+    /// Hands over a record. Waits only while the target, or the driver's own buffer, takes no more.
+    ///
+    /// # Errors
+    /// The record was refused, and nothing of it was sent.
+    fn send(&mut self, record: Outgoing<'_>) -> impl Future<Output = Result<Self::Receipt, LoadError>>;
+
+    /// No record is due for the moment, or ever: a driver that collects records for one write, without a linger of its own, writes
+    /// what it has.
+    fn idle(&mut self);
+}
+
+/// One reader of records.
+pub trait Consume {
+    /// Waits for records, at most for `wait`, and gives each to `each`: its slot, and its value. A record that is there but can't be
+    /// read has an empty value.
+    ///
+    /// # Errors
+    /// [`LoadError`] when the target refuses or is gone. The next call tries again.
+    fn poll(&mut self, wait: Duration, each: impl FnMut(u32, &[u8])) -> impl Future<Output = Result<(), LoadError>>;
+}
+
+/// A record on its way out. It borrows: a driver copies what it keeps.
+#[derive(Debug, Clone, Copy)]
+pub struct Outgoing<'a> {
+    /// Where to.
+    pub slot: u32,
+    /// Its key.
+    pub key: Option<&'a [u8]>,
+    /// Its value, stamp included.
+    pub value: &'a [u8],
+}
+
+/// The topics of one cell. Their partitions are numbered through as *slots*: those of the first topic, then those of the second.
+/// For a peer without partitions a slot is a queue or stream of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// Names, which no other run uses.
+    pub topics: Vec<String>,
+    /// Partitions of each.
+    pub partitions: u32,
+}
+
+impl Layout {
+    /// How many slots.
+    #[must_use]
+    pub fn slots(&self) -> u32 {
+        self.topics.len() as u32 * self.partitions
+    }
+
+    /// Topic and partition of a slot.
+    #[must_use]
+    pub fn place(&self, slot: u32) -> (&str, u32) {
+        let topic = self.topics.get((slot / self.partitions) as usize);
+        (topic.map_or("", String::as_str), slot % self.partitions)
+    }
+
+    /// The first slot of a topic.
+    #[must_use]
+    pub fn first_slot(&self, topic: usize) -> u32 {
+        topic as u32 * self.partitions
+    }
+}
+
+/// What a driver does. A table never mixes durability, nor who waits for answers with who does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declaration {
+    /// Its name: `native`, `librdkafka`, `engine`, `null`, or the peer's.
+    pub driver: &'static str,
+    /// What an acknowledgement has behind it.
+    pub durability: Durability,
+    /// Copies of each record.
+    pub replication: u32,
+    /// Whose answer counts as an acknowledgement.
+    pub ack: Ack,
+    /// Requests, or records, that wait for their answers at the same time on a connection; `None`: as many as fit the buffer.
+    pub pipelining: Option<u32>,
+    /// Connections to the target.
+    pub connections: u32,
+    /// All settings of its client, defaults included, by the client's own names.
+    pub settings: BTreeMap<String, String>,
+}
+
+/// Whose answer counts as an acknowledgement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ack {
+    /// Nobody's: a record counts when it was handed to the kernel.
+    None,
+    /// One server's.
+    Leader,
+    /// That of most replicas.
+    Quorum,
+    /// That of all replicas in sync.
+    All,
+}

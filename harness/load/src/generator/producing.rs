@@ -1,0 +1,276 @@
+//! A producer at work: what it sends, where to, and when.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::task::{JoinHandle, spawn_local};
+
+use super::desk::{Desk, Hall};
+use super::lane::{Flow, Lane};
+use super::router::Router;
+use super::window::nanoseconds;
+use crate::arrival::Schedule;
+use crate::driver::{Outgoing, Produce};
+use crate::payload::{Cutter, Pool};
+use crate::sequences::Sequences;
+use crate::stamp::{STAMP_BYTES, Salt, Stamp};
+use crate::workload::{Arrival, CellSpec};
+use crate::{LoadError, monotonic_ns};
+
+/// A producer that is early sleeps at least so long, and sends together what is due by then: each waking costs some 5 µs of a
+/// processor that the target needs too.
+const SHORTEST_SLEEP_NS: u64 = 50_000;
+/// How often one that waits looks whether the cell was cut short.
+const LOOK: Duration = Duration::from_millis(100);
+/// Records between two chances for the other tasks of the thread.
+const TURN: u64 = 64;
+/// After a refusal, where no rate says when to go on.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// What a producer is to do.
+#[derive(Debug, Clone)]
+pub(crate) struct Task {
+    /// Its number among all producers.
+    pub(crate) number: u32,
+    /// Of all producers.
+    pub(crate) producers: u32,
+    /// Its topic's first slot.
+    pub(crate) first_slot: u32,
+    /// Tells this run's records from others'.
+    pub(crate) run: u32,
+    /// Decides the times of random arrival, and random keys.
+    pub(crate) seed: u64,
+    /// How long after the end of the load receipts are waited for.
+    pub(crate) patience: Duration,
+}
+
+/// What a producer did on one slot.
+#[derive(Debug)]
+pub(crate) struct LaneBooks {
+    pub(crate) producer: u32,
+    pub(crate) slot: u32,
+    pub(crate) sent: u64,
+    pub(crate) acked: Sequences,
+}
+
+/// Sends as the cell says, then waits for the receipts.
+pub(crate) async fn produce<P: Produce>(
+    mut producer: P,
+    task: Task,
+    cell: Arc<CellSpec>,
+    pool: Arc<Pool>,
+    desk: Rc<Desk>,
+    hall: Arc<Hall>,
+) -> Vec<LaneBooks> {
+    let mut sender = Sender::<P>::new(&task, &cell, &pool, desk, hall);
+    if let Err(error) = sender.send_all(&mut producer, &task, &cell).await {
+        sender.hall.trouble(|| error.to_string());
+    }
+    producer.idle();
+    sender.receipts(&task).await
+}
+
+struct Sender<'a, P: Produce> {
+    desk: Rc<Desk>,
+    hall: Arc<Hall>,
+    pool: &'a Pool,
+    cutter: Cutter,
+    router: Router,
+    /// By partition.
+    lanes: Vec<Option<OpenLane<P::Receipt>>>,
+    flow: Rc<Flow>,
+    value: Vec<u8>,
+    task: &'a Task,
+    stamped: bool,
+    /// When the target last let it go on.
+    free_ns: u64,
+}
+
+struct OpenLane<R> {
+    lane: Rc<Lane<R>>,
+    salt: Salt,
+    settling: JoinHandle<()>,
+}
+
+impl<'a, P: Produce> Sender<'a, P> {
+    fn new(task: &'a Task, cell: &CellSpec, pool: &'a Pool, desk: Rc<Desk>, hall: Arc<Hall>) -> Sender<'a, P> {
+        let stamp_bytes = if cell.verify { STAMP_BYTES } else { 0 };
+        Sender {
+            desk,
+            hall,
+            pool,
+            cutter: Cutter::new(pool, task.number, cell.message_bytes.saturating_sub(stamp_bytes)),
+            router: Router::new(task, cell),
+            lanes: std::iter::repeat_with(|| None).take(cell.partitions_per_topic as usize).collect(),
+            flow: Rc::default(),
+            value: Vec::with_capacity(cell.message_bytes),
+            task,
+            stamped: cell.verify,
+            free_ns: 0,
+        }
+    }
+
+    /// Until the window's end: everything that is due by then, however late.
+    async fn send_all(&mut self, producer: &mut P, task: &Task, cell: &CellSpec) -> Result<(), LoadError> {
+        let mut schedule = Schedule::new(cell.arrival, task.number, task.producers, task.seed);
+        let window = self.desk.window;
+        self.sleep_until(window.load_ns).await?;
+        let (mut sent, mut goes_on) = (0u64, true);
+        loop {
+            goes_on &= !self.hall.is_cut_short();
+            if let Arrival::Closed { in_flight } = cell.arrival
+                && !self.flow.is_below(in_flight)
+            {
+                producer.idle();
+                let below = poll_fn(|context| self.flow.poll_below(in_flight, context));
+                goes_on &= self.unless_late(below).await.is_some();
+            }
+            let mut now_ns = monotonic_ns();
+            let scheduled_ns = schedule.next_ns();
+            let due_ns = scheduled_ns.map_or(now_ns, |due_ns| window.load_ns + due_ns);
+            if due_ns >= window.end_ns || !goes_on && scheduled_ns.is_none() {
+                return Ok(());
+            }
+            if goes_on && due_ns > now_ns {
+                producer.idle();
+                self.sleep_until(due_ns.max(now_ns + SHORTEST_SLEEP_NS)).await?;
+                now_ns = monotonic_ns();
+            }
+            if !goes_on || self.hall.is_cut_short() {
+                self.desk.tally.borrow_mut().gave_up(due_ns);
+                continue;
+            }
+            match self.send(producer, due_ns, now_ns).await {
+                Sent::Yes => sent += 1,
+                Sent::Refused if scheduled_ns.is_none() => tokio::time::sleep(PAUSE).await,
+                Sent::Refused => {}
+                Sent::Stuck => {
+                    goes_on = false;
+                    self.desk.tally.borrow_mut().gave_up(due_ns);
+                }
+            }
+            if sent.is_multiple_of(TURN) {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    async fn send(&mut self, producer: &mut P, due_ns: u64, sent_ns: u64) -> Sent {
+        let (partition, key) = self.router.next();
+        let slot = self.task.first_slot + partition;
+        let text = self.cutter.next(self.pool);
+        let Some(place) = self.lanes.get_mut(partition as usize) else { return Sent::Stuck };
+        let OpenLane { lane, salt, .. } =
+            place.get_or_insert_with(|| OpenLane::new(self.task.run, slot, &self.desk, &self.hall, &self.flow));
+        let (lane, salt) = (Rc::clone(lane), *salt);
+        if self.stamped {
+            let stamp = Stamp { producer: self.task.number, sequence: lane.next_sequence(), due_ns };
+            stamp.write(salt, text, &mut self.value);
+        } else {
+            self.value.clear();
+            self.value.extend_from_slice(text);
+        }
+        let free_ns = self.free_ns;
+        let record = Outgoing { slot, key: key.as_ref().map(|key| &key[..]), value: &self.value };
+        let mut send = pin!(producer.send(record));
+        // Most sends need no waiting, nor a look at the time after it.
+        let mut outcome = poll_fn(|context| Poll::Ready(send.as_mut().poll(context))).await;
+        if outcome.is_pending() {
+            match self.unless_late(send).await {
+                Some(done) => outcome = Poll::Ready(done),
+                None => return Sent::Stuck,
+            }
+            self.free_ns = monotonic_ns();
+        }
+        let mut tally = self.desk.tally.borrow_mut();
+        tally.sent(due_ns, sent_ns, free_ns);
+        match outcome {
+            Poll::Ready(Ok(receipt)) => {
+                drop(tally);
+                self.flow.sent();
+                lane.push(due_ns, sent_ns, self.value.len() as u32, receipt);
+                Sent::Yes
+            }
+            Poll::Ready(Err(error)) => {
+                tally.refused += 1;
+                tally.refusal(|| error.to_string());
+                Sent::Refused
+            }
+            Poll::Pending => Sent::Stuck,
+        }
+    }
+
+    /// The outcome, unless the cell is cut short, or over for longer than one is patient.
+    async fn unless_late<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        let mut future = pin!(future);
+        let deadline_ns = self.deadline_ns();
+        loop {
+            if let Ok(outcome) = tokio::time::timeout(LOOK, future.as_mut()).await {
+                return Some(outcome);
+            }
+            if self.hall.is_cut_short() || monotonic_ns() >= deadline_ns {
+                return None;
+            }
+        }
+    }
+
+    fn deadline_ns(&self) -> u64 {
+        self.desk.window.end_ns.saturating_add(nanoseconds(self.task.patience))
+    }
+
+    /// Sleeps in pieces: a cell may be cut short meanwhile.
+    async fn sleep_until(&self, at_ns: u64) -> Result<(), LoadError> {
+        loop {
+            let now_ns = monotonic_ns();
+            if now_ns >= at_ns || self.hall.is_cut_short() {
+                return Ok(());
+            }
+            let piece_ns = at_ns.min(now_ns + nanoseconds(LOOK));
+            self.desk.timer.sleep_until(piece_ns).await.map_err(LoadError::Timer)?;
+        }
+    }
+
+    /// Waits for the receipts that are out, and closes the books.
+    async fn receipts(self, task: &Task) -> Vec<LaneBooks> {
+        let deadline_ns = match self.hall.is_cut_short() {
+            true => monotonic_ns() + nanoseconds(task.patience.min(Duration::from_secs(1))),
+            false => self.deadline_ns(),
+        };
+        let open = self.lanes.into_iter().enumerate().filter_map(|(partition, open)| Some((partition as u32, open?)));
+        let open: Vec<_> = open.collect();
+        open.iter().for_each(|(_, open)| open.lane.close());
+        let mut books = Vec::with_capacity(open.len());
+        for (partition, OpenLane { lane, mut settling, .. }) in open {
+            let left = Duration::from_nanos(deadline_ns.saturating_sub(monotonic_ns()));
+            if tokio::time::timeout(left, &mut settling).await.is_err() {
+                settling.abort();
+            }
+            let (sent, acked) = lane.books();
+            books.push(LaneBooks { producer: task.number, slot: task.first_slot + partition, sent, acked });
+        }
+        books
+    }
+}
+
+/// What became of handing a record over.
+enum Sent {
+    Yes,
+    Refused,
+    /// The target takes no more.
+    Stuck,
+}
+
+impl<R: Future<Output = Result<(), LoadError>> + Unpin + 'static> OpenLane<R> {
+    fn new(run: u32, slot: u32, desk: &Rc<Desk>, hall: &Arc<Hall>, flow: &Rc<Flow>) -> OpenLane<R> {
+        let lane = Rc::new(Lane::new());
+        let (settled, desk, hall, flow) = (Rc::clone(&lane), Rc::clone(desk), Arc::clone(hall), Rc::clone(flow));
+        let settling = spawn_local(async move {
+            poll_fn(|context| settled.settle(context, &desk, &hall, &flow)).await;
+        });
+        OpenLane { lane, salt: Salt::new(run, slot), settling }
+    }
+}

@@ -1,0 +1,159 @@
+//! Who is measured: a URL, and which driver goes there.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+
+use ringbench_stats::listener;
+use ringlog_client::{Address, Admin, Client, ClientOptions, ConfigResource};
+
+use crate::LoadError;
+use crate::driver::{NativeDriver, NullDriver};
+use crate::generator::{Conditions, Outcome, run_cell};
+use crate::workload::CellSpec;
+
+/// Where to, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// Brokers that speak Kafka's protocol, reached by the native client: `host:port`, several with commas.
+    Kafka(String),
+    /// Nothing: what the generator itself can do.
+    Null,
+}
+
+/// What a target says of itself, or what is seen of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Described {
+    /// What it is, with its version where that can be seen.
+    pub product: String,
+    /// Its settings as it runs with them, defaults included; nothing where it does not tell.
+    pub config: BTreeMap<String, String>,
+    /// The command that started its process, where that is on this host.
+    pub command: Option<String>,
+    /// Its process, where that is on this host.
+    pub pid: Option<u32>,
+}
+
+impl Target {
+    /// Asks it what it is.
+    ///
+    /// # Errors
+    /// [`LoadError::Client`] when nobody is there.
+    pub fn describe(&self) -> Result<Described, LoadError> {
+        match self {
+            Target::Null => Ok(Described { product: "null sink".to_owned(), ..Described::default() }),
+            Target::Kafka(bootstrap) => {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                let config = runtime.map_err(LoadError::Runtime)?.block_on(broker_config(bootstrap))?;
+                let pid = self.pid();
+                let command = pid.map(command_line).filter(|words| !words.is_empty());
+                let product = product(command.as_deref().unwrap_or_default());
+                Ok(Described { product, config, command: command.map(|words| words.join(" ")), pid })
+            }
+        }
+    }
+
+    /// The process behind it, where that is on this host and ours to see.
+    fn pid(&self) -> Option<u32> {
+        let Target::Kafka(bootstrap) = self else { return None };
+        let address = Address::list(bootstrap).ok()?.into_iter().next()?;
+        let is_local = matches!(&*address.host, "localhost" | "::1") || address.host.starts_with("127.");
+        is_local.then(|| listener(address.port))?
+    }
+
+    /// Runs a cell on it.
+    ///
+    /// # Errors
+    /// Those of [`run_cell`] and of its driver.
+    pub fn run(&self, cell: &CellSpec, conditions: &Conditions) -> Result<Outcome, LoadError> {
+        match self {
+            Target::Kafka(bootstrap) => run_cell(&NativeDriver::new(bootstrap, cell)?, cell, conditions),
+            Target::Null => run_cell(&NullDriver, cell, conditions),
+        }
+    }
+}
+
+async fn broker_config(bootstrap: &str) -> Result<BTreeMap<String, String>, LoadError> {
+    let admin = Admin::new(Client::connect(ClientOptions::new(bootstrap)?).await?);
+    let cluster = admin.cluster().await?;
+    let Some(broker) = cluster.brokers.keys().next() else { return Ok(BTreeMap::new()) };
+    // Some brokers of the protocol don't tell.
+    let entries = admin.configs(&ConfigResource::Broker(*broker)).await.unwrap_or_default();
+    Ok(entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect())
+}
+
+fn command_line(pid: u32) -> Vec<String> {
+    let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    words
+        .split(|byte| *byte == 0)
+        .filter(|word| !word.is_empty())
+        .map(|word| String::from_utf8_lossy(word).into())
+        .collect()
+}
+
+/// By the command line: Kafka's names its own library, with the version.
+fn product(command: &[String]) -> String {
+    let jar = command.iter().flat_map(|word| word.split([':', '/'])).find_map(|file| {
+        let version = file.strip_prefix("kafka_")?.strip_suffix(".jar")?.split_once('-')?.1;
+        version.starts_with(|first: char| first.is_ascii_digit()).then(|| format!("Apache Kafka {version}"))
+    });
+    let program = || {
+        let name = Path::new(command.first()?).file_name()?.to_string_lossy().into_owned();
+        Some(name).filter(|name| !name.is_empty())
+    };
+    jar.or_else(program).unwrap_or_else(|| "a broker that speaks Kafka's protocol".to_owned())
+}
+
+impl FromStr for Target {
+    type Err = LoadError;
+
+    fn from_str(url: &str) -> Result<Target, LoadError> {
+        let refused = |reason: String| LoadError::Target { url: url.to_owned(), reason };
+        match url.split_once("://") {
+            Some(("kafka", bootstrap)) => {
+                Address::list(bootstrap).map_err(|error| refused(error.to_string()))?;
+                Ok(Target::Kafka(bootstrap.trim_end_matches('/').to_owned()))
+            }
+            Some(("null", "")) => Ok(Target::Null),
+            Some((scheme, _)) => Err(refused(format!("no driver is named {scheme}"))),
+            None => Err(refused("it has no scheme".to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Kafka(bootstrap) => write!(out, "kafka://{bootstrap}"),
+            Target::Null => out.write_str("null://"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_taken_as_it_is_written_and_a_wrong_one_refused_with_what_is_allowed() {
+        for url in ["kafka://127.0.0.1:9092", "kafka://a:1,b:2", "null://"] {
+            assert_eq!(url.parse::<Target>().unwrap().to_string(), url);
+        }
+        for (url, said) in
+            [("127.0.0.1:9092", "no scheme"), ("carrier-pigeon://coop", "carrier-pigeon"), ("kafka://:1", "no host")]
+        {
+            let error = url.parse::<Target>().unwrap_err().to_string();
+            assert!(error.contains(said) && error.contains("kafka://HOST:PORT"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_broker_is_known_by_its_command() {
+        let kafka =
+            ["java", "-cp", "/opt/kafka/libs/jackson-2.1.jar:/opt/kafka/libs/kafka_2.13-3.9.1.jar", "kafka.Kafka"];
+        assert_eq!(product(&kafka.map(str::to_owned)), "Apache Kafka 3.9.1");
+        assert_eq!(product(&["/usr/bin/ringlog".to_owned(), "serve".to_owned()]), "ringlog");
+        assert_eq!(product(&[]), "a broker that speaks Kafka's protocol");
+    }
+}
