@@ -17,13 +17,11 @@ use ringbench_lab::{
     rank, roofline_share,
 };
 use ringbench_report::{
-    LAB_SCHEMA, LabCell, LabLatency, LabOverhead, LabResults, LabUnavailable, lab_ranking, write_lab_report,
+    FloorPart, LAB_SCHEMA, LabCell, LabLatency, LabOverhead, LabResults, LabUnavailable, lab_ranking, write_lab_report,
 };
 use ringbench_stats::{Depth, DirtyLimits, Host, Interval, Latencies, Roofline};
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
-
-use crate::roofline;
 
 /// `ringbench lab …`
 #[derive(Debug, Subcommand)]
@@ -233,7 +231,7 @@ impl Run {
             repeats,
             interrupted: outcome.interrupted,
             host,
-            roofline: roofline.as_ref().map(roofline::parts).unwrap_or_default(),
+            roofline: roofline.as_ref().map(FloorPart::all).unwrap_or_default(),
             dirty_limits,
             overhead,
             system_calls_uncounted: outcome.calls_uncounted.clone(),

@@ -1,10 +1,12 @@
 //! The ringbench command: measure, verify, report.
 #![forbid(unsafe_code)]
 
+mod compare;
 mod duration;
 mod lab;
 mod quick;
-mod roofline;
+mod report;
+mod verify;
 mod workloads;
 
 use std::process::ExitCode;
@@ -29,6 +31,12 @@ enum Command {
     /// Names the workloads there are, and checks files of workloads
     #[command(subcommand)]
     Workloads(workloads::Workloads),
+    /// Makes the report of one or several runs anew, or an index of all
+    Report(report::Report),
+    /// Says whether a run is worse than another one: status 1 if so, 2 if they can't be compared
+    Compare(compare::Compare),
+    /// Checks a run's ledgers, and its figures against the raw histograms
+    Verify(verify::Verify),
 }
 
 fn main() -> ExitCode {
@@ -36,6 +44,9 @@ fn main() -> ExitCode {
         Command::Quick(quick) => quick.run(),
         Command::Lab(lab) => lab.run(),
         Command::Workloads(workloads) => workloads.run(),
+        Command::Report(report) => report.run(),
+        Command::Compare(compare) => compare.run(),
+        Command::Verify(verify) => verify.run(),
     };
     match outcome {
         Ok(code) => code,

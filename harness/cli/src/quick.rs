@@ -8,11 +8,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use ringbench_load::{BrokerProcess, Cell, Corpus, LoadError, Measured, Plan, dozen, measure};
-use ringbench_report::{BrokerCard, CellResult, CorpusCard, Ledger, Results};
+use ringbench_report::{BrokerCard, CellResult, CorpusCard, FloorPart, Ledger, Results};
 use ringbench_stats::{Depth, Host, Roofline};
 use tokio::signal::unix::{SignalKind, signal};
-
-use crate::roofline;
 
 /// Rate of the latency part, as a share of the cell's own throughput: below the knee.
 const SHARE: f64 = 0.5;
@@ -112,7 +110,7 @@ impl Quick {
                 crc32c: corpus.crc32c,
                 mean_record_bytes: corpus.mean_bytes(),
             },
-            floor: roofline::parts(&floor),
+            floor: FloorPart::all(&floor),
             cells,
         };
         ringbench_report::write(&results, &out).map_err(|e| e.to_string())?;

@@ -1,8 +1,10 @@
 //! A chart: shapes on a canvas whose colours are classes, so that a page decides on its own and a file carries fixed ones.
 
 mod bars;
+mod course;
 mod curves;
 mod drift;
+mod facets;
 mod heat;
 mod places;
 mod ranges;
@@ -11,8 +13,10 @@ mod scale;
 use std::fmt::Write as _;
 
 pub(crate) use bars::{Bar, bars};
+pub(crate) use course::{Course, Moment, course};
 pub(crate) use curves::{Curves, Line, Point, curves};
 pub(crate) use drift::{Turn, drift};
+pub(crate) use facets::{Facets, facets};
 pub(crate) use heat::{Heat, Square, heat};
 pub(crate) use places::{Place, places};
 pub(crate) use ranges::ranges;
@@ -31,7 +35,7 @@ svg text{font:12px system-ui,sans-serif;fill:var(--ink)}svg .tick,svg .note{fill
 .grid{stroke:var(--line)}.axis{stroke:var(--dim)}.band{fill:var(--dim);fill-opacity:.12}.bar{fill:var(--c1)}.bar.second{fill:var(--c2)}.cut{stroke:var(--cut);stroke-width:4}
 .range{stroke:var(--soft);stroke-width:6;stroke-linecap:round}.median{fill:var(--c1)}.p99{fill:var(--c2)}.max{stroke:var(--dim);stroke-width:2}
 .reach{stroke:var(--c1);stroke-width:2}.reach.grey{stroke:var(--rest)}.spot{fill:var(--c1)}.spot.grey{fill:var(--rest)}.spot.faint{fill-opacity:.6}
-.line{fill:none;stroke-width:2;stroke-linejoin:round}.line.dashed{stroke-dasharray:5 4}.lead{stroke-width:1;stroke-opacity:.6}.hollow{fill:var(--card);stroke-width:1.5}
+.line{fill:none;stroke-width:2;stroke-linejoin:round}.line.dashed{stroke-dasharray:5 4}.lead{stroke-width:1;stroke-opacity:.6}.hollow{fill:var(--card);stroke-width:1.5}.ring{fill:none;stroke-width:1.5}.limit{stroke:var(--c2);stroke-dasharray:2 3}
 .s1{stroke:var(--c1)}.s2{stroke:var(--c2)}.s3{stroke:var(--c3)}.s4{stroke:var(--c4)}.s5{stroke:var(--c5)}.s0{stroke:var(--rest)}.line.s0{stroke-width:1.2;stroke-opacity:.75}
 .f1{fill:var(--c1)}.f2{fill:var(--c2)}.f3{fill:var(--c3)}.f4{fill:var(--c4)}.f5{fill:var(--c5)}.f0{fill:var(--rest)}
 svg text.f1{fill:var(--c1)}svg text.f2{fill:var(--c2)}svg text.f3{fill:var(--c3)}svg text.f4{fill:var(--c4)}svg text.f5{fill:var(--c5)}

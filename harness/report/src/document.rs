@@ -9,7 +9,7 @@ use crate::chart::Chart;
 use crate::error::ReportError;
 use crate::numbers::DASH;
 
-pub(crate) use html::escape;
+pub(crate) use html::{escape, page};
 
 /// A report.
 #[derive(Debug, Clone)]
@@ -44,6 +44,8 @@ pub(crate) enum Block {
     Figures(Vec<Figure>),
     /// What it is, and what to type.
     Command(String, String),
+    /// Shown when it is asked for.
+    Fold(String, Table),
 }
 
 /// A chart with its table.
@@ -65,6 +67,8 @@ pub(crate) struct Table {
     pub(crate) rows: Vec<Vec<String>>,
     /// Columns that hold words, which are read from the left. The first one always does.
     pub(crate) words: Vec<usize>,
+    /// Rows that say nothing for certain.
+    pub(crate) grey: Vec<usize>,
 }
 
 impl Table {
@@ -81,6 +85,7 @@ impl Table {
             head: keep(head.iter().map(|name| (*name).to_owned()).collect()),
             rows: rows.into_iter().map(keep).collect(),
             words: Vec::new(),
+            grey: Vec::new(),
         }
     }
 
@@ -90,10 +95,16 @@ impl Table {
         self
     }
 
+    /// These rows say nothing for certain.
+    pub(crate) fn with_grey(mut self, rows: Vec<usize>) -> Table {
+        self.grey = rows;
+        self
+    }
+
     /// Names and values, without a head.
     pub(crate) fn card(rows: Vec<(&str, String)>) -> Table {
         let rows = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
-        Table { head: vec![String::new(), String::new()], rows, words: vec![1] }
+        Table { head: vec![String::new(), String::new()], rows, words: vec![1], grey: Vec::new() }
     }
 
     fn is_words(&self, column: usize) -> bool {
@@ -108,7 +119,8 @@ pub(crate) fn slug(words: &str) -> String {
     words.collect::<Vec<_>>().join("-")
 }
 
-/// Writes `report.html`, `report.md` and the charts of the latter; gives the path of the page.
+/// Writes `report.html`, `report.md` and the charts of the latter; gives the path of the page. Charts that an earlier `report.md`
+/// shows are removed first.
 pub(crate) fn write(document: &Document, directory: &Path) -> Result<PathBuf, ReportError> {
     let put = |name: &str, text: &str| {
         let path = directory.join(name);
@@ -119,6 +131,10 @@ pub(crate) fn write(document: &Document, directory: &Path) -> Result<PathBuf, Re
     };
     let create = |source| ReportError::Write { path: directory.to_owned(), source };
     std::fs::create_dir_all(directory).map_err(create)?;
+    for chart in markdown::charts(&std::fs::read_to_string(directory.join("report.md")).unwrap_or_default()) {
+        // It may be gone, which is what is wanted; one that stays does not keep the new ones away.
+        let _ = std::fs::remove_file(directory.join(chart));
+    }
     for block in &document.blocks {
         let Block::Figures(figures) = block else { continue };
         for figure in figures {

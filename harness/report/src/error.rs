@@ -1,7 +1,7 @@
 //! What can go wrong with a report's files.
 
-use std::io;
 use std::path::PathBuf;
+use std::{fmt, io};
 
 /// What can go wrong with a report's files.
 #[derive(Debug, thiserror::Error)]
@@ -23,15 +23,17 @@ pub enum ReportError {
         source: io::Error,
     },
     /// A file holds something else than its name says.
-    #[error("{path}: it is not what `ringbench lab run` writes: field `schema` {found}; name the directory that --out named", path = .path.display())]
+    #[error("{path}: it is not what `{document}` writes: field `schema` {found}; name the directory that --out named", path = .path.display())]
     Foreign {
         /// Which.
         path: PathBuf,
         /// What the field is.
         found: String,
+        /// What it should hold.
+        document: ResultFile,
     },
     /// A field is missing or has another type.
-    #[error("{path}: field `{field}`: {reason}; another version of ringbench wrote it: use that one, or measure again with `ringbench lab run`", path = .path.display())]
+    #[error("{path}: field `{field}`: {reason}; another version of ringbench wrote it: use that one, or measure again with `{document}`", path = .path.display())]
     Field {
         /// Of which file.
         path: PathBuf,
@@ -39,5 +41,63 @@ pub enum ReportError {
         field: String,
         /// What is wrong with it.
         reason: String,
+        /// What it should hold.
+        document: ResultFile,
     },
+    /// A file was changed since it was written.
+    #[error("{path}: its SHA-256 is {found}, and results.json says {expected}: it was changed since it was measured; measure again", path = .path.display())]
+    Hash {
+        /// Which.
+        path: PathBuf,
+        /// Its hash.
+        found: String,
+        /// What it was.
+        expected: String,
+    },
+    /// Two runs have no cell of the same key.
+    #[error("{first} and {second} have no cell in common: compare runs of the same workload with the same settings", first = .first.display(), second = .second.display())]
+    NothingInCommon {
+        /// One.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+    /// Two runs promised different things.
+    #[error("{cell} is not the same in {first} and {second}: {durability}; compare runs of the same durability and acks", first = .first.display(), second = .second.display())]
+    Tiers {
+        /// One.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+        /// In which cell.
+        cell: String,
+        /// What they promised.
+        durability: String,
+    },
+    /// A histogram log can't be read.
+    #[error("{path}: {reason}", path = .path.display())]
+    Log {
+        /// Which.
+        path: PathBuf,
+        /// Where it is broken.
+        reason: String,
+    },
+}
+
+/// What a file holds: shown as the command that writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResultFile {
+    /// `results.json`.
+    Run,
+    /// `lab.json`.
+    Lab,
+}
+
+impl fmt::Display for ResultFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ResultFile::Run => "ringbench run",
+            ResultFile::Lab => "ringbench lab run",
+        })
+    }
 }

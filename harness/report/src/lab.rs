@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use report::write_lab_report;
 pub use terminal::lab_ranking;
 
-use crate::results::FloorPart;
+use crate::environment::FloorPart;
 
 /// What `schema` of a `lab.json` says: its name, and a number that grows when a field changes its meaning.
 pub const LAB_SCHEMA: &str = "ringbench-lab/1";

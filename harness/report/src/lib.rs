@@ -5,20 +5,31 @@
 #![forbid(unsafe_code)]
 
 mod chart;
+mod compare;
 mod document;
 mod environment;
 mod error;
+mod file;
+mod index;
 mod lab;
 mod numbers;
-mod results;
+mod quick;
+pub mod results;
+mod run;
 mod sweep;
 mod utc;
+mod verify;
 
-pub use error::ReportError;
+pub use compare::{Compared, Comparison, Measure, Outcome, compare};
+pub use environment::FloorPart;
+pub use error::{ReportError, ResultFile};
+pub use index::write_index;
 pub use lab::{
     LAB_SCHEMA, LabCell, LabLatency, LabOverhead, LabResults, LabUnavailable, lab_ranking, write_lab_report,
 };
-pub use results::{BrokerCard, CellResult, CorpusCard, FloorPart, Ledger, Results};
+pub use quick::{BrokerCard, CellResult, CorpusCard, Ledger, Results};
+pub use run::{verdict, write_report};
+pub use verify::{Verified, verify};
 
 use std::path::Path;
 

@@ -1,219 +1,158 @@
-//! What was measured, with everything that it takes to believe and to repeat it.
+//! What was measured, with everything that it takes to believe and to repeat it: `results.json`.
+//!
+//! A [`Run`] has [`RunCell`]s, and each of these its [`Repeat`]s. Who measures fills in what was asked for and the repeats; everything
+//! that is said of the cell as a whole is made of them by [`RunCell::derive`], and made again by who doubts it.
 
-use ringbench_stats::{Host, Percentile};
+mod cell;
+mod derived;
+mod file;
+mod histograms;
+mod repeat;
+
+use std::collections::BTreeMap;
+
+use ringbench_stats::{DirtyLimits, Host, Roofline};
 use serde::{Deserialize, Serialize};
 
-use crate::numbers::grouped;
+pub use cell::{Ack, Declared, Durability, Intervals, Payload, RunCell, Shape};
+pub use histograms::SERIES;
+pub use repeat::{Cost, LatencyUs, Ledger, LogFile, Repeat, Tick};
 
-/// One run.
-#[derive(Debug, Clone, Serialize)]
-pub struct Results {
-    /// What it is called.
-    pub title: String,
+/// What `schema` of a `results.json` says: its name, and a number that grows when a field changes its meaning.
+pub const SCHEMA: &str = "ringbench/1";
+
+/// One run. Every field is described in RESULTS.md.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Run {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// What was asked for.
+    pub kind: Kind,
+    /// The workload's name.
+    pub workload: String,
+    /// Its file, word for word; `None` of one that is built in.
+    pub workload_yaml: Option<String>,
     /// The command that repeats it.
     pub command: String,
+    /// The version of ringbench.
+    pub version: String,
     /// When it began: milliseconds since 1970-01-01 UTC.
     pub started_unix_ms: u64,
-    /// How long it took. Seconds.
+    /// How long it took, what was resumed included. Seconds.
     pub took_seconds: f64,
-    /// Decides the order of the cells.
+    /// Decides the order of the repeats, and the payload.
     pub seed: u64,
-    /// The machine.
+    /// How often each cell was to run.
+    pub repeats: usize,
+    /// Whether it ended before its end: some cells have fewer repeats, or none.
+    pub interrupted: bool,
+    /// What a rate must keep to count.
+    pub objective: Option<Objective>,
+    /// The machine, and the mount that holds the data.
     pub host: Host,
-    /// The broker.
-    pub broker: BrokerCard,
-    /// The text that was sent.
-    pub corpus: CorpusCard,
-    /// What the host's parts do alone.
-    pub floor: Vec<FloorPart>,
-    /// In the order in which they ran.
-    pub cells: Vec<CellResult>,
+    /// What the host's parts do alone; `None`: it was not measured.
+    pub roofline: Option<Roofline>,
+    /// From how many dirty pages on the kernel writes back, and makes writers wait.
+    pub dirty_limits: DirtyLimits,
+    /// What the generator does on one core without a broker.
+    pub calibration: Option<Calibration>,
+    /// Who was measured.
+    pub targets: Vec<Target>,
+    /// In the order of the plan.
+    pub cells: Vec<RunCell>,
+    /// The highest rate that keeps the objective, of each target and settings that were searched.
+    pub max_rates: Vec<MaxRate>,
 }
 
-/// The broker that was measured.
-#[derive(Debug, Clone, Serialize)]
-pub struct BrokerCard {
-    /// What it is.
-    pub name: String,
-    /// Which way to the disk it chose.
-    pub backend: String,
-    /// What an acknowledgement has behind it.
-    pub durability: String,
-    /// From the start of its process to the line that says that it is ready; `None` when it ran before.
-    pub ready_ms: Option<f64>,
-    /// Resident memory at the end, MiB.
-    pub resident_mib: Option<f64>,
+/// What was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// One workload as it stands.
+    Run,
+    /// All combinations of some settings, or a covering part of them.
+    Sweep,
+    /// Latency at rates from low to what is too much.
+    Curve,
+    /// A search for the highest rate that keeps an objective.
+    MaxRate,
+    /// A dozen cells in three minutes.
+    Quick,
 }
 
-/// The text that was sent.
-#[derive(Debug, Clone, Serialize)]
-pub struct CorpusCard {
-    /// Where it is from.
-    pub source: String,
-    /// Bytes.
-    pub bytes: usize,
-    /// CRC-32C of it.
-    pub crc32c: u32,
-    /// Mean length of a record. Bytes.
-    pub mean_record_bytes: f64,
-}
-
-/// One part of the host's floor.
+/// Who was measured.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct FloorPart {
-    /// What it is.
+pub struct Target {
+    /// Short, and none other of this run has it: cells name it.
     pub name: String,
-    /// A second: the median of its rounds.
-    pub per_second: f64,
-    /// The slowest round.
-    pub low: f64,
-    /// The fastest round.
-    pub high: f64,
-    /// Of what.
-    pub unit: String,
+    /// Where it was reached.
+    pub url: String,
+    /// What it is, with its version as it says it.
+    pub product: String,
+    /// The command that started it; `None`: it ran before.
+    pub command: Option<String>,
+    /// Its settings as it runs with them, defaults included.
+    pub config: BTreeMap<String, String>,
+    /// From the start of its process until it was ready. Milliseconds.
+    pub ready_ms: Option<f64>,
+    /// Resident memory of its process at the end. Bytes.
+    pub resident_bytes: Option<u64>,
 }
 
-/// One cell.
-#[derive(Debug, Clone, Serialize)]
-pub struct CellResult {
-    /// What a table calls it.
-    pub name: String,
-    /// `batch.size`, bytes.
-    pub batch_size: usize,
-    /// `linger.ms`.
-    pub linger_ms: u64,
-    /// `compression.type`.
-    pub compression: String,
-    /// `acks`.
-    pub acks: String,
-    /// Acknowledged records a second, as fast as it goes.
-    pub records_per_second: f64,
-    /// Megabytes of records, before compression, a second.
-    pub mb_per_second: f64,
-    /// Megabytes as they are on the wire and on disk, a second.
-    pub wire_mb_per_second: Option<f64>,
-    /// Those as a share of what a bare loop of receive, CRC and append does on this host.
-    pub share_of_floor: Option<f64>,
-    /// Megabytes of records read back a second.
-    pub read_mb_per_second: f64,
-    /// Records a second that the latency part offered.
-    pub offered_per_second: f64,
-    /// Acknowledged a second in it.
-    pub achieved_per_second: f64,
-    /// From when each record was due to its acknowledgement.
-    pub latency: Vec<Percentile>,
-    /// The longest of them. Milliseconds.
-    pub latency_max_ms: f64,
-    /// From when it was handed to the producer, which forgives a generator that comes late.
-    pub service: Vec<Percentile>,
-    /// Nanoseconds and counts: the raw histogram of `latency`.
-    pub latency_histogram: Vec<(u64, u64)>,
-    /// Processor seconds of the broker for each GiB of records.
-    pub broker_cpu_per_gib: Option<f64>,
-    /// Processor seconds of the client for each GiB of records.
-    pub client_cpu_per_gib: f64,
-    /// Share of one processor that the client, which has one thread, used in the throughput part.
-    pub client_busy: f64,
-    /// The books.
-    pub ledger: Ledger,
+/// What the generator does on one core when nothing is behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// Records a second.
+    pub records_per_s: f64,
+    /// Megabytes of records a second.
+    pub mb_per_s: f64,
+    /// Of so many bytes each.
+    pub record_bytes: f64,
 }
 
-/// What became of the records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Ledger {
-    /// Handed to the producer.
-    pub sent: u64,
-    /// Acknowledged; with acks=0, handed to the kernel.
-    pub acked: u64,
-    /// Read back.
-    pub read: u64,
-    /// Acknowledged and not read back.
-    pub lost: u64,
-    /// Read more than once.
-    pub duplicated: u64,
-    /// Read after a later one.
-    pub reordered: u64,
-    /// Read with another checksum, or from another partition.
-    pub corrupt: u64,
-    /// Refused, or never answered.
-    pub failed: u64,
+/// What a rate must keep to count, such as `p99<10ms`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Objective {
+    /// Which percentile of the latency: 50, 90, 99 or 99.9.
+    pub percentile: f64,
+    /// It has to stay below. Microseconds.
+    pub limit_us: f64,
 }
 
-impl Ledger {
-    /// Whether the cell counts.
+/// What came of one search.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MaxRate {
+    /// Of whom.
+    pub target: String,
+    /// With which settings.
+    pub settings: BTreeMap<String, String>,
+    /// The highest rate that kept the objective and was confirmed. Records a second; `None`: none did.
+    pub rate_per_s: Option<f64>,
+    /// Key of the cell that confirmed it.
+    pub confirmed_by: Option<String>,
+    /// Why there is none, or what bounds it from above.
+    pub why: String,
+}
+
+impl Run {
+    /// The target that a cell names.
     #[must_use]
-    pub fn is_clean(&self) -> bool {
-        (self.lost, self.duplicated, self.reordered, self.corrupt, self.failed) == (0, 0, 0, 0, 0)
+    pub fn target(&self, cell: &RunCell) -> Option<&Target> {
+        self.targets.iter().find(|target| target.name == cell.target)
+    }
+
+    /// Cells that count for nothing.
+    pub fn void_cells(&self) -> impl Iterator<Item = &RunCell> {
+        self.cells.iter().filter(|cell| !cell.valid)
     }
 }
 
-/// A client that is busier than this is measured together with the broker.
-const CLIENT_BOUND: f64 = 0.8;
-
-impl CellResult {
-    /// Whether the client was the limit, or close to it.
+impl Objective {
+    /// Whether a cell keeps it: every record is in order, the rate was kept to 99 %, the backlog did not grow, and the percentile,
+    /// which has ten samples beyond it, stays below the limit.
     #[must_use]
-    pub fn is_client_bound(&self) -> bool {
-        self.client_busy > CLIENT_BOUND
-    }
-
-    /// Its name in charts and tables; a void cell says so.
-    #[must_use]
-    pub fn label(&self) -> String {
-        if self.ledger.is_clean() { self.name.clone() } else { format!("VOID {}", self.name) }
-    }
-
-    /// A percentile of the latency, in milliseconds.
-    #[must_use]
-    pub fn latency_ms(&self, percent: f64) -> Option<f64> {
-        self.latency.iter().find(|found| found.percent == percent)?.milliseconds
-    }
-}
-
-impl Results {
-    /// Cells whose books are not in order: they count for nothing.
-    #[must_use]
-    pub fn void_cells(&self) -> Vec<&CellResult> {
-        self.cells.iter().filter(|cell| !cell.ledger.is_clean()).collect()
-    }
-
-    /// The cell with the most records a second, of those that count and that wait for an answer: acks=0 promises nothing.
-    #[must_use]
-    pub fn fastest(&self) -> Option<&CellResult> {
-        let clean = self.cells.iter().filter(|cell| cell.ledger.is_clean() && cell.acks != "0");
-        clean.max_by(|a, b| a.records_per_second.total_cmp(&b.records_per_second))
-    }
-
-    /// What it comes to, in a sentence or two.
-    #[must_use]
-    pub fn verdict(&self) -> String {
-        let records: u64 = self.cells.iter().map(|cell| cell.ledger.acked).sum();
-        let books = match self.void_cells().len() {
-            0 => format!(
-                "{} acknowledged records were read back: none lost, duplicated, reordered or corrupt.",
-                grouped(records)
-            ),
-            void => format!(
-                "{void} of {} cells are void: records were refused, lost, duplicated, reordered or corrupt.",
-                self.cells.len()
-            ),
-        };
-        let bound = match self.cells.iter().filter(|cell| cell.is_client_bound()).count() {
-            0 => String::new(),
-            bound => format!(
-                " In {bound} of {} cells the client's one thread was more than {:.0} % busy: the broker can do more.",
-                self.cells.len(),
-                CLIENT_BOUND * 100.0
-            ),
-        };
-        match self.fastest() {
-            Some(cell) => format!(
-                "Fastest: {:.0} MB/s ({} records/s) at {}.{bound} {books}",
-                cell.mb_per_second,
-                grouped(cell.records_per_second as u64),
-                cell.name
-            ),
-            None => books,
-        }
+    pub fn is_kept_by(&self, cell: &RunCell) -> bool {
+        let within = cell.latency_us.percentile(self.percentile).is_some_and(|us| us < self.limit_us);
+        cell.valid && within && cell.kept_rate() && !cell.backlog_grew()
     }
 }

@@ -6,7 +6,7 @@ use crate::chart::{Bar, bars, ranges};
 use crate::document::{Block, Document, Figure, Table, Verdict};
 use crate::environment;
 use crate::numbers::{DASH, grouped, milliseconds};
-use crate::results::{CellResult, Results};
+use crate::quick::{CellResult, Results};
 use crate::utc;
 
 pub(crate) fn document(results: &Results) -> Document {

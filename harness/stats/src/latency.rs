@@ -33,6 +33,15 @@ impl Default for Latencies {
     }
 }
 
+/// Counts as they are; more of them may be added.
+impl From<Histogram<u64>> for Latencies {
+    fn from(histogram: Histogram<u64>) -> Latencies {
+        let mut latencies = Latencies::default();
+        let _ = latencies.histogram.add(&histogram);
+        latencies
+    }
+}
+
 impl Latencies {
     /// Records one.
     pub fn record(&mut self, latency: Duration) {
@@ -73,6 +82,10 @@ impl Latencies {
     #[must_use]
     pub fn quoted(&self) -> Vec<Percentile> {
         QUOTED.iter().map(|&percent| Percentile { percent, milliseconds: self.percentile_ms(percent) }).collect()
+    }
+
+    pub(crate) fn histogram(&self) -> &Histogram<u64> {
+        &self.histogram
     }
 
     /// The raw histogram: values in nanoseconds with their counts, from the lowest. Enough to compute every percentile anew.

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod cost;
+mod hdr_log;
 mod host;
 mod interval;
 mod latency;
@@ -13,8 +14,9 @@ mod system_calls;
 mod write_back;
 
 pub use cost::Cost;
+pub use hdr_log::{HdrLog, Slice};
 pub use host::Host;
-pub use interval::{Interval, distinguishable, ratio};
+pub use interval::{Interval, distinguishable, ratio, ratio_among};
 pub use latency::{Latencies, Percentile, QUOTED};
 pub use pace::Pace;
 pub use process::{cpu_time, listener, process_cost, resident_bytes, ring_threads, written_bytes};

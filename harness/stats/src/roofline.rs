@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use ringlog_record::crc32c;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::loopback::Loopback;
 use crate::{DirtyLimits, Interval};
@@ -27,7 +27,7 @@ const SYNCED_BYTES: u64 = 4 << 20;
 /// in turns, in rounds; see [`Interval::of`] for what the bounds of so few rounds are worth.
 ///
 /// Parts that move 64 KiB at a time are no upper limit for what moves more at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Roofline {
     /// Copying, from a block in the processor's cache to memory.
     pub memcpy: Interval,

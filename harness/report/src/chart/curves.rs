@@ -1,7 +1,7 @@
 //! Curves on logarithmic axes, each named at its end.
 
 use super::scale::Scale;
-use super::{Canvas, Chart, HALF, LETTER, room, spread};
+use super::{Canvas, Chart, HALF, LETTER, WIDE, room, spread};
 
 const TOP: f64 = 20.0;
 const BOTTOM: f64 = 250.0;
@@ -22,6 +22,10 @@ pub(crate) struct Curves {
     pub(crate) y_named: fn(f64) -> String,
     /// The values to mark on the horizontal axis, and what they are called.
     pub(crate) marks: Vec<(f64, String)>,
+    /// A value that is a limit, and what it is called.
+    pub(crate) limit: Option<(f64, String)>,
+    /// Whether it takes the whole width.
+    pub(crate) wide: bool,
 }
 
 /// One curve.
@@ -46,6 +50,8 @@ pub(crate) struct Point {
     pub(crate) y: f64,
     /// Drawn as a ring: it does not mean what the others do.
     pub(crate) hollow: bool,
+    /// Written beside it; usually empty.
+    pub(crate) label: &'static str,
     /// Shown when a pointer rests on it.
     pub(crate) note: String,
 }
@@ -53,11 +59,13 @@ pub(crate) struct Point {
 /// Grey curves first, so that the coloured ones lie above.
 pub(crate) fn curves(axes: &Curves, lines: &[Line]) -> Chart {
     let labelled = |line: &&Line| line.colour > 0 && !line.dashed && !line.points.is_empty();
-    let right = HALF - room(lines.iter().filter(labelled).map(|line| line.name.as_str()), LETTER) - 6.0;
+    let width = if axes.wide { WIDE } else { HALF };
+    let right = width - room(lines.iter().filter(labelled).map(|line| line.name.as_str()), LETTER) - 6.0;
     let points = || lines.iter().flat_map(|line| &line.points);
     let x = Scale::logarithmic(points().map(|point| point.x), LEFT, right);
-    let y = Scale::logarithmic(points().map(|point| point.y), BOTTOM, TOP);
-    let mut canvas = Canvas::new(HALF);
+    let limit = axes.limit.iter().map(|limit| limit.0);
+    let y = Scale::logarithmic(points().map(|point| point.y).chain(limit), BOTTOM, TOP);
+    let mut canvas = Canvas::new(width);
     for tick in y.ticks(7) {
         canvas.line("grid", (LEFT, y.at(tick)), (right, y.at(tick)));
         canvas.text("tick", (LEFT - 6.0, y.at(tick) + 4.0), "end", &(axes.y_named)(tick));
@@ -73,6 +81,10 @@ pub(crate) fn curves(axes: &Curves, lines: &[Line]) -> Chart {
     }
     canvas.text("tick", (4.0, 11.0), "start", axes.y);
     canvas.text("tick", (right, BOTTOM + 30.0), "end", axes.x);
+    if let Some((value, name)) = &axes.limit {
+        canvas.line("limit", (LEFT, y.at(*value)), (right, y.at(*value)));
+        canvas.text("note", (LEFT + 4.0, y.at(*value) - 4.0), "start", name);
+    }
     let mut ordered: Vec<&Line> = lines.iter().collect();
     ordered.sort_by_key(|line| line.colour > 0);
     for line in &ordered {
@@ -101,6 +113,10 @@ fn draw(canvas: &mut Canvas, line: &Line, x: Scale, y: Scale) {
             canvas.dot(&format!("hollow s{colour}"), place, 3.5, &note);
         } else if colour > 0 {
             canvas.dot(&format!("f{colour}"), place, 3.0, &note);
+        }
+        if !point.label.is_empty() {
+            canvas.dot(&format!("ring s{colour}"), place, 7.0, &note);
+            canvas.text("note", (place.0 - 10.0, place.1 - 8.0), "end", point.label);
         }
     }
 }

@@ -29,6 +29,11 @@ pub(crate) struct Square {
     pub(crate) text: String,
 }
 
+/// The colour of a share, from dark (0) to bright (6).
+pub(super) fn step(share: f64) -> usize {
+    STEPS.iter().filter(|step| share >= **step).count()
+}
+
 /// The map.
 pub(crate) fn heat(map: &Heat) -> Chart {
     let left = room(map.rows.iter().map(|row| row.0.as_str()), LETTER);
@@ -47,7 +52,7 @@ pub(crate) fn heat(map: &Heat) -> Chart {
                 canvas.rect("gone", at, size, "");
                 continue;
             };
-            let step = STEPS.iter().filter(|step| square.share >= **step).count();
+            let step = step(square.share);
             let hover = format!("{name}, {column_name}: {:.0} % of the best", square.share * 100.0);
             canvas.rect(&format!("h{step}"), at, size, &hover);
             let ink = if step >= 4 { "dark" } else { "pale" };

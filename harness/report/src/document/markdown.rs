@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Block, Document, Table, Verdict};
+use super::{Block, Document, Table, Verdict, slug};
 
 pub(super) fn render(document: &Document) -> String {
     let Verdict { summary, sayings, warnings } = &document.verdict;
@@ -29,6 +29,11 @@ pub(super) fn render(document: &Document) -> String {
                 self::table(&mut out, table);
                 Ok(())
             }
+            Block::Fold(title, table) => {
+                let _ = writeln!(out, "{}\n", plain(title));
+                self::table(&mut out, table);
+                Ok(())
+            }
             Block::Figures(figures) => {
                 for figure in figures {
                     let title = plain(&figure.title);
@@ -44,6 +49,15 @@ pub(super) fn render(document: &Document) -> String {
         };
     }
     out
+}
+
+/// The files of the charts that a report shows.
+pub(super) fn charts(report: &str) -> impl Iterator<Item = String> {
+    let targets = report.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0));
+    let name = |target: &str| {
+        target.strip_suffix(".svg").filter(|name| !name.is_empty() && slug(name) == *name).map(|_| target.to_owned())
+    };
+    targets.filter_map(name)
 }
 
 fn table(out: &mut String, table: &Table) {
@@ -72,6 +86,12 @@ fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_charts_of_ones_own_are_found_again() {
+        let report = "![a](run-order.svg) [b](../other.svg) ![c](/etc/x.svg) [d](notes.txt) ![e](.svg)";
+        assert_eq!(charts(report).collect::<Vec<_>>(), ["run-order.svg"]);
+    }
 
     #[test]
     fn a_name_can_not_break_a_table() {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{LAB_SCHEMA, LabResults};
-use crate::error::ReportError;
+use crate::error::{ReportError, ResultFile};
 
 /// Of its directory.
 const NAME: &str = "lab.json";
@@ -15,24 +15,7 @@ impl LabResults {
     /// [`ReportError::Read`] without one, [`ReportError::Foreign`] for a file of something else, [`ReportError::Field`] for one
     /// that lacks a field.
     pub fn read(directory: &Path) -> Result<LabResults, ReportError> {
-        let path = directory.join(NAME);
-        let json = match std::fs::read(&path) {
-            Ok(json) => json,
-            Err(source) => return Err(ReportError::Read { path, source }),
-        };
-        let field = |field: String, reason: String| ReportError::Field { path: path.clone(), field, reason };
-        let value: serde_json::Value =
-            serde_json::from_slice(&json).map_err(|error| field(".".to_owned(), error.to_string()))?;
-        match value.get("schema") {
-            Some(schema) if schema == LAB_SCHEMA => {}
-            Some(schema) => {
-                let found = format!("is {schema}, and this ringbench reads \"{LAB_SCHEMA}\"");
-                return Err(ReportError::Foreign { path, found });
-            }
-            None => return Err(ReportError::Foreign { path, found: "is missing".to_owned() }),
-        }
-        serde_path_to_error::deserialize(value)
-            .map_err(|error| field(error.path().to_string(), error.inner().to_string()))
+        crate::file::read(&directory.join(NAME), LAB_SCHEMA, ResultFile::Lab)
     }
 
     /// Writes `lab.json` into a directory; gives its path.

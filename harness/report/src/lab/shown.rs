@@ -194,14 +194,17 @@ fn size_curves(condition: &Condition<'_>, names: &[&str]) -> crate::chart::Chart
                 .filter_map(|setting| {
                     let y = setting.score(setting.cell(name)?)?;
                     let note = format!("{} {unit} at {}", digits(y), bytes(setting.size_bytes));
-                    Some(Point { x: setting.size_bytes as f64, y, hollow: false, note })
+                    Some(Point { x: setting.size_bytes as f64, y, hollow: false, label: "", note })
                 })
                 .collect(),
         })
         .collect();
     let marks = condition.settings.iter().map(|setting| (setting.size_bytes as f64, bytes(setting.size_bytes)));
     let title = format!("{unit} by size: {}", condition.title());
-    curves(&Curves { title, x: "size", y: unit, y_named: named, marks: marks.collect() }, &lines)
+    curves(
+        &Curves { title, x: "size", y: unit, y_named: named, marks: marks.collect(), limit: None, wide: false },
+        &lines,
+    )
 }
 
 fn size_heat(condition: &Condition<'_>, names: &[&str]) -> crate::chart::Chart {
@@ -275,7 +278,7 @@ fn load_curves(title: &str, condition: &Condition<'_>, settings: &[&Setting<'_>]
             let y = if dashed { cell.latency_us.p99 } else { cell.latency_us.p50 }?;
             let kept = cell.mb_per_s.map_or(0.0, |moved| achieved(cell, rate, moved.median));
             let note = format!("{} at {}/s, {} of it kept up with", time(Some(y)), digits(rate), percent(kept));
-            Some(Point { x: rate, y, hollow: kept < KEPT_UP, note })
+            Some(Point { x: rate, y, hollow: kept < KEPT_UP, label: "", note })
         };
         let points = settings.iter().filter_map(point).collect();
         Line { name: name.to_owned(), colour: if place < COLOURS { place + 1 } else { 0 }, dashed, points }
@@ -292,6 +295,8 @@ fn load_curves(title: &str, condition: &Condition<'_>, settings: &[&Setting<'_>]
         y: "latency",
         y_named: time_named,
         marks: marks.collect(),
+        limit: None,
+        wide: false,
     };
     curves(&axes, &both.collect::<Vec<_>>())
 }

@@ -19,11 +19,15 @@ pub(super) fn verdict(results: &LabResults, conditions: &[Condition<'_>]) -> Ver
     Verdict { summary: summary(conditions), sayings: sayings.collect(), warnings: warnings(results) }
 }
 
-/// The plan's first condition of each family and durability: the others vary one thing about it.
+/// The plan's first condition of each family and level; the others vary one thing about it.
 fn first_of_each_level<'b, 'a>(conditions: &'b [Condition<'a>]) -> Vec<&'b Condition<'a>> {
     let mut first: Vec<&Condition<'_>> = Vec::new();
     for condition in conditions {
-        let same = |known: &&&Condition<'_>| known.family == condition.family && known.sync() == condition.sync();
+        let same = |known: &&&Condition<'_>| {
+            let level = known.family == condition.family && known.sync() == condition.sync();
+            // How many connections there are decides who is best: each number is a level of its own.
+            level && (condition.family != "serve" || known.words == condition.words)
+        };
         match first.iter().position(|known| same(&known)) {
             None => first.push(condition),
             // As fast as it goes says more than a rate, wherever both were run.

@@ -1,0 +1,46 @@
+//! `ringbench compare`: whether a second run is worse than a first one, for people and as a gate.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use ringbench_report::results::Run;
+use ringbench_report::{Comparison, compare};
+
+/// The comparison could not be made.
+const COULD_NOT_RUN: u8 = 2;
+
+/// Options of `ringbench compare`.
+#[derive(Debug, Args)]
+pub(crate) struct Compare {
+    /// Directory of the first run: what it is compared with
+    a: PathBuf,
+    /// Directory of the second run
+    b: PathBuf,
+}
+
+impl Compare {
+    /// 0: the same or better; 1: worse beyond the interval; 2: it could not be made.
+    pub(crate) fn run(self) -> Result<ExitCode, String> {
+        match compared(&self.a, &self.b) {
+            Ok(comparison) => {
+                print!("{comparison}");
+                if comparison.has_too_few_repeats() {
+                    eprintln!(
+                        "ringbench: fewer than three repeats can't tell a difference from chance: measure with --repeats 5"
+                    );
+                }
+                Ok(if comparison.is_worse() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+            }
+            Err(reason) => {
+                eprintln!("ringbench: {reason}");
+                Ok(ExitCode::from(COULD_NOT_RUN))
+            }
+        }
+    }
+}
+
+fn compared(a: &Path, b: &Path) -> Result<Comparison, String> {
+    let read = |directory: &Path| Run::read(directory).map_err(|e| e.to_string());
+    compare((&read(a)?, a), (&read(b)?, b)).map_err(|e| e.to_string())
+}

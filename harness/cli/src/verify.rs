@@ -1,0 +1,35 @@
+//! `ringbench verify`: whether results say what was measured.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use ringbench_report::results::Run;
+use ringbench_report::{Verified, verify};
+
+/// Options of `ringbench verify`.
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// Directory of the run
+    #[arg(value_name = "O")]
+    run: PathBuf,
+}
+
+impl Verify {
+    /// 0: all is as it was measured, and every cell counts; 1 otherwise.
+    pub(crate) fn run(self) -> Result<ExitCode, String> {
+        let run = Run::read(&self.run).map_err(|e| e.to_string())?;
+        let Verified { cells, repeats, histograms, records, wrong } = verify(&run, &self.run);
+        wrong.iter().for_each(|what| println!("wrong: {what}"));
+        let void: Vec<_> = run.void_cells().collect();
+        for cell in &void {
+            println!("void: {} {}: {}", cell.target, cell.key, cell.why.as_deref().unwrap_or_default());
+        }
+        println!(
+            "{cells} cells, {repeats} repeats: {histograms} histogram logs are as they were written and give the quoted percentiles; ledgers of {records} acknowledged records add up; {} wrong, {} void",
+            wrong.len(),
+            void.len()
+        );
+        Ok(if wrong.is_empty() && void.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}

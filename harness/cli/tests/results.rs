@@ -1,0 +1,79 @@
+//! `ringbench report`, `compare` and `verify` as a user runs them, on results that nobody measured.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../../report/tests/sample/mod.rs"]
+mod sample;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use ringbench_report::results::{Kind, Run};
+use sample::{Random, Shown};
+
+fn ringbench(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } =
+        Command::new(env!("CARGO_BIN_EXE_ringbench")).args(arguments).output().unwrap();
+    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+/// A run of two cells, as fast as they go, in a directory of its own.
+fn measured(per_s: f64, seed: u64) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let mut run = sample::run(Kind::Sweep, "sweep-core");
+    run.targets.truncate(1);
+    let mut random = Random(seed);
+    for acks in ["1", "all"] {
+        let shown = Shown { per_s, p50_us: 900.0, tail: 20.0 };
+        sample::add(&mut run, sample::cell("ringlog", &[("acks", acks)], None), shown, &mut random, directory.path());
+    }
+    run.write(directory.path()).unwrap();
+    directory
+}
+
+fn text(directory: &tempfile::TempDir) -> String {
+    directory.path().display().to_string()
+}
+
+#[test]
+fn the_status_says_whether_the_second_run_is_worse_or_could_not_be_compared() {
+    let (base, again, slow) = (measured(300_000.0, 1), measured(300_000.0, 2), measured(150_000.0, 3));
+    let (status, said, _) = ringbench(&["compare", &text(&base), &text(&again)]);
+    assert!(status == Some(0) && said.contains("not distinguishable"), "{said}");
+    let (status, said, _) = ringbench(&["compare", &text(&base), &text(&slow)]);
+    assert!(status == Some(1) && said.contains("WORSE") && said.contains("0.50"), "{said}");
+    assert_eq!(ringbench(&["compare", &text(&slow), &text(&base)]).0, Some(0), "better is no failure");
+    let (status, _, said) = ringbench(&["compare", &text(&base), "/nowhere"]);
+    assert!(status == Some(2) && said.contains("/nowhere/results.json"), "{said}");
+}
+
+#[test]
+fn a_run_is_verified_until_a_byte_of_its_histograms_changes() {
+    let run = measured(300_000.0, 1);
+    let (status, said, _) = ringbench(&["verify", &text(&run)]);
+    assert!(status == Some(0) && said.contains("10 histogram logs are as they were written"), "{said}");
+    let log = std::fs::read_dir(run.path().join("hdr")).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = std::fs::read(&log).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&log, bytes).unwrap();
+    let (status, said, _) = ringbench(&["verify", &text(&run)]);
+    assert!(status == Some(1) && said.contains("wrong: ") && said.contains("SHA-256"), "{said}");
+}
+
+#[test]
+fn a_report_is_made_anew_of_one_run_of_several_and_of_a_folder_of_them() {
+    let (one, two, out) = (measured(300_000.0, 1), measured(150_000.0, 2), tempfile::tempdir().unwrap());
+    let (status, said, _) = ringbench(&["report", &text(&one)]);
+    assert!(status == Some(0) && said.contains("Fastest: ") && one.path().join("report.html").exists(), "{said}");
+    for file in ["report.md", "cells.csv"] {
+        assert!(one.path().join(file).exists(), "{file}");
+    }
+    let (status, _, said) = ringbench(&["report", &text(&one), &text(&two)]);
+    assert!(status == Some(1) && said.contains("--out"), "{said}");
+    let (status, _, said) = ringbench(&["report", &text(&one), &text(&two), "--out", &text(&out)]);
+    assert!(status == Some(0) && out.path().join("report.html").exists(), "{said}");
+    Run::read(one.path()).unwrap().write(&out.path().join("published")).unwrap();
+    let (status, said, _) = ringbench(&["report", "--index", &text(&out)]);
+    assert!(status == Some(0) && said.contains("index.html"), "{said}");
+    let page = std::fs::read_to_string(Path::new(out.path()).join("index.html")).unwrap();
+    assert!(page.contains("published/report.html"), "{page}");
+}

@@ -1,0 +1,196 @@
+//! A cell: one target with one set of settings at one load, and what its repeats come to.
+
+use std::collections::BTreeMap;
+
+use ringbench_stats::Interval;
+use serde::{Deserialize, Serialize};
+
+use super::{LatencyUs, Ledger, Repeat};
+
+/// Whoever does less than this share of the rate has not kept it.
+const KEPT: f64 = 0.99;
+
+/// One cell. What stands behind `repeats` is derived from them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RunCell {
+    /// Hash of what was asked for, the target left out: cells of two runs that share it may be compared.
+    pub key: String,
+    /// Name of the target.
+    pub target: String,
+    /// What was varied, by Kafka's names.
+    pub settings: BTreeMap<String, String>,
+    /// All settings of the client, defaults included.
+    pub client_config: BTreeMap<String, String>,
+    /// Topics, producers and consumers.
+    pub shape: Shape,
+    /// What the driver says that it does.
+    pub declared: Declared,
+    /// What was sent.
+    pub payload: Payload,
+    /// When records are due: `maximum`, `closed`, `uniform` or `poisson`.
+    pub arrival: String,
+    /// The rate as a share of the measured maximum, where it was chosen as one.
+    pub load: Option<f64>,
+    /// Records a second that were due; `None`: as many as it takes.
+    pub offered_per_s: Option<f64>,
+    /// What was not counted, in each repeat. Seconds.
+    pub warmup_seconds: f64,
+    /// What was counted, in each repeat. Seconds.
+    pub seconds: f64,
+    /// In the order in which they ran.
+    pub repeats: Vec<Repeat>,
+
+    /// Acknowledged records a second: the median of the repeats.
+    pub achieved_per_s: Option<f64>,
+    /// Megabytes of records, before compression, a second: the median of the repeats.
+    pub mb_per_s: Option<f64>,
+    /// The same of what consumers got.
+    pub received_mb_per_s: Option<f64>,
+    /// Between which bounds these and others lie.
+    pub intervals: Intervals,
+    /// From when a record was due to its acknowledgement; all repeats merged.
+    pub latency_us: LatencyUs,
+    /// From when it was sent, which forgives a generator that comes late.
+    pub service_us: LatencyUs,
+    /// From when it was due until a consumer had it.
+    pub end_to_end_us: LatencyUs,
+    /// From when it was due until it was sent.
+    pub generator_lag_us: LatencyUs,
+    /// All repeats together.
+    pub ledger: Ledger,
+    /// Processor seconds of the broker in a repeat: the median.
+    pub broker_cpu_s: Option<f64>,
+    /// Processor seconds of the client in a repeat: the median.
+    pub client_cpu_s: Option<f64>,
+    /// What went over the wire, as a share of what a bare loop of receive, CRC and append does on this host.
+    pub roofline_share: Option<f64>,
+    /// Whether it counts.
+    pub valid: bool,
+    /// Why it does not.
+    pub why: Option<String>,
+    /// What a reader has to know before believing it.
+    pub flags: Vec<String>,
+}
+
+/// Topics, producers and consumers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shape {
+    /// Topics.
+    pub topics: usize,
+    /// Partitions of each.
+    pub partitions: usize,
+    /// Producers in all.
+    pub producers: usize,
+    /// Consumers in all.
+    pub consumers: usize,
+    /// Threads that all of them run on.
+    pub threads: usize,
+}
+
+/// What a driver says that it does. Tables never mix durability, nor who waits for an answer with who does not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Declared {
+    /// `native`, `librdkafka`, `engine` or the peer's.
+    pub driver: String,
+    /// What an acknowledgement has behind it.
+    pub durability: Durability,
+    /// Copies of each record.
+    pub replication: usize,
+    /// Whose answer counts as an acknowledgement.
+    pub ack: Ack,
+    /// Requests, or records, that wait for their answers at the same time on a connection; `None`: as many as fit the buffer.
+    pub pipelining: Option<usize>,
+    /// Connections to the target.
+    pub connections: usize,
+}
+
+/// What an acknowledgement has behind it. From the least to the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Durability {
+    /// The target's memory: gone with its process.
+    Memory,
+    /// The page cache: survives the process, not the host.
+    PageCache,
+    /// The page cache, and a sync every so often: a failing host loses the last of them.
+    SyncedInIntervals,
+    /// Synced before the acknowledgement: survives the host.
+    Synced,
+}
+
+/// Whose answer counts as an acknowledgement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ack {
+    /// Nobody's: a record counts when it was handed to the kernel.
+    None,
+    /// One server's.
+    Leader,
+    /// That of most replicas.
+    Quorum,
+    /// That of all replicas in sync.
+    All,
+}
+
+/// What was sent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Payload {
+    /// Where it is from.
+    pub source: String,
+    /// Mean size of a record's value. Bytes.
+    pub record_bytes: f64,
+    /// Bytes from which records are taken: more than a codec's window.
+    pub pool_bytes: u64,
+    /// CRC-32C of these.
+    pub pool_crc32c: u32,
+    /// Share of random bytes, where the workload sets it.
+    pub random_share: Option<f64>,
+    /// Bytes on the wire for each byte of records.
+    pub wire_ratio: Option<f64>,
+}
+
+/// Medians of the repeats with their bounds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Intervals {
+    /// Records a second.
+    pub achieved_per_s: Option<Interval>,
+    /// Megabytes a second.
+    pub mb_per_s: Option<Interval>,
+    /// Megabytes a second that consumers got.
+    pub received_mb_per_s: Option<Interval>,
+    /// Median latency of each repeat.
+    pub p50_us: Option<Interval>,
+    /// 99th percentile of each repeat.
+    pub p99_us: Option<Interval>,
+    /// Processor seconds of the broker for a million acknowledged records.
+    pub broker_cpu_s_per_million: Option<Interval>,
+    /// Those of the client.
+    pub client_cpu_s_per_million: Option<Interval>,
+}
+
+impl RunCell {
+    /// Repeats that ran to their end.
+    pub fn whole(&self) -> impl Iterator<Item = &Repeat> {
+        self.repeats.iter().filter(|repeat| repeat.failure.is_none())
+    }
+
+    /// Whether the rate that was due was achieved, to 99 %. Without a rate there is nothing to keep.
+    #[must_use]
+    pub fn kept_rate(&self) -> bool {
+        self.offered_per_s.is_none_or(|offered| self.achieved_per_s.is_some_and(|achieved| achieved >= KEPT * offered))
+    }
+
+    /// Whether records piled up in a repeat at a rate: more than a second's worth of the shortfall that [`Self::kept_rate`] allows.
+    #[must_use]
+    pub fn backlog_grew(&self) -> bool {
+        let Some(offered) = self.offered_per_s else { return false };
+        let allowed = (1.0 - KEPT) * offered * self.seconds;
+        self.whole().any(|repeat| repeat.backlog_growth().is_some_and(|grown| grown as f64 > allowed))
+    }
+
+    /// What decides the table that it belongs into.
+    #[must_use]
+    pub fn tier(&self) -> (Durability, bool) {
+        (self.declared.durability, self.declared.ack != Ack::None)
+    }
+}

@@ -1,0 +1,44 @@
+//! `results.json`: written whole or not at all, read with the place of what is wrong.
+
+use std::path::{Path, PathBuf};
+
+use super::{Run, SCHEMA};
+use crate::error::{ReportError, ResultFile};
+
+/// Of its directory.
+const NAME: &str = "results.json";
+
+impl Run {
+    /// Reads `results.json` of a directory.
+    ///
+    /// # Errors
+    /// [`ReportError::Read`] without one, [`ReportError::Foreign`] for a file of something else, [`ReportError::Field`] for one
+    /// that lacks a field, or names a target that is not in it.
+    pub fn read(directory: &Path) -> Result<Run, ReportError> {
+        let path = directory.join(NAME);
+        let run: Run = crate::file::read(&path, SCHEMA, ResultFile::Run)?;
+        for (index, cell) in run.cells.iter().enumerate() {
+            if run.target(cell).is_none() {
+                let (field, reason) =
+                    (format!("cells[{index}].target"), format!("no target is named `{}`", cell.target));
+                return Err(ReportError::Field { path, field, reason, document: ResultFile::Run });
+            }
+        }
+        Ok(run)
+    }
+
+    /// Writes `results.json` into a directory; gives its path. Who reads it meanwhile, or after a crash, finds this one or the one
+    /// before.
+    ///
+    /// # Errors
+    /// [`ReportError::Write`].
+    pub fn write(&self, directory: &Path) -> Result<PathBuf, ReportError> {
+        let path = directory.join(NAME);
+        let written = std::fs::create_dir_all(directory)
+            .and_then(|()| crate::file::write(&path, &serde_json::to_vec_pretty(self)?));
+        match written {
+            Ok(()) => Ok(path),
+            Err(source) => Err(ReportError::Write { path, source }),
+        }
+    }
+}

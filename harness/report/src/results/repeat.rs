@@ -1,0 +1,220 @@
+//! A repeat: a cell that ran once, from a fresh data directory to its books.
+
+use ringbench_stats::Latencies;
+use serde::{Deserialize, Serialize};
+
+/// One repeat of a cell.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Repeat {
+    /// Its place in the order of all repeats of the run, from 0.
+    pub order: usize,
+    /// When it began: milliseconds since 1970-01-01 UTC.
+    pub started_unix_ms: u64,
+    /// How long was counted, by the clock. Seconds.
+    pub seconds: f64,
+    /// Acknowledged in that time.
+    pub acked_records: u64,
+    /// Their bytes, before compression.
+    pub acked_bytes: u64,
+    /// Bytes that consumers got in that time; `None` without any.
+    pub received_bytes: Option<u64>,
+    /// Bytes of batches sent in that time, where the driver can tell.
+    pub wire_bytes: Option<u64>,
+    /// Bytes that the target's process had written to its files in that time.
+    pub disk_bytes: Option<u64>,
+    /// From when a record was due to its acknowledgement.
+    pub latency_us: LatencyUs,
+    /// From when it was sent to its acknowledgement.
+    pub service_us: LatencyUs,
+    /// From when it was due until a consumer had it.
+    pub end_to_end_us: LatencyUs,
+    /// From when it was due until it was sent.
+    pub generator_lag_us: LatencyUs,
+    /// Latencies of 0 ns, which a clock that is too coarse gives; they count.
+    pub zero_latencies: u64,
+    /// Latencies below 0, which no clock of one host gives; they count as 0.
+    pub negative_latencies: u64,
+    /// The books, warm-up included.
+    pub ledger: Ledger,
+    /// What the target's process cost, where it is on this host.
+    pub broker_cost: Option<Cost>,
+    /// What the generator cost.
+    pub client_cost: Cost,
+    /// How much of a processor its busiest thread used.
+    pub client_busy_share: f64,
+    /// Dirty pages of the host at the end. Bytes.
+    pub dirty_bytes: u64,
+    /// Pages on their way to the disk at the end. Bytes.
+    pub write_back_bytes: u64,
+    /// What the kernel did about them.
+    pub regime: Option<String>,
+    /// How it went, in slices of a second or so.
+    pub timeline: Vec<Tick>,
+    /// The raw histograms.
+    pub histograms: Option<LogFile>,
+    /// Why it did not run to its end: then its figures count for nothing.
+    pub failure: Option<String>,
+}
+
+/// Latencies in microseconds; `None` where fewer than ten samples lie beyond.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct LatencyUs {
+    /// Median.
+    pub p50: Option<f64>,
+    /// 90th percentile.
+    pub p90: Option<f64>,
+    /// 99th percentile.
+    pub p99: Option<f64>,
+    /// 99.9th percentile.
+    pub p999: Option<f64>,
+    /// The longest.
+    pub max: Option<f64>,
+}
+
+/// What became of the records.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// Handed to the producer.
+    pub sent: u64,
+    /// Acknowledged; with acks=0, handed to the kernel.
+    pub acked: u64,
+    /// Read back.
+    pub received: u64,
+    /// Acknowledged and not read back.
+    pub lost: u64,
+    /// Read more than once.
+    pub duplicated: u64,
+    /// Read after a later one of its producer and partition.
+    pub reordered: u64,
+    /// Read with another checksum, from another partition, or never sent.
+    pub corrupt: u64,
+    /// Refused, or never answered.
+    pub failed: u64,
+}
+
+/// What a process cost in one repeat.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cost {
+    /// Processor seconds in the program.
+    pub user_s: f64,
+    /// Processor seconds in the kernel.
+    pub system_s: f64,
+    /// How often a thread waited, or was made to.
+    pub context_switches: Option<u64>,
+    /// System calls, where they were counted.
+    pub system_calls: Option<u64>,
+}
+
+/// One slice of a repeat.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Tick {
+    /// When it ended, from the beginning of what was counted. Seconds.
+    pub at_s: f64,
+    /// Records acknowledged in it.
+    pub acked: u64,
+    /// Records that consumers got in it.
+    pub received: Option<u64>,
+    /// Records that were due by its end and not acknowledged.
+    pub backlog: u64,
+    /// Records that were acknowledged by its end and not received.
+    pub unread: Option<u64>,
+}
+
+/// A file beside `results.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogFile {
+    /// Relative to the directory of `results.json`.
+    pub file: String,
+    /// SHA-256 of it, in hex.
+    pub sha256: String,
+}
+
+impl Repeat {
+    /// Acknowledged records a second.
+    #[must_use]
+    pub fn achieved_per_s(&self) -> f64 {
+        self.acked_records as f64 / self.seconds
+    }
+
+    /// Megabytes of records a second.
+    #[must_use]
+    pub fn mb_per_s(&self) -> f64 {
+        self.acked_bytes as f64 / 1e6 / self.seconds
+    }
+
+    /// Megabytes a second that consumers got.
+    #[must_use]
+    pub fn received_mb_per_s(&self) -> Option<f64> {
+        Some(self.received_bytes? as f64 / 1e6 / self.seconds)
+    }
+
+    /// How many more records waited at the end than after the first slice.
+    #[must_use]
+    pub fn backlog_growth(&self) -> Option<u64> {
+        Some(self.timeline.last()?.backlog.saturating_sub(self.timeline.first()?.backlog))
+    }
+}
+
+impl LatencyUs {
+    /// Those of a histogram.
+    #[must_use]
+    pub fn of(latencies: &Latencies) -> LatencyUs {
+        let us = |percent| latencies.percentile_ms(percent).map(|ms| ms * 1e3);
+        LatencyUs {
+            p50: us(50.0),
+            p90: us(90.0),
+            p99: us(99.0),
+            p999: us(99.9),
+            max: (latencies.count() > 0).then(|| latencies.max_ms() * 1e3),
+        }
+    }
+
+    /// One of the percentiles that are kept: 50, 90, 99 or 99.9.
+    #[must_use]
+    pub fn percentile(&self, percent: f64) -> Option<f64> {
+        let kept = [(50.0, self.p50), (90.0, self.p90), (99.0, self.p99), (99.9, self.p999)];
+        kept.into_iter().find(|(kept, _)| *kept == percent)?.1
+    }
+}
+
+impl Ledger {
+    /// Whether every record that was acknowledged came back once, whole and in order, and none was refused.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.faults().is_empty()
+    }
+
+    /// What is wrong, as `lost 3, corrupt 1`; empty when nothing is.
+    #[must_use]
+    pub fn faults(&self) -> String {
+        let Ledger { lost, duplicated, reordered, corrupt, failed, .. } = *self;
+        let named = [
+            ("lost", lost),
+            ("duplicated", duplicated),
+            ("reordered", reordered),
+            ("corrupt", corrupt),
+            ("refused or unanswered", failed),
+        ];
+        let faults = named.into_iter().filter(|(_, count)| *count > 0);
+        faults.map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
+    }
+
+    pub(super) fn add(&mut self, other: &Ledger) {
+        self.sent += other.sent;
+        self.acked += other.acked;
+        self.received += other.received;
+        self.lost += other.lost;
+        self.duplicated += other.duplicated;
+        self.reordered += other.reordered;
+        self.corrupt += other.corrupt;
+        self.failed += other.failed;
+    }
+}
+
+impl Cost {
+    /// Processor seconds, user and system.
+    #[must_use]
+    pub fn cpu_s(&self) -> f64 {
+        self.user_s + self.system_s
+    }
+}

@@ -1,0 +1,217 @@
+//! What a report shows: the cells of one or several runs, each with a name that tells it from the others, by tier.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use ringbench_stats::{HdrLog, Interval, ratio};
+
+use crate::error::ReportError;
+use crate::numbers::{bytes, grouped};
+use crate::results::{Ack, Durability, Repeat, Run, RunCell};
+
+/// Where nothing varies, what a reader looks for all the same.
+const USUAL: [&str; 4] = ["batch.size", "linger.ms", "compression.type", "acks"];
+
+/// Cells of one or several runs.
+pub(super) struct Shown<'a> {
+    pub(super) runs: Vec<(&'a Run, &'a Path)>,
+    /// In the order of their plans.
+    pub(super) cells: Vec<Cell<'a>>,
+}
+
+/// A cell with what it is called.
+#[derive(Clone)]
+pub(super) struct Cell<'a> {
+    pub(super) run: &'a Run,
+    pub(super) directory: &'a Path,
+    pub(super) of: &'a RunCell,
+    /// Whose it is; the run stands behind it where two runs have a target of that name.
+    pub(super) target: String,
+    /// What varies, without the target and the rate.
+    pub(super) name: String,
+    /// Whether there are other targets.
+    several: bool,
+}
+
+impl<'a> Shown<'a> {
+    pub(super) fn of(runs: Vec<(&'a Run, &'a Path)>) -> Shown<'a> {
+        let all: Vec<&RunCell> = runs.iter().flat_map(|(run, _)| &run.cells).collect();
+        let varied = Varied::among(&all);
+        let target = |run: &Run, directory: &Path, name: &str| {
+            let elsewhere = |other: &&(&Run, &Path)| {
+                !std::ptr::eq(other.0, run) && other.0.targets.iter().any(|target| target.name == name)
+            };
+            match runs.iter().any(|other| elsewhere(&other)) {
+                true => format!("{name} ({})", directory.file_name().unwrap_or(directory.as_os_str()).display()),
+                false => name.to_owned(),
+            }
+        };
+        let mut cells: Vec<Cell<'a>> = Vec::new();
+        for &(run, directory) in &runs {
+            cells.extend(run.cells.iter().map(|of| Cell {
+                run,
+                directory,
+                of,
+                target: target(run, directory, &of.target),
+                name: varied.name(of),
+                several: false,
+            }));
+        }
+        let several = cells.iter().any(|cell| cell.target != cells[0].target);
+        cells.iter_mut().for_each(|cell| cell.several = several);
+        Shown { runs, cells }
+    }
+
+    /// The targets that have cells, in their order.
+    pub(super) fn targets(&self) -> Vec<&str> {
+        let mut targets: Vec<&str> = Vec::new();
+        for cell in &self.cells {
+            if !targets.contains(&&*cell.target) {
+                targets.push(&cell.target);
+            }
+        }
+        targets
+    }
+
+    /// Cells that may stand in one table: of one durability, and who waits for answers apart from who does not.
+    pub(super) fn tiers(&self) -> Vec<(String, Vec<&Cell<'a>>)> {
+        let mut tiers: BTreeMap<(bool, Durability), Vec<&Cell<'a>>> = BTreeMap::new();
+        for cell in &self.cells {
+            let (durability, acknowledged) = cell.of.tier();
+            tiers.entry((!acknowledged, durability)).or_default().push(cell);
+        }
+        tiers
+            .into_iter()
+            .map(|((unacknowledged, durability), cells)| (tier(unacknowledged, durability), cells))
+            .collect()
+    }
+}
+
+fn tier(unacknowledged: bool, durability: Durability) -> String {
+    if unacknowledged {
+        return format!("Not acknowledged (acks=0); {}", behind(durability));
+    }
+    format!("Acknowledged; {}", behind(durability))
+}
+
+/// What stands behind an acknowledgement, in words.
+pub(super) fn behind(durability: Durability) -> &'static str {
+    match durability {
+        Durability::Memory => "kept in the target's memory",
+        Durability::PageCache => "in the page cache (survives kill -9)",
+        Durability::SyncedInIntervals => "in the page cache, synced every so often",
+        Durability::Synced => "on disk before the acknowledgement",
+    }
+}
+
+/// Whose answer counts, in words.
+pub(super) fn whose(ack: Ack) -> &'static str {
+    match ack {
+        Ack::None => "nobody's",
+        Ack::Leader => "one server's",
+        Ack::Quorum => "most replicas'",
+        Ack::All => "all replicas' in sync",
+    }
+}
+
+impl Cell<'_> {
+    /// Whose, what and at which rate.
+    pub(super) fn label(&self) -> String {
+        let at = self.of.offered_per_s.map(|rate| format!("{}/s", grouped(rate.round() as u64)));
+        let words = [self.several.then(|| self.target.clone()), Some(self.name.clone()), at];
+        let label = words.into_iter().flatten().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" · ");
+        if self.of.valid { label } else { format!("VOID {label}") }
+    }
+
+    /// Whose and what, for all rates of it.
+    pub(super) fn without_rate(&self) -> String {
+        match (self.several, self.name.is_empty()) {
+            (true, true) => self.target.clone(),
+            (true, false) => format!("{} · {}", self.target, self.name),
+            (false, _) => self.name.clone(),
+        }
+    }
+
+    /// Of each repeat, in their order; what is not a number where it failed.
+    pub(super) fn by_repeat(&self, of: impl Fn(&Repeat) -> Option<f64>) -> Vec<f64> {
+        let value = |repeat: &Repeat| if repeat.failure.is_none() { of(repeat) } else { None };
+        self.of.repeats.iter().map(|repeat| value(repeat).unwrap_or(f64::NAN)).collect()
+    }
+
+    /// By which it is compared with others of its tier and rate: records a second or, at a rate, the 99th percentile.
+    pub(super) fn scores(&self) -> Vec<f64> {
+        match self.of.offered_per_s {
+            None => self.by_repeat(|repeat| Some(repeat.achieved_per_s())),
+            Some(_) => self.by_repeat(|repeat| repeat.latency_us.p99),
+        }
+    }
+
+    /// Its score as a multiple of another one's, repeat by repeat.
+    pub(super) fn times(&self, other: &Cell<'_>) -> Option<Interval> {
+        ratio(&self.scores(), &other.scores())
+    }
+
+    /// The raw histograms of the repeats that ran to their end.
+    pub(super) fn logs(&self) -> Result<Vec<(&Repeat, HdrLog)>, ReportError> {
+        let kept = self.of.whole().filter_map(|repeat| Some((repeat, repeat.histograms.as_ref()?)));
+        kept.map(|(repeat, file)| Ok((repeat, file.read(self.directory)?))).collect()
+    }
+}
+
+/// What differs among cells.
+struct Varied {
+    settings: BTreeSet<String>,
+    shape: [bool; 4],
+    record: bool,
+    arrival: bool,
+}
+
+impl Varied {
+    fn among(cells: &[&RunCell]) -> Varied {
+        let differs = |of: &dyn Fn(&RunCell) -> String| cells.windows(2).any(|two| of(two[0]) != of(two[1]));
+        let names: BTreeSet<&String> = cells.iter().flat_map(|cell| cell.settings.keys()).collect();
+        let value = |cell: &RunCell, name: &str| cell.settings.get(name).cloned().unwrap_or_default();
+        let varied: BTreeSet<String> =
+            names.iter().filter(|name| differs(&|cell| value(cell, name))).map(|name| (*name).clone()).collect();
+        let usual = || names.iter().filter(|name| USUAL.contains(&name.as_str())).map(|name| (*name).clone()).collect();
+        Varied {
+            settings: if varied.is_empty() { usual() } else { varied },
+            shape: [0, 1, 2, 3].map(|part: usize| differs(&|cell| shape(cell)[part].1.to_string())),
+            record: differs(&|cell| format!("{:.0}", cell.payload.record_bytes)),
+            arrival: differs(&|cell| if cell.offered_per_s.is_some() { cell.arrival.clone() } else { String::new() })
+                && cells.iter().any(|cell| cell.arrival == "closed"),
+        }
+    }
+
+    fn name(&self, cell: &RunCell) -> String {
+        // In the order in which people say them, then the others.
+        let usual = USUAL.iter().map(|name| (*name).to_owned()).filter(|name| self.settings.contains(name));
+        let others = self.settings.iter().filter(|name| !USUAL.contains(&name.as_str())).cloned();
+        let settings = usual.chain(others).filter_map(|name| Some(said(&name, cell.settings.get(&name)?)));
+        let shape = shape(cell).into_iter().zip(self.shape).filter(|(_, varies)| *varies);
+        let shape = shape.map(|((name, count), _)| format!("{count} {name}"));
+        let record = self.record.then(|| format!("{:.0} B", cell.payload.record_bytes));
+        let arrival = self.arrival.then(|| cell.arrival.clone());
+        settings.chain(shape).chain(record).chain(arrival).collect::<Vec<_>>().join(" · ")
+    }
+}
+
+fn shape(cell: &RunCell) -> [(&'static str, usize); 4] {
+    let shape = &cell.shape;
+    [
+        ("topics", shape.topics),
+        ("partitions", shape.partitions),
+        ("producers", shape.producers),
+        ("consumers", shape.consumers),
+    ]
+}
+
+/// A setting as a table says it.
+pub(super) fn said(name: &str, value: &str) -> String {
+    match (name, value.parse::<usize>()) {
+        ("batch.size", Ok(size)) => bytes(size),
+        ("linger.ms", Ok(ms)) => format!("{ms} ms"),
+        ("compression.type", _) => value.to_owned(),
+        _ => format!("{name}={value}"),
+    }
+}

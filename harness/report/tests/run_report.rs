@@ -1,0 +1,284 @@
+//! The report of runs: what stands in it, in which order, and what never stands together.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod sample;
+
+use std::path::{Path, PathBuf};
+
+use ringbench_report::results::{Durability, Kind, Run};
+use ringbench_report::{Outcome, compare, verify, write_index, write_report};
+use sample::{Random, Shown};
+
+fn shown(per_s: f64) -> Shown {
+    Shown { per_s, p50_us: 900.0, tail: 20.0 }
+}
+
+/// Two targets; two settings as fast as they go, one with acks=0, and a curve.
+fn run(directory: &Path, seed: u64) -> Run {
+    let mut run = sample::run(Kind::Sweep, "sweep-core");
+    let mut random = Random(seed);
+    for (target, per_s) in [("ringlog", 400_000.0), ("kafka", 250_000.0)] {
+        for (batch, linger, compression, acks) in [
+            ("16384", "0", "none", "all"),
+            ("131072", "0", "none", "all"),
+            ("16384", "5", "lz4", "all"),
+            ("131072", "5", "lz4", "all"),
+            ("16384", "0", "none", "0"),
+        ] {
+            let varied =
+                [("batch.size", batch), ("linger.ms", linger), ("compression.type", compression), ("acks", acks)];
+            sample::add(&mut run, sample::cell(target, &varied, None), shown(per_s), &mut random, directory);
+        }
+        for rate in [50_000.0, 100_000.0, 200_000.0, 300_000.0] {
+            let varied = [("batch.size", "16384"), ("linger.ms", "0"), ("compression.type", "none"), ("acks", "all")];
+            let at = Shown { per_s, p50_us: 400.0 + (rate / 1e4f64).powi(2), tail: 20.0 };
+            sample::add(&mut run, sample::cell(target, &varied, Some(rate)), at, &mut random, directory);
+        }
+    }
+    run
+}
+
+fn render(run: &Run, directory: &Path) -> (String, String) {
+    let page = write_report(&[(run.clone(), directory.to_owned())], directory).unwrap();
+    let text = |path: &Path| std::fs::read_to_string(path).unwrap();
+    (text(&page), text(&directory.join("report.md")))
+}
+
+/// The rows of each table of a report, by the cells of their first column.
+fn tables(markdown: &str) -> Vec<Vec<String>> {
+    let mut tables: Vec<Vec<String>> = vec![Vec::new()];
+    for line in markdown.lines() {
+        match line.strip_prefix("| ").and_then(|row| row.split(" | ").next()) {
+            Some(first) => tables.last_mut().unwrap().push(first.replace('\\', "")),
+            None => tables.push(Vec::new()),
+        }
+    }
+    tables.retain(|table| table.len() > 2);
+    tables
+}
+
+#[test]
+fn sections_stand_in_the_order_that_was_agreed() {
+    let directory = tempfile::tempdir().unwrap();
+    let (page, markdown) = render(&run(directory.path(), 1), directory.path());
+    let mut from = 0;
+    for section in [
+        "Environment",
+        "Side by side",
+        "Throughput",
+        "Latency at a rate",
+        "Throughput and latency",
+        "Batch size and linger",
+        "Percentiles",
+        "Course in time",
+        "Cost",
+        "Run order",
+        "Ledger",
+        "What this host does alone",
+        "Repeat it",
+    ] {
+        let found =
+            markdown[from..].find(&format!("\n## {section}\n")).unwrap_or_else(|| panic!("no {section} behind {from}"));
+        from += found;
+        assert!(page.contains(&format!(">{section}</h2>")), "{section}");
+    }
+}
+
+#[test]
+fn no_table_mixes_durability_nor_acknowledged_cells_with_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut run = run(directory.path(), 1);
+    for cell in run.cells.iter_mut().filter(|cell| cell.settings["batch.size"] == "131072") {
+        cell.declared.durability = Durability::Synced;
+    }
+    let (_, markdown) = render(&run, directory.path());
+    let cells = tables(&markdown).into_iter().filter(|table| table.iter().any(|name| name.contains("acks=")));
+    let mut seen = 0;
+    for table in cells {
+        let has = |part: &str| table.iter().any(|name| name.contains(part));
+        assert!(!(has("acks=0") && has("acks=all")), "{table:?}");
+        assert!(!(has("128 KiB") && has("16 KiB")), "{table:?}");
+        seen += 1;
+    }
+    assert!(seen >= 10, "{seen} tables of cells");
+    assert!(markdown.contains("on disk before the acknowledgement") && markdown.contains("Not acknowledged (acks=0)"));
+}
+
+#[test]
+fn the_page_needs_nothing_but_itself_and_every_chart_has_its_table_and_its_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let (page, markdown) = render(&run(directory.path(), 1), directory.path());
+    for outside in ["http:", "https:", "src=", "@import", "url("] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    assert!(!page.contains("NaN") && !page.contains("inf\""), "a figure that is none was drawn");
+    assert_eq!(page.matches("<figure").count(), page.matches("<summary>Table</summary>").count());
+    let charts: Vec<&str> = markdown.split("](").skip(1).filter_map(|rest| Some(rest.split_once(".svg)")?.0)).collect();
+    assert_eq!(charts.len(), page.matches("<svg").count());
+    for chart in charts {
+        let file = std::fs::read_to_string(directory.path().join(format!("{chart}.svg"))).unwrap();
+        assert!(file.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\"") && file.ends_with("</svg>\n"), "{chart}");
+    }
+    assert!(page.contains("&lt;b&gt;&amp;&quot;text&quot;"), "text from a file is escaped");
+}
+
+#[test]
+fn charts_of_an_earlier_report_do_not_stay() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut run = run(directory.path(), 1);
+    render(&run, directory.path());
+    let charts = || {
+        let files = std::fs::read_dir(directory.path()).unwrap().map(|file| file.unwrap().file_name());
+        files.filter(|name| name.to_string_lossy().ends_with(".svg")).count()
+    };
+    std::fs::write(directory.path().join("mine.svg"), "<svg/>").unwrap();
+    let before = charts();
+    run.cells.truncate(1);
+    let (_, markdown) = render(&run, directory.path());
+    assert_eq!(charts(), markdown.matches(".svg)").count() + 1, "of {before}; one is somebody else's");
+}
+
+#[test]
+fn what_is_not_distinguishable_is_grey_and_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut run = sample::run(Kind::Run, "same");
+    run.max_rates.clear();
+    let mut random = Random(9);
+    for target in ["ringlog", "kafka"] {
+        let cell = sample::cell(target, &[("acks", "all")], None);
+        sample::add(&mut run, cell, shown(300_000.0), &mut random, directory.path());
+    }
+    let (page, markdown) = render(&run, directory.path());
+    assert!(markdown.contains("not distinguishable in 1.") && page.contains("<tr class=\"grey\">"), "{markdown}");
+}
+
+#[test]
+fn a_void_cell_and_an_interrupt_are_said_first() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut run = run(directory.path(), 1);
+    run.interrupted = true;
+    run.cells[0].repeats[1].ledger.lost = 7;
+    run.cells[0].derive(run.roofline.as_ref(), directory.path()).unwrap();
+    let (page, markdown) = render(&run, directory.path());
+    let head = markdown.split("\n## ").next().unwrap();
+    assert!(
+        head.contains("1 of 18 cells are void.") && head.contains("lost 7") && head.contains("ended before its end"),
+        "{head}"
+    );
+    assert!(page.contains("class=\"verdict bad\""));
+}
+
+#[test]
+fn a_report_without_histograms_or_without_cells_says_what_it_lacks() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = run(directory.path(), 1);
+    std::fs::remove_dir_all(directory.path().join("hdr")).unwrap();
+    let (_, markdown) = render(&run, directory.path());
+    assert!(markdown.contains("Not shown: the raw histograms can't be read: "), "{markdown}");
+    let (page, _) = render(&sample::run(Kind::Run, "nothing"), directory.path());
+    assert!(page.contains("Nothing was measured to its end.") && !page.contains("NaN"));
+}
+
+#[test]
+fn the_table_for_other_tools_has_a_line_for_each_cell() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = run(directory.path(), 1);
+    render(&run, directory.path());
+    let csv = std::fs::read_to_string(directory.path().join("cells.csv")).unwrap();
+    let lines: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
+    assert_eq!(lines.len(), run.cells.len() + 1);
+    assert!(lines.iter().all(|line| line.len() == lines[0].len()));
+    let column = |name: &str| lines[0].iter().position(|found| *found == name).unwrap();
+    assert_eq!(lines[1][column("batch.size")], "16384");
+    assert_eq!(lines[1][column("mb_per_s")].parse::<f64>().unwrap(), run.cells[0].mb_per_s.unwrap());
+    assert_eq!((lines[1][column("durability")], lines[1][column("ack")]), ("page-cache", "all"));
+}
+
+#[test]
+fn several_runs_make_one_report_and_targets_of_one_name_are_told_apart() {
+    let (first, second, out) =
+        (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let runs: Vec<(Run, PathBuf)> =
+        [&first, &second].map(|directory| (run(directory.path(), 1), directory.path().to_owned())).into();
+    let page = std::fs::read_to_string(write_report(&runs, out.path()).unwrap()).unwrap();
+    for directory in [&first, &second] {
+        let name = directory.path().file_name().unwrap().to_str().unwrap();
+        assert!(page.contains(&format!("ringlog ({name})")), "{name}");
+    }
+    assert!(out.path().join("cells.csv").exists());
+}
+
+#[test]
+fn a_run_that_became_slower_is_worse_and_the_same_run_is_not() {
+    let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (a, mut b) = (run(first.path(), 1), run(second.path(), 2));
+    let same = compare((&a, first.path()), (&b, second.path())).unwrap();
+    assert!(!same.is_worse(), "{same}");
+    assert!(same.to_string().contains("0 worse") && same.count(Outcome::NotDistinguishable) >= 25, "{same}");
+    for repeat in &mut b.cells[1].repeats {
+        repeat.acked_records = repeat.acked_records * 6 / 10;
+    }
+    let slower = compare((&a, first.path()), (&b, second.path())).unwrap();
+    assert!(slower.is_worse() && slower.count(Outcome::Worse) == 1 && slower.to_string().contains("WORSE"), "{slower}");
+    let faster = compare((&b, second.path()), (&a, first.path())).unwrap();
+    assert!(!faster.is_worse() && faster.count(Outcome::Better) == 1, "{faster}");
+    b.cells[3].valid = false;
+    let lossy = compare((&a, first.path()), (&b, second.path())).unwrap();
+    assert_eq!(lossy.count(Outcome::Broken), 2, "records and what was received: {lossy}");
+}
+
+#[test]
+fn runs_that_can_not_be_compared_say_why() {
+    let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (a, mut b) = (run(first.path(), 1), run(second.path(), 2));
+    b.cells[0].declared.durability = Durability::Synced;
+    let error = compare((&a, first.path()), (&b, second.path())).unwrap_err().to_string();
+    assert!(error.contains("compare runs of the same durability"), "{error}");
+    b.cells.iter_mut().for_each(|cell| cell.key.push('x'));
+    b.max_rates.clear();
+    let error = compare((&a, first.path()), (&b, second.path())).unwrap_err().to_string();
+    assert!(error.contains("have no cell in common"), "{error}");
+}
+
+#[test]
+fn a_run_as_it_was_written_is_verified_and_what_was_changed_is_found() {
+    let directory = tempfile::tempdir().unwrap();
+    run(directory.path(), 1).write(directory.path()).unwrap();
+    let run = Run::read(directory.path()).unwrap();
+    let verified = verify(&run, directory.path());
+    assert_eq!((verified.wrong.clone(), verified.histograms), (Vec::<String>::new(), 18 * 5));
+    type Change = fn(&mut Run);
+    let changes: [(Change, &str); 6] = [
+        (|run| run.cells[0].repeats[0].latency_us.p99 = Some(1.0), "latency: LatencyUs"),
+        (|run| run.cells[0].achieved_per_s = Some(9e9), "differs in achieved_per_s"),
+        (|run| run.cells[0].latency_us.p50 = Some(1.0), "differs in latency_us"),
+        (|run| run.cells[0].repeats[2].ledger.received -= 5, "read back and only 0 lost"),
+        (|run| run.cells[0].repeats[2].histograms = None, "it has no raw histograms"),
+        (|run| run.cells[0].repeats[1].histograms.as_mut().unwrap().sha256.replace_range(..1, "x"), "its SHA-256 is"),
+    ];
+    for (change, said) in changes {
+        let mut changed = run.clone();
+        change(&mut changed);
+        let wrong = verify(&changed, directory.path()).wrong;
+        assert!(wrong.iter().any(|wrong| wrong.contains(said)), "{said}: {wrong:?}");
+    }
+}
+
+#[test]
+fn the_index_lists_every_run_the_latest_first_and_names_what_it_can_not_read() {
+    let root = tempfile::tempdir().unwrap();
+    for (folder, workload, started) in [("old", "sweep-core", 0), ("host/new", "curve", 86_400_000)] {
+        let mut run = sample::run(Kind::Run, workload);
+        run.started_unix_ms = started;
+        run.write(&root.path().join(folder)).unwrap();
+    }
+    std::fs::create_dir(root.path().join("broken")).unwrap();
+    std::fs::write(root.path().join("broken/results.json"), "{").unwrap();
+    let page = std::fs::read_to_string(write_index(root.path()).unwrap()).unwrap();
+    let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text}"));
+    assert!(place("host/new/report.html") < place("old/report.html"));
+    assert!(place("broken/results.json: field `.`") > place("old/report.html"));
+    let markdown = std::fs::read_to_string(root.path().join("index.md")).unwrap();
+    assert!(markdown.contains("[1970-01-02 00:00 UTC](host/new/report.md) | curve |"), "{markdown}");
+    assert!(write_index(&root.path().join("nowhere")).unwrap_err().to_string().contains("nowhere"));
+}
