@@ -21,7 +21,8 @@ use ringbench_report::{
 };
 use ringbench_stats::{Depth, DirtyLimits, Host, Interval, Latencies, Roofline};
 use serde::Serialize;
-use tokio::signal::unix::{SignalKind, signal};
+
+use crate::signals;
 
 /// `ringbench lab …`
 #[derive(Debug, Subcommand)]
@@ -293,24 +294,11 @@ fn report(results: &LabResults, out: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Set by the first SIGINT or SIGTERM: the lab then ends by itself, removes its files and keeps what it has. The second one ends
-/// the process as it always does.
+/// Set by the first SIGINT or SIGTERM: the lab then ends by itself, removes its files and keeps what it has.
 fn stop_on_signals() -> Result<Arc<AtomicBool>, String> {
     let stop = Arc::new(AtomicBool::new(false));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
-    let (interrupt, terminate) = {
-        let _inside = runtime.enter();
-        let watched = |kind| signal(kind).map_err(|e| format!("signals can't be watched: {e}"));
-        (watched(SignalKind::interrupt())?, watched(SignalKind::terminate())?)
-    };
-    let stopping = stop.clone();
-    std::thread::spawn(move || {
-        let (mut interrupt, mut terminate) = (interrupt, terminate);
-        runtime.block_on(async {
-            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-            stopping.store(true, Ordering::Relaxed);
-        });
-    });
+    let wish = stop.clone();
+    signals::on_first(move || wish.store(true, Ordering::Relaxed))?;
     Ok(stop)
 }
 

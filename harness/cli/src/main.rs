@@ -1,11 +1,16 @@
 //! The ringbench command: measure, verify, report.
 #![forbid(unsafe_code)]
 
+mod binary;
 mod compare;
 mod duration;
+mod kept_run;
 mod lab;
 mod quick;
+mod recorded;
 mod report;
+mod signals;
+mod sweep;
 mod verify;
 mod workloads;
 
@@ -28,6 +33,8 @@ enum Command {
     /// Compares ways of writing a log and of moving it to sockets on this host
     #[command(subcommand)]
     Lab(lab::Lab),
+    /// Runs every cell of a workload, several times, in an order that is fair to all; the same command again goes on where it stopped
+    Sweep(sweep::Sweep),
     /// Names the workloads there are, and checks files of workloads
     #[command(subcommand)]
     Workloads(workloads::Workloads),
@@ -43,6 +50,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Quick(quick) => quick.run(),
         Command::Lab(lab) => lab.run(),
+        Command::Sweep(sweep) => sweep.run(),
         Command::Workloads(workloads) => workloads.run(),
         Command::Report(report) => report.run(),
         Command::Compare(compare) => compare.run(),

@@ -1,10 +1,12 @@
 //! `ringbench quick`: a dozen cells against a broker of its own.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use crate::binary;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use ringbench_load::{BrokerProcess, Cell, Corpus, LoadError, Measured, Plan, dozen, measure};
@@ -89,7 +91,10 @@ impl Quick {
 
         let broker = match &self.bootstrap {
             Some(_) => None,
-            None => Some(BrokerProcess::start(&self.binary()?, &parent).map_err(|e| e.to_string())?),
+            None => Some(
+                BrokerProcess::start(&binary::ringlog(self.ringlog.as_deref())?, &parent, &BTreeMap::new())
+                    .map_err(|e| e.to_string())?,
+            ),
         };
         let bootstrap =
             self.bootstrap.clone().or_else(|| Some(broker.as_ref()?.bootstrap().to_owned())).unwrap_or_default();
@@ -157,22 +162,6 @@ impl Quick {
         }
         progress.finish_and_clear();
         Ok(results)
-    }
-
-    /// The broker's binary: the one named, or the one beside this program.
-    fn binary(&self) -> Result<PathBuf, String> {
-        if let Some(named) = &self.ringlog {
-            return Ok(named.clone());
-        }
-        let own = std::env::current_exe().map_err(|e| format!("where this program is: {e}"))?;
-        let beside = own.parent().unwrap_or(Path::new(".")).join("ringlog");
-        match beside.exists() {
-            true => Ok(beside),
-            false => Err(format!(
-                "{} is not there: build it (cargo build --release -p ringlog-cli), or name it with --ringlog",
-                beside.display()
-            )),
-        }
     }
 
     fn command(&self, seed: u64) -> String {

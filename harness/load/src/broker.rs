@@ -1,5 +1,6 @@
 //! A broker of this measurement's own: a child process with a fresh directory.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -31,11 +32,15 @@ pub struct BrokerProcess {
 }
 
 impl BrokerProcess {
-    /// Starts `binary` on a free port of loopback with an empty directory below `parent`.
+    /// Starts `binary` on a free port of loopback with an empty directory below `parent`, and with these settings.
     ///
     /// # Errors
     /// [`LoadError::Binary`], [`LoadError::NotReady`], [`LoadError::File`].
-    pub fn start(binary: &Path, parent: &Path) -> Result<BrokerProcess, LoadError> {
+    pub fn start(
+        binary: &Path,
+        parent: &Path,
+        settings: &BTreeMap<String, String>,
+    ) -> Result<BrokerProcess, LoadError> {
         let data = parent.join(format!("ringbench-{}", std::process::id()));
         std::fs::create_dir_all(&data).map_err(LoadError::file(&data))?;
         let log_path = data.join("broker.log");
@@ -46,6 +51,7 @@ impl BrokerProcess {
         let child = Command::new(binary)
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(data.join("data"))
+            .args(settings.iter().map(|(key, value)| format!("--set={key}={value}")))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)

@@ -185,6 +185,14 @@ pub(crate) const KEYS: &[Key] = &[
     key("fetch.max.bytes", Bytes(1, MOST), "52428800", Kafka, "Of one answer."),
     key("max.partition.fetch.bytes", Bytes(1, MOST), "1048576", Kafka, "Of one partition in it."),
     key("max.poll.records", Count(1, MOST), "500", Kafka, "Records that one poll returns."),
+    key(
+        "isolation.level",
+        OneOf(&["read_uncommitted", "read_committed"]),
+        "read_uncommitted",
+        Kafka,
+        "Which records a consumer gets.",
+    ),
+    key("check.crcs", Flag, "true", Kafka, "Whether consumers check the CRC of each batch."),
     key("repeats", Count(1, 1_000), "1", Whole, "How often each cell runs. Five or more give intervals."),
     key(
         "order",

@@ -1,0 +1,205 @@
+//! What the generator measured, in the form of results.json.
+
+use std::time::Duration;
+
+use ringbench_load::driver::{self, Declaration};
+use ringbench_load::workload::{self, Arrival, CellSpec};
+use ringbench_load::{Outcome, Pool};
+use ringbench_report::results::{
+    Ack, Cost, Declared, Durability, Intervals, LatencyUs, Ledger, Payload, Repeat, RunCell, Shape, Tick,
+};
+use ringbench_stats::{DirtyLimits, HdrLog, Latencies, Slice, WriteBack};
+
+/// A cell that has not run yet. What its driver and payload are is known once it has.
+pub(crate) fn planned(cell: &CellSpec, target: &str) -> RunCell {
+    RunCell {
+        key: cell.key(),
+        target: target.to_owned(),
+        settings: cell.varied.clone(),
+        client_config: cell.settings.clone(),
+        shape: Shape {
+            topics: cell.topics as usize,
+            partitions: cell.partitions_per_topic as usize,
+            producers: cell.producers() as usize,
+            consumers: cell.consumers() as usize,
+            threads: 0,
+        },
+        declared: Declared {
+            driver: "unknown".to_owned(),
+            durability: durability(cell.durability),
+            replication: 1,
+            ack: match cell.settings.get("acks").map(String::as_str) {
+                Some("0") => Ack::None,
+                Some("1") => Ack::Leader,
+                _ => Ack::All,
+            },
+            pipelining: None,
+            connections: 0,
+        },
+        payload: Payload {
+            source: "unknown".to_owned(),
+            record_bytes: cell.message_bytes as f64,
+            pool_bytes: 0,
+            pool_crc32c: 0,
+            random_share: None,
+            wire_ratio: None,
+        },
+        arrival: match cell.arrival {
+            Arrival::Maximum => "maximum",
+            Arrival::Closed { .. } => "closed",
+            Arrival::Uniform { .. } => "uniform",
+            Arrival::Poisson { .. } => "poisson",
+        }
+        .to_owned(),
+        load: None,
+        offered_per_s: cell.arrival.per_second(),
+        warmup_seconds: cell.warm_up.as_secs_f64(),
+        seconds: cell.duration.as_secs_f64(),
+        repeats: Vec::new(),
+        achieved_per_s: None,
+        mb_per_s: None,
+        received_mb_per_s: None,
+        intervals: Intervals::default(),
+        latency_us: LatencyUs::default(),
+        service_us: LatencyUs::default(),
+        end_to_end_us: LatencyUs::default(),
+        generator_lag_us: LatencyUs::default(),
+        ledger: Ledger::default(),
+        broker_cpu_s: None,
+        client_cpu_s: None,
+        roofline_share: None,
+        valid: false,
+        why: Some("it did not run".to_owned()),
+        flags: Vec::new(),
+    }
+}
+
+/// What is known of a cell since one of its repeats ran.
+pub(crate) fn learn(cell: &mut RunCell, outcome: &Outcome, pool: &Pool) {
+    let Declaration { driver, durability: level, replication, ack, pipelining, connections, settings } =
+        &outcome.declaration;
+    cell.client_config.clone_from(settings);
+    cell.declared = Declared {
+        driver: (*driver).to_owned(),
+        durability: durability(*level),
+        replication: *replication as usize,
+        ack: match ack {
+            driver::Ack::None => Ack::None,
+            driver::Ack::Leader => Ack::Leader,
+            driver::Ack::Quorum => Ack::Quorum,
+            driver::Ack::All => Ack::All,
+        },
+        pipelining: pipelining.map(|requests| requests as usize),
+        connections: *connections as usize,
+    };
+    cell.shape.threads = outcome.threads;
+    let wire_ratio = outcome.wire_ratio(cell.payload.record_bytes as usize);
+    cell.payload = Payload {
+        source: pool.source.clone(),
+        pool_bytes: pool.bytes() as u64,
+        pool_crc32c: pool.crc32c,
+        random_share: pool.random_share,
+        wire_ratio: wire_ratio.or(cell.payload.wire_ratio),
+        ..cell.payload
+    };
+}
+
+/// One run of a cell: its figures, and its histograms.
+pub(crate) fn repeat(outcome: &Outcome, message_bytes: usize, order: usize, started_unix_ms: u64) -> (Repeat, HdrLog) {
+    let verdict = &outcome.verdict;
+    let is_consumed = outcome.received_records.is_some();
+    let wire_bytes = outcome.wire_ratio(message_bytes).map(|ratio| (ratio * outcome.acked_bytes as f64) as u64);
+    let ticks = outcome.timeline.iter().map(|tick| Tick {
+        at_s: tick.at.as_secs_f64(),
+        acked: tick.acked,
+        received: is_consumed.then_some(tick.received),
+        backlog: tick.backlog,
+        unread: is_consumed.then_some(tick.unread),
+    });
+    let WriteBack { dirty_bytes, writing_bytes } = outcome.write_back;
+    let repeat = Repeat {
+        order,
+        started_unix_ms,
+        seconds: outcome.seconds,
+        acked_records: outcome.acked_records,
+        acked_bytes: outcome.acked_bytes,
+        received_bytes: outcome.received_bytes,
+        wire_bytes,
+        disk_bytes: outcome.target_written_bytes,
+        zero_latencies: outcome.zero_latencies,
+        negative_latencies: outcome.negative_latencies,
+        ledger: Ledger {
+            sent: verdict.sent,
+            acked: verdict.acked,
+            received: verdict.read,
+            lost: verdict.lost,
+            duplicated: verdict.duplicated,
+            reordered: verdict.reordered,
+            corrupt: verdict.corrupt,
+            failed: verdict.failed,
+        },
+        broker_cost: outcome.target_cost.as_ref().map(cost),
+        client_cost: cost(&outcome.client_cost),
+        client_busy_share: outcome.busiest_thread_seconds / outcome.seconds.max(f64::MIN_POSITIVE),
+        dirty_bytes,
+        write_back_bytes: writing_bytes,
+        regime: regime(dirty_bytes, &DirtyLimits::here()),
+        timeline: ticks.collect(),
+        failure: outcome.failure.clone().or_else(|| outcome.trouble.clone().filter(|_| !verdict.is_clean())),
+        ..Repeat::default()
+    };
+    (repeat, histograms(outcome))
+}
+
+/// A run of a cell that could not begin.
+pub(crate) fn failed(why: String, order: usize, started_unix_ms: u64) -> Repeat {
+    Repeat { order, started_unix_ms, failure: Some(why), ..Repeat::default() }
+}
+
+fn histograms(outcome: &Outcome) -> HdrLog {
+    let whole = |latencies: &Latencies| {
+        let length = Duration::from_secs_f64(outcome.seconds);
+        vec![Slice { begin: Duration::ZERO, length, latencies: latencies.clone() }]
+    };
+    let begins = std::iter::once(Duration::ZERO).chain(outcome.timeline.iter().map(|tick| tick.at));
+    let latency = begins.zip(&outcome.timeline).map(|(begin, tick)| Slice {
+        begin,
+        length: tick.at.saturating_sub(begin),
+        latencies: tick.latency.clone(),
+    });
+    let series = [
+        ("latency", latency.collect()),
+        ("service", whole(&outcome.service)),
+        ("end_to_end", whole(&outcome.end_to_end)),
+        ("generator_lag", whole(&outcome.lag)),
+    ];
+    HdrLog { series: series.map(|(name, slices)| (name.to_owned(), slices)).into() }
+}
+
+fn durability(level: workload::Durability) -> Durability {
+    match level {
+        workload::Durability::Memory => Durability::Memory,
+        workload::Durability::PageCache => Durability::PageCache,
+        workload::Durability::FsyncEvery(_) => Durability::SyncedInIntervals,
+        workload::Durability::Fsync => Durability::Synced,
+    }
+}
+
+fn cost(cost: &ringbench_stats::Cost) -> Cost {
+    Cost {
+        user_s: cost.user_seconds,
+        system_s: cost.system_seconds,
+        context_switches: Some(cost.voluntary_switches + cost.involuntary_switches),
+        system_calls: None,
+    }
+}
+
+/// What the kernel does about so many dirty pages; unknown where it does not tell its limits.
+fn regime(dirty_bytes: u64, limits: &DirtyLimits) -> Option<String> {
+    let regime = match (limits.background_bytes?, limits.throttle_bytes?) {
+        (_, throttle) if dirty_bytes > throttle => "throttled",
+        (background, _) if dirty_bytes > background => "written back in the background",
+        _ => "below the dirty limits",
+    };
+    Some(regime.to_owned())
+}

@@ -1,0 +1,218 @@
+//! `ringbench sweep`: every cell of a workload, several times, in an order that is fair to all; stopped and taken up again at will.
+
+mod course;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::Args;
+use ringbench_load::workload::{Slo, Workload};
+use ringbench_load::{BrokerProcess, Described, Stop, Target};
+use ringbench_report::results::{self, Kind, Objective, Run, SCHEMA};
+use ringbench_stats::{Depth, DirtyLimits, Host, Roofline};
+
+use crate::kept_run::KeptRun;
+use crate::{binary, duration, recorded, signals};
+use course::Course;
+
+const GB: f64 = 1e9;
+
+/// Options of `ringbench sweep`.
+#[derive(Debug, Args)]
+pub(crate) struct Sweep {
+    /// A workload file, such as workloads/sweep-core.yaml, or one of OpenMessaging Benchmark
+    #[arg(value_name = "WORKLOAD")]
+    workload: PathBuf,
+    /// What is measured: a URL such as kafka://127.0.0.1:9092, or `serve`: a ringlog of its own for each run
+    #[arg(long, value_name = "URL|serve")]
+    target: String,
+    /// Where the results go; the same command again goes on where this one stopped
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Another value for a key of the workload; instead of an axis of its sweep, this value alone
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// How often each cell runs, instead of what the workload says
+    #[arg(long, value_name = "NUMBER")]
+    repeats: Option<u32>,
+    /// The broker's binary for `--target serve` [default: the one beside this program]
+    #[arg(long, value_name = "FILE")]
+    ringlog: Option<PathBuf>,
+    /// Where a broker of `--target serve` keeps its files meanwhile [default: the system's directory for temporary files]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Says what it would do, and ends
+    #[arg(long)]
+    plan: bool,
+}
+
+/// Who is measured.
+#[derive(Debug)]
+pub(crate) enum Who {
+    /// A broker that runs already.
+    There(Target),
+    /// One that is started for each run.
+    Own {
+        /// Its program.
+        binary: PathBuf,
+        /// Its files go below this.
+        data: PathBuf,
+    },
+}
+
+impl Sweep {
+    pub(crate) fn run(&self) -> Result<ExitCode, String> {
+        let workload = self.workload()?;
+        let data = self.data.clone().unwrap_or_else(std::env::temp_dir);
+        let who = match &*self.target {
+            "serve" => Who::Own { binary: binary::ringlog(self.ringlog.as_deref())?, data: data.clone() },
+            url => Who::There(
+                url.parse().map_err(|e: ringbench_load::LoadError| format!("--target: {e}; serve starts one"))?,
+            ),
+        };
+        for note in &workload.notes {
+            eprintln!("{}:{note}", workload.file.display());
+        }
+        say_plan(&workload, &data);
+        if self.plan {
+            return Ok(ExitCode::SUCCESS);
+        }
+        let stop = Stop::default();
+        let wish = stop.clone();
+        signals::on_first(move || wish.stop())?;
+        let described = who.describe(&workload)?;
+        let mut kept = KeptRun::open(&self.out, self.fresh(&workload, &described, &data)?)?;
+        // The null sink has no host below it.
+        if kept.run().roofline.is_none() && !matches!(who, Who::There(Target::Null)) {
+            kept.run_mut().roofline = Some(Roofline::measure(&data, Depth::Full).map_err(|e| e.to_string())?);
+        }
+        let ended = Course::new(&workload, &who, &data, &stop).run(&mut kept);
+        let page = kept.finish(!matches!(ended, Ok(true)))?;
+        println!("{}\nreport: {}", ringbench_report::verdict(kept.run(), &self.out), page.display());
+        if !ended? {
+            eprintln!("ringbench: interrupted: the same command goes on from here");
+            return Ok(ExitCode::from(signals::INTERRUPTED));
+        }
+        Ok(if kept.run().void_cells().next().is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    fn workload(&self) -> Result<Workload, String> {
+        let mut workload = Workload::read(&self.workload).map_err(|e| e.to_string())?;
+        let repeats = self.repeats.map(|repeats| format!("repeats={repeats}"));
+        for assignment in self.set.iter().chain(&repeats) {
+            let (key, value) = assignment
+                .split_once('=')
+                .ok_or_else(|| format!("--set {assignment}: KEY=VALUE is needed, such as batch.size=64k"))?;
+            workload = workload.with(key, value).map_err(|e| e.to_string())?;
+        }
+        Ok(workload)
+    }
+
+    /// What is known before anything ran.
+    fn fresh(&self, workload: &Workload, described: &Described, data: &Path) -> Result<Run, String> {
+        let name = if self.target == "serve" { "ringlog" } else { &self.target };
+        let yaml = std::fs::read_to_string(&self.workload).map_err(|e| format!("{}: {e}", self.workload.display()))?;
+        Ok(Run {
+            schema: SCHEMA.to_owned(),
+            kind: Kind::Sweep,
+            workload: workload.name.clone(),
+            workload_yaml: Some(yaml),
+            command: self.command(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_unix_ms: unix_ms(),
+            took_seconds: 0.0,
+            seed: workload.seed,
+            repeats: workload.repeats as usize,
+            interrupted: true,
+            objective: workload.slo.map(objective),
+            host: Host::here(data),
+            roofline: None,
+            dirty_limits: DirtyLimits::here(),
+            calibration: None,
+            targets: vec![results::Target {
+                name: name.to_owned(),
+                url: self.target.clone(),
+                product: described.product.clone(),
+                command: described.command.clone(),
+                config: described.config.clone(),
+                ready_ms: None,
+                resident_bytes: None,
+            }],
+            cells: workload.cells.iter().map(|cell| recorded::planned(cell, name)).collect(),
+            max_rates: Vec::new(),
+        })
+    }
+
+    fn command(&self) -> String {
+        let mut command = format!(
+            "ringbench sweep {} --target {} --out {}",
+            self.workload.display(),
+            self.target,
+            self.out.display()
+        );
+        for assignment in &self.set {
+            command += &format!(" --set '{assignment}'");
+        }
+        if let Some(repeats) = self.repeats {
+            command += &format!(" --repeats {repeats}");
+        }
+        for (option, path) in [("--ringlog", &self.ringlog), ("--data", &self.data)] {
+            if let Some(path) = path {
+                command += &format!(" {option} {}", path.display());
+            }
+        }
+        command
+    }
+}
+
+impl Who {
+    /// What it says of itself; a broker of its own is started for that, with the settings of the first cell.
+    fn describe(&self, workload: &Workload) -> Result<Described, String> {
+        let nothing = BTreeMap::new();
+        let settings = workload.cells.first().map_or(&nothing, |cell| &cell.broker_settings);
+        let described = match self {
+            Who::There(target) => target.describe(),
+            Who::Own { binary, data } => BrokerProcess::start(binary, data, settings).and_then(|broker| {
+                let described = Target::Kafka(broker.bootstrap().to_owned()).describe()?;
+                Ok(Described {
+                    product: broker.version.clone(),
+                    command: Some(format!("{} serve", binary.display())),
+                    ..described
+                })
+            }),
+        };
+        described.map_err(|e| e.to_string())
+    }
+}
+
+/// Cells, time and disk.
+fn say_plan(workload: &Workload, data: &Path) {
+    let estimate = workload.estimate();
+    let cells = workload.cells.len();
+    eprintln!(
+        "{}: {cells} cells × {} = {} runs, seed {}",
+        workload.name,
+        workload.repeats,
+        cells * workload.repeats as usize,
+        workload.seed
+    );
+    let free = course::free_bytes(data)
+        .map_or_else(String::new, |free| format!(" of {:.0} that are free in {}", free as f64 / GB, data.display()));
+    eprintln!(
+        "time: about {}; disk: up to {:.1} GB at a time{free}",
+        duration::words(estimate.time),
+        estimate.disk_bytes as f64 / GB
+    );
+}
+
+fn objective(slo: Slo) -> Objective {
+    Objective { percentile: slo.percent, limit_us: slo.below.as_secs_f64() * 1e6 }
+}
+
+/// Milliseconds since 1970-01-01 UTC.
+pub(crate) fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,259 @@
+//! The runs of a sweep, one after the other.
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use ringbench_load::workload::{CellSpec, Durability, Turn, Workload};
+use ringbench_load::{BrokerProcess, Conditions, LoadError, Outcome, Pool, Stop, Target};
+
+use super::{Who, unix_ms};
+use crate::kept_run::KeptRun;
+use crate::{duration, recorded};
+
+/// How long after the load what is missing may still come.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// What a sweep leaves free on a disk.
+const RESERVE_BYTES: u64 = 1 << 30;
+/// After so many runs in a row that failed, nothing is to be expected of the next one.
+const MOST_FAILURES: usize = 3;
+
+/// The way through a sweep.
+pub(super) struct Course<'a> {
+    workload: &'a Workload,
+    who: &'a Who,
+    /// Where the target's files are, as far as is known.
+    data: &'a Path,
+    stop: &'a Stop,
+    progress: Progress,
+    /// The last cell's, which the next one often shares.
+    pool: Option<(CellSpec, Arc<Pool>)>,
+}
+
+/// A run that has to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Due {
+    /// Its place in the order of all runs, those that are done included.
+    pub(super) order: usize,
+    pub(super) turn: Turn,
+}
+
+/// What is missing, in its order.
+pub(super) fn due(workload: &Workload, kept: &KeptRun) -> Vec<Due> {
+    let all = workload.schedule().into_iter().enumerate().map(|(order, turn)| Due { order, turn });
+    all.filter(|due| !kept.has(due.turn.cell, due.order)).collect()
+}
+
+impl<'a> Course<'a> {
+    pub(super) fn new(workload: &'a Workload, who: &'a Who, data: &'a Path, stop: &'a Stop) -> Course<'a> {
+        Course { workload, who, data, stop, progress: Progress::default(), pool: None }
+    }
+
+    /// Makes every run that is missing; `false`: somebody ended it before.
+    pub(super) fn run(mut self, kept: &mut KeptRun) -> Result<bool, String> {
+        let due = due(self.workload, kept);
+        let all = self.workload.schedule().len();
+        if due.len() < all {
+            eprintln!("{} of {all} runs are there already", all - due.len());
+        }
+        let seconds = |due: &[Due]| -> f64 {
+            due.iter()
+                .filter_map(|due| self.workload.cells.get(due.turn.cell))
+                .map(|cell| cell.estimate().time.as_secs_f64())
+                .sum()
+        };
+        self.progress.begin(all, all - due.len(), seconds(&due));
+        let mut failures = 0;
+        for Due { order, turn } in due {
+            let Some(cell) = self.workload.cells.get(turn.cell) else { continue };
+            self.progress.at(cell);
+            self.room_for(cell)?;
+            let started = unix_ms();
+            let outcome = self.one(cell, order, kept);
+            if self.stop.is_wished() {
+                self.progress.end();
+                return Ok(false);
+            }
+            let failure = match outcome {
+                Ok((outcome, pool)) => {
+                    let (repeat, histograms) = recorded::repeat(&outcome, cell.message_bytes, order, started);
+                    if let Some(there) = kept.run_mut().cells.get_mut(turn.cell) {
+                        recorded::learn(there, &outcome, &pool);
+                    }
+                    kept.add(turn.cell, repeat, &histograms)?;
+                    self.progress.done(cell, &said(&outcome));
+                    outcome.failure
+                }
+                Err(error) => {
+                    kept.add(turn.cell, recorded::failed(error.to_string(), order, started), &Default::default())?;
+                    self.progress.done(cell, &format!("FAILED: {error}"));
+                    Some(error.to_string())
+                }
+            };
+            failures = if failure.is_some() { failures + 1 } else { 0 };
+            if let Some(why) = failure {
+                self.goes_on(failures, &why)?;
+            }
+        }
+        self.progress.end();
+        Ok(true)
+    }
+
+    /// One run of a cell, on a broker of its own where that is asked for.
+    fn one(&mut self, cell: &CellSpec, order: usize, kept: &mut KeptRun) -> Result<(Outcome, Arc<Pool>), LoadError> {
+        let pool = self.pool(cell)?;
+        let mut conditions = Conditions {
+            run: (unix_ms() as u32).wrapping_mul(31).wrapping_add(order as u32),
+            seed: self.workload.seed.wrapping_add(order as u64),
+            threads: 1.max(std::thread::available_parallelism().map_or(1, usize::from) / 2),
+            target_pid: None,
+            pool: pool.clone(),
+            patience: PATIENCE,
+            reads_back: cell.verify
+                && cell.durability > Durability::Memory
+                && !matches!(self.who, Who::There(Target::Null)),
+            stop: self.stop.clone(),
+        };
+        let outcome = match self.who {
+            Who::There(target) => {
+                conditions.target_pid = target.describe()?.pid;
+                target.run(cell, &conditions)?
+            }
+            Who::Own { binary, data } => {
+                let broker = BrokerProcess::start(binary, data, &cell.broker_settings)?;
+                conditions.target_pid = Some(broker.pid());
+                let outcome = Target::Kafka(broker.bootstrap().to_owned()).run(cell, &conditions)?;
+                if let Some(target) = kept.run_mut().targets.first_mut() {
+                    target.ready_ms = Some(broker.ready_after.as_secs_f64() * 1e3);
+                    target.resident_bytes = ringbench_stats::resident_bytes(broker.pid());
+                }
+                outcome
+            }
+        };
+        Ok((outcome, pool))
+    }
+
+    fn pool(&mut self, cell: &CellSpec) -> Result<Arc<Pool>, LoadError> {
+        match &self.pool {
+            Some((of, pool)) if of.payload == cell.payload && of.message_bytes == cell.message_bytes => {
+                Ok(pool.clone())
+            }
+            _ => {
+                let pool = Arc::new(Pool::new(&cell.payload, cell.message_bytes, self.workload.seed)?);
+                self.pool = Some((cell.clone(), pool.clone()));
+                Ok(pool)
+            }
+        }
+    }
+
+    /// Refuses to fill a disk.
+    fn room_for(&self, cell: &CellSpec) -> Result<(), String> {
+        let needed = cell.estimate().disk_bytes + RESERVE_BYTES;
+        match free_bytes(self.data).filter(|free| *free < needed) {
+            None => Ok(()),
+            Some(free) => Err(format!(
+                "{}: {:.1} GB are free, and {} may need {:.1}: make room, name another directory with --data, or shorten it with --set testDuration=…; what was measured is kept, and the same command goes on",
+                self.data.display(),
+                free as f64 / 1e9,
+                cell.name,
+                needed as f64 / 1e9
+            )),
+        }
+    }
+
+    /// Ends a sweep whose target is gone, or fails again and again.
+    fn goes_on(&self, failures: usize, why: &str) -> Result<(), String> {
+        let kept = "what was measured is kept, and the same command goes on from here";
+        if let Who::There(target) = self.who
+            && target.describe().is_err()
+        {
+            return Err(format!("{target} is gone: {why}: start it again; {kept}"));
+        }
+        match failures {
+            MOST_FAILURES.. => Err(format!("{failures} runs in a row failed, the last one so: {why}; {kept}")),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A line for a run.
+fn said(outcome: &Outcome) -> String {
+    let latency = outcome.latency.percentile_ms(99.0).map_or_else(|| "–".to_owned(), |ms| format!("{ms:.1}"));
+    let mb_per_s = outcome.acked_bytes as f64 / 1e6 / outcome.seconds.max(f64::MIN_POSITIVE);
+    let failure = match (&outcome.failure, outcome.verdict.is_clean()) {
+        (Some(why), _) => format!("  FAILED: {why}"),
+        (None, false) => {
+            format!("  VOID: {}", outcome.trouble.as_deref().unwrap_or("records are missing, or were changed"))
+        }
+        (None, true) => String::new(),
+    };
+    format!("{mb_per_s:>6.0} MB/s  p99 {latency} ms{failure}")
+}
+
+/// Free on the disk of this directory, for who is not root.
+pub(super) fn free_bytes(directory: &Path) -> Option<u64> {
+    let there = directory.ancestors().find(|path| path.is_dir())?;
+    let disk = nix::sys::statvfs::statvfs(there).ok()?;
+    Some(disk.blocks_available() * disk.fragment_size())
+}
+
+/// How far it is, and how long it takes: a bar on a terminal, a line for each run.
+#[derive(Default)]
+struct Progress {
+    bar: Option<ProgressBar>,
+    all: usize,
+    done: usize,
+    begun: Option<Instant>,
+    /// Of what is still due, and of what was done here, as estimated.
+    seconds_due: f64,
+    seconds_done: f64,
+}
+
+impl Progress {
+    fn begin(&mut self, all: usize, done: usize, seconds_due: f64) {
+        (self.all, self.done, self.seconds_due, self.begun) = (all, done, seconds_due, Some(Instant::now()));
+        if std::io::stderr().is_terminal() {
+            let bar = ProgressBar::new(all as u64).with_position(done as u64);
+            if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} {msg}") {
+                bar.set_style(style);
+            }
+            self.bar = Some(bar);
+        }
+    }
+
+    fn at(&self, cell: &CellSpec) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(format!("{}  {} left", cell.name, self.left()));
+        }
+    }
+
+    fn done(&mut self, cell: &CellSpec, said: &str) {
+        let seconds = cell.estimate().time.as_secs_f64();
+        self.done += 1;
+        self.seconds_done += seconds;
+        self.seconds_due -= seconds;
+        let line = format!("{:>4}/{} {}  {said}", self.done, self.all, cell.name);
+        match &self.bar {
+            Some(bar) => {
+                bar.println(line);
+                bar.inc(1);
+            }
+            None => eprintln!("{line}  {} left", self.left()),
+        }
+    }
+
+    fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// The estimate, corrected by how long what is done took.
+    fn left(&self) -> String {
+        let took = self.begun.map_or(0.0, |begun| begun.elapsed().as_secs_f64());
+        let factor = if self.done > 0 && self.seconds_done > 0.0 { took / self.seconds_done } else { 1.0 };
+        duration::words(Duration::from_secs_f64((self.seconds_due * factor).max(0.0)))
+    }
+}

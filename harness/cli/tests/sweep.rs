@@ -1,0 +1,240 @@
+//! `ringbench sweep` as a user runs, stops and resumes it: against the null sink, and against brokers of its own.
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use ringbench_load::BrokerProcess;
+use ringbench_report::results::Run;
+use tempfile::TempDir;
+
+/// Two cells, twice each, into the null sink: which keeps nothing that could be read back.
+const NULL: &str = "name: small\nsubscriptionsPerTopic: 0\ndurability: memory\narrival: maximum\nwarmupDuration: 0s\n\
+testDuration: 200ms\nrepeats: 2\nsweep:\n  batch.size: [1k, 16k]\n";
+
+struct Place {
+    directory: TempDir,
+    workload: PathBuf,
+}
+
+impl Place {
+    fn of(text: &str) -> Place {
+        let directory = tempfile::tempdir().unwrap();
+        let workload = directory.path().join("some.yaml");
+        std::fs::write(&workload, text).unwrap();
+        Place { directory, workload }
+    }
+
+    fn out(&self) -> PathBuf {
+        self.directory.path().join("out")
+    }
+
+    fn sweep(&self, more: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringbench"));
+        command.arg("sweep").arg(&self.workload).arg("--out").arg(self.out()).args(more);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn run(&self, more: &[&str]) -> (Output, String) {
+        let output = self.sweep(more).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output, said)
+    }
+
+    fn results(&self) -> Run {
+        Run::read(&self.out()).unwrap()
+    }
+
+    /// When each repeat began, by cell and place in the order.
+    fn repeats(&self) -> BTreeMap<(String, usize), u64> {
+        let cells = self.results().cells;
+        let repeats = cells.iter().flat_map(|cell| cell.repeats.iter().map(|repeat| (cell.key.clone(), repeat)));
+        repeats
+            .filter(|(_, repeat)| repeat.failure.is_none())
+            .map(|(key, repeat)| ((key, repeat.order), repeat.started_unix_ms))
+            .collect()
+    }
+
+    /// Until a repeat is on disk.
+    fn wait_for_a_repeat(&self, child: &mut Child) {
+        let begun = Instant::now();
+        while !self.out().join("results.json").exists() || self.repeats().is_empty() {
+            assert!(child.try_wait().unwrap().is_none() && begun.elapsed() < Duration::from_secs(60));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+fn signal(child: &Child, signal: Signal) {
+    kill(Pid::from_raw(child.id() as i32), signal).unwrap();
+}
+
+fn ringlog() -> PathBuf {
+    let ringbench = Path::new(env!("CARGO_BIN_EXE_ringbench"));
+    let built = Command::new(env!("CARGO")).args(["build", "--quiet", "--package", "ringlog-cli"]).status().unwrap();
+    assert!(built.success(), "ringlog-cli does not build");
+    ringbench.with_file_name("ringlog")
+}
+
+#[test]
+fn a_sweep_says_its_plan_runs_every_cell_in_rounds_and_is_reported() {
+    let place = Place::of(NULL);
+    let (output, said) = place.run(&["--target", "null://", "--plan"]);
+    assert!(output.status.success() && !place.out().exists(), "{said}");
+    assert!(said.contains("small: 2 cells × 2 = 4 runs, seed ") && said.contains("time: about "), "{said}");
+    let (output, said) = place.run(&["--target", "null://"]);
+    assert!(output.status.success(), "{said}");
+    let run = place.results();
+    assert!(!run.interrupted && run.workload_yaml.as_deref() == Some(NULL));
+    let mut orders: Vec<usize> =
+        run.cells.iter().flat_map(|cell| cell.repeats.iter().map(|repeat| repeat.order)).collect();
+    orders.sort_unstable();
+    assert_eq!(orders, [0, 1, 2, 3]);
+    // The second round is the first one backwards: the cell that ends the one begins the other.
+    let last_of_first = run.cells.iter().position(|cell| cell.repeats.iter().any(|repeat| repeat.order == 1));
+    let first_of_second = run.cells.iter().position(|cell| cell.repeats.iter().any(|repeat| repeat.order == 2));
+    assert_eq!(last_of_first, first_of_second);
+    for file in ["report.html", "report.md", "cells.csv"] {
+        assert!(place.out().join(file).exists(), "{file}");
+    }
+    assert!(run.cells.iter().all(|cell| cell.valid && cell.settings.contains_key("batch.size")), "{said}");
+}
+
+#[test]
+fn what_was_measured_before_a_kill_is_kept_and_the_rest_is_made_up_for() {
+    let place = Place::of(&NULL.replace("repeats: 2", "repeats: 4"));
+    let mut child = place.sweep(&["--target", "null://"]).spawn().unwrap();
+    place.wait_for_a_repeat(&mut child);
+    signal(&child, Signal::SIGKILL);
+    child.wait().unwrap();
+    let before = place.repeats();
+    assert!(place.results().interrupted && !before.is_empty() && before.len() < 8);
+    let (output, said) = place.run(&["--target", "null://"]);
+    assert!(output.status.success() && said.contains("of 8 runs are there already"), "{said}");
+    let after = place.repeats();
+    assert!(!place.results().interrupted && after.len() == 8);
+    assert!(before.iter().all(|repeat| after.get(repeat.0) == Some(repeat.1)), "a run was made twice");
+    let (output, said) = place.run(&["--target", "null://"]);
+    assert!(output.status.success() && said.contains("8 of 8 runs are there already"), "{said}");
+    assert_eq!(place.repeats(), after);
+}
+
+#[test]
+fn an_interrupt_ends_it_with_what_it_has_and_says_how_to_go_on() {
+    let place = Place::of(&NULL.replace("testDuration: 200ms", "testDuration: 1s").replace("repeats: 2", "repeats: 9"));
+    let mut child = place.sweep(&["--target", "null://"]).spawn().unwrap();
+    place.wait_for_a_repeat(&mut child);
+    signal(&child, Signal::SIGINT);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("the same command goes on from here"));
+    let run = place.results();
+    assert!(run.interrupted && place.out().join("report.html").exists());
+    // The run that was cut short counts for nothing, and is not kept.
+    assert!(run.cells.iter().flat_map(|cell| &cell.repeats).all(|repeat| repeat.failure.is_none()));
+}
+
+#[test]
+fn more_repeats_are_added_to_those_that_are_there() {
+    let place = Place::of(NULL);
+    assert!(place.run(&["--target", "null://"]).0.status.success());
+    let before = place.repeats();
+    let (output, said) = place.run(&["--target", "null://", "--repeats", "3"]);
+    assert!(output.status.success() && said.contains("4 of 6 runs are there already"), "{said}");
+    assert!(before.iter().all(|repeat| place.repeats().get(repeat.0) == Some(repeat.1)));
+    let (output, said) = place.run(&["--target", "null://"]);
+    assert!(!output.status.success() && said.contains("it holds 3 repeats, not 2"), "{said}");
+}
+
+#[test]
+fn two_sweeps_into_one_directory_are_one_too_many() {
+    let place = Place::of(&NULL.replace("repeats: 2", "repeats: 50"));
+    let mut child = place.sweep(&["--target", "null://"]).spawn().unwrap();
+    place.wait_for_a_repeat(&mut child);
+    let (output, said) = place.run(&["--target", "null://"]);
+    signal(&child, Signal::SIGKILL);
+    child.wait().unwrap();
+    assert!(!output.status.success() && said.contains("another ringbench writes into it"), "{said}");
+}
+
+#[test]
+fn a_directory_of_something_else_is_refused_and_left_as_it_is() {
+    let place = Place::of(NULL);
+    assert!(place.run(&["--target", "null://"]).0.status.success());
+    let before = std::fs::read(place.out().join("results.json")).unwrap();
+    let refused = |text: &str, more: &[&str], why: &str| {
+        std::fs::write(&place.workload, text).unwrap();
+        let (output, said) = place.run(&[&["--target", "null://"], more].concat());
+        assert!(!output.status.success() && said.contains(why) && said.contains("name another directory"), "{said}");
+        assert!(std::fs::read(place.out().join("results.json")).unwrap() == before, "{why}");
+    };
+    refused(&NULL.replace("small", "other"), &[], "another workload: small, not other");
+    refused(&NULL.replace("16k", "32k"), &[], "have changed since it began");
+    refused(NULL, &["--set", "acks=1"], "have changed since it began");
+    refused(&NULL.replace("repeats", "seed: 5\nrepeats"), &[], "another order, by its seed: ");
+
+    let strange = Place::of(NULL);
+    std::fs::create_dir(strange.out()).unwrap();
+    std::fs::write(strange.out().join("notes.txt"), "mine").unwrap();
+    let (output, said) = strange.run(&["--target", "null://"]);
+    assert!(!output.status.success() && said.contains("it holds notes.txt and no results.json"), "{said}");
+}
+
+#[test]
+fn what_can_not_begin_says_why_and_what_to_do() {
+    let place = Place::of(NULL);
+    for (more, why) in [
+        (&["--target", "kafka://127.0.0.1:1"][..], "127.0.0.1:1"),
+        (&["--target", "carrier-pigeon://coop"], "serve starts one"),
+        (&["--target", "serve", "--ringlog", "/nonexistent/ringlog"], "/nonexistent/ringlog"),
+        (&["--target", "null://", "--set", "batchsize=3"], "did you mean batch.size?"),
+        (&["--target", "null://", "--set", "acks"], "KEY=VALUE is needed"),
+        (&["--target", "null://", "--repeats", "0"], "repeats: 0: an integer from 1"),
+    ] {
+        let (output, said) = place.run(more);
+        assert!(!output.status.success() && said.contains(why), "{more:?}: {said}");
+        assert!(!place.out().exists(), "{more:?}");
+    }
+}
+
+#[test]
+fn each_run_has_a_broker_of_its_own_and_leaves_nothing_behind() {
+    let place = Place::of(
+        "name: own\npartitionsPerTopic: 2\nmessageSize: 200\nwarmupDuration: 0s\ntestDuration: 500ms\nproducerRate: 200\n\
+        linger.ms: 0\nbroker: {log.segment.bytes: 1048576}\nsweep: {acks: [0, all]}\n",
+    );
+    let (data, ringlog) = (tempfile::tempdir().unwrap(), ringlog());
+    let options =
+        ["--target", "serve", "--ringlog", ringlog.to_str().unwrap(), "--data", data.path().to_str().unwrap()];
+    let (output, said) = place.run(&options);
+    assert!(output.status.success(), "{said}");
+    let run = place.results();
+    assert!(run.cells.iter().all(|cell| cell.valid && cell.ledger.acked >= 100), "{said}");
+    let target = &run.targets[0];
+    assert!(target.product.starts_with("ringlog ") && target.config["log.segment.bytes"] == "1048576", "{target:?}");
+    assert_eq!(std::fs::read_dir(data.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_target_that_dies_is_named_and_what_it_did_before_is_kept() {
+    let place = Place::of(
+        "name: dying\nmessageSize: 200\nwarmupDuration: 0s\ntestDuration: 1s\nproducerRate: 200\nrepeats: 30\n",
+    );
+    let (data, ringlog) = (tempfile::tempdir().unwrap(), ringlog());
+    let broker = BrokerProcess::start(&ringlog, data.path(), &BTreeMap::new()).unwrap();
+    let url = format!("kafka://{}", broker.bootstrap());
+    let mut child = place.sweep(&["--target", &url]).spawn().unwrap();
+    place.wait_for_a_repeat(&mut child);
+    kill(Pid::from_raw(broker.pid() as i32), Signal::SIGKILL).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("is gone: ") && said.contains("goes on from here"), "{said}");
+    let run = place.results();
+    assert!(run.interrupted && !place.repeats().is_empty());
+    assert!(run.cells[0].repeats.iter().filter(|repeat| repeat.failure.is_some()).count() <= 1);
+}
