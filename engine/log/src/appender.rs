@@ -193,7 +193,7 @@ impl Log {
         }
         let start = lock(&self.offsets).log_end();
         let mut round = self.assign_offsets(&config, &active, start, pending);
-        if let Err(error) = self.write(disk, &active, start.position, &mut round).await {
+        if let Err(error) = self.write(disk, &config, &active, start.position, &mut round).await {
             let mut producers = lock(&self.producers);
             round.undo.into_iter().rev().for_each(|undo| producers.restore(undo));
             drop(producers);
@@ -275,16 +275,25 @@ impl Log {
         round
     }
 
-    async fn write(&self, disk: &Disk, active: &Segment, position: u64, round: &mut Round) -> Result<(), LogError> {
+    async fn write(
+        &self,
+        disk: &Disk,
+        config: &LogConfig,
+        active: &Segment,
+        position: u64,
+        round: &mut Round,
+    ) -> Result<(), LogError> {
         if round.buffers.is_empty() {
             return Ok(());
+        }
+        if config.durability() == Durability::Fsync {
+            active.prewrite(disk, round.bytes, config.segment_bytes).await?;
         }
         let file = active.file()?;
         let Err(error) = disk.write_all_at(file, std::mem::take(&mut round.buffers), position).await else {
             return Ok(());
         };
-        // What was written of it lies behind the log's end, where nobody reads: taking it off is safe.
-        if let Err(undo) = disk.truncate(file, position) {
+        if let Err(undo) = active.cut_off(disk) {
             self.fence(format!("a failed write ({error}) could not be undone: {undo}"));
         }
         Err(LogError::io("write", file.path(), error))
@@ -351,7 +360,10 @@ impl Log {
     pub(crate) async fn roll(self: &Arc<Self>, disk: &Disk, writer: &mut Writer) -> Result<(), LogError> {
         let old = self.segments().active().clone();
         let offset = self.log_end_offset();
-        old.give_back(disk)?;
+        if old.give_back(disk)? {
+            // Zeros that came back would lie within the log: the next sync, which the new segment's acks wait for, covers their end.
+            self.note_files([old.clone()], false);
+        }
         old.finish_time_index();
         old.persist_indexes(disk).await?;
         self.write_snapshot(disk, writer, offset).await?;

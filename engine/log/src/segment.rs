@@ -22,6 +22,10 @@ use crate::{
     time_index::{TimeEntry, TimeIndex},
 };
 
+/// How far behind the end zeros are written at once: some thirty syncs' worth of small appends, and a tenth of a millisecond.
+const PREWRITTEN_BYTES: u64 = 256 << 10;
+const ZEROS: &[u8] = &[0; 64 << 10];
+
 /// A segment. The active one, the last of its log, grows; the others never change. A closed segment's file and indexes are
 /// opened when they are first needed: most are never read again.
 #[derive(Debug)]
@@ -32,6 +36,8 @@ pub(crate) struct Segment {
     size_bytes: AtomicU64,
     /// Blocks are reserved beyond the end.
     is_reserved: AtomicBool,
+    /// Where the zeros end that [`Self::prewrite`] has put into the file.
+    zeros_end: AtomicU64,
     state: RwLock<State>,
 }
 
@@ -108,6 +114,7 @@ impl Segment {
             file: OnceLock::new(),
             size_bytes: AtomicU64::new(size_bytes),
             is_reserved: AtomicBool::new(false),
+            zeros_end: AtomicU64::new(0),
             state: RwLock::default(),
         }
     }
@@ -170,11 +177,37 @@ impl Segment {
         Ok(())
     }
 
-    /// Gives back the blocks beyond the end that [`Self::reserve`] took.
-    pub(crate) fn give_back(&self, disk: &Disk) -> Result<(), LogError> {
-        if !self.is_reserved.swap(false, Ordering::Relaxed) {
+    /// Sees to it that the next `bytes` overwrite zeros: the sync behind them then has no new size and no new blocks to put through
+    /// the file system's journal (engine/decisions/0005). Long appends gain nothing by it, and where it fails they go without.
+    pub(crate) async fn prewrite(&self, disk: &Disk, bytes: u64, segment_bytes: u64) -> Result<(), LogError> {
+        let (end, zeros_end) = (self.size_bytes(), self.zeros_end.load(Ordering::Relaxed));
+        let wanted_end = (end + PREWRITTEN_BYTES).min(segment_bytes);
+        if bytes > PREWRITTEN_BYTES / 8 || end + bytes <= zeros_end || end + bytes > wanted_end {
             return Ok(());
         }
+        let (file, start) = (self.file()?, zeros_end.max(end));
+        let mut zeros = vec![Bytes::from_static(ZEROS); ((wanted_end - start) / ZEROS.len() as u64) as usize];
+        zeros.push(Bytes::from_static(&ZEROS[..((wanted_end - start) % ZEROS.len() as u64) as usize]));
+        self.zeros_end.store(wanted_end, Ordering::Relaxed);
+        match disk.write_all_at(file, zeros, start).await {
+            Ok(_) => Ok(()),
+            Err(_) => self.cut_off(disk),
+        }
+    }
+
+    /// Takes off what [`Self::reserve`] and [`Self::prewrite`] have put behind the end; says whether the file's size changed.
+    pub(crate) fn give_back(&self, disk: &Disk) -> Result<bool, LogError> {
+        let has_zeros = self.zeros_end.load(Ordering::Relaxed) > self.size_bytes();
+        if has_zeros || self.is_reserved.load(Ordering::Relaxed) {
+            self.cut_off(disk)?;
+        }
+        Ok(has_zeros)
+    }
+
+    /// Takes off whatever lies behind the end, where nobody reads.
+    pub(crate) fn cut_off(&self, disk: &Disk) -> Result<(), LogError> {
+        self.zeros_end.store(0, Ordering::Relaxed);
+        self.is_reserved.store(false, Ordering::Relaxed);
         let file = self.file()?;
         disk.truncate(file, self.size_bytes()).context("truncate", file.path())
     }

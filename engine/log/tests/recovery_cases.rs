@@ -150,14 +150,16 @@ fn a_torn_tail_is_truncated_and_reported() {
             let active = last_log(dir.path());
             let size = fs::metadata(&active).unwrap().len();
             let batch = fs::read(&files(dir.path(), ".log")[0]).unwrap();
-            for cut in [12, 60, 61, 100] {
+            // Zeros behind it: the write fell on some that were there before.
+            for (cut, zeros) in [12, 60, 61, 100].into_iter().flat_map(|cut| [(cut, 0), (cut, 5_000)]) {
                 append_bytes(&active, &batch[..cut]);
+                append_bytes(&active, &vec![0; zeros]);
                 let (log, cases) = reopen(dir.path(), after(shutdown)).await;
                 let torn = cases.iter().find(|case| matches!(case, RecoveryCase::TornTail { .. }));
                 let Some(RecoveryCase::TornTail { path, position, bytes, .. }) = torn else {
                     panic!("{cut}: {cases:?}")
                 };
-                assert_eq!((path, *position, *bytes), (&active, size, cut as u64));
+                assert_eq!((path, *position, *bytes), (&active, size, (cut + zeros) as u64));
                 assert_eq!(log.log_end_offset(), BATCHES);
             }
             assert_whole(&reopen(dir.path(), after(shutdown)).await.0, BATCHES).await;
@@ -175,6 +177,35 @@ fn a_last_batch_that_is_damaged_was_torn() {
         let (log, cases) = reopen(dir.path(), after(Shutdown::HostDied)).await;
         assert!(cases.iter().any(|case| matches!(case, RecoveryCase::TornTail { .. })), "{cases:?}");
         assert_whole(&log, BATCHES - 1).await;
+    });
+}
+
+#[test]
+fn zeros_that_synced_appends_fall_on_never_outlive_their_segment() {
+    run(async {
+        let synced = LogConfig { flush_messages: 1, ..config() };
+        let dir = tempfile::tempdir().unwrap();
+        let disk = disk();
+        let (log, _) = open_with(&disk, dir.path(), synced.clone(), after(Shutdown::Clean)).await.unwrap();
+        for n in 0..BATCHES {
+            log.set_leader_epoch(if n < 20 { 1 } else { 2 });
+            log.append(&disk, produced(9, 0, n as i32, &[&format!("{n:0100}")])).await.unwrap();
+        }
+        let lengths = || -> Vec<usize> {
+            files(dir.path(), ".log").iter().map(|path| fs::metadata(path).unwrap().len() as usize).collect()
+        };
+        let batch = batch_bytes();
+        assert_eq!(lengths()[..3], [8 * batch; 3], "closed segments end with their last batch");
+        assert_eq!(lengths()[3] as u64, synced.segment_bytes, "the active one has zeros behind it");
+        drop(log);
+        let (log, report) = open_with(&disk, dir.path(), synced, after(Shutdown::ProcessDied)).await.unwrap();
+        assert!(report.cases.iter().any(|case| matches!(case, RecoveryCase::ZeroTail { .. })), "{report:?}");
+        assert!(report.cases.iter().all(|case| !case.loses_data()), "{report:?}");
+        assert_whole(&log, BATCHES).await;
+        log.close(&disk).await.unwrap();
+        drop(log);
+        let (_, cases) = reopen(dir.path(), after(Shutdown::Clean)).await;
+        assert_eq!(cases, [], "a close takes them off");
     });
 }
 
