@@ -97,7 +97,14 @@ impl Dump {
             if self.read(input, &mut bytes, HEADER_BYTES)? == 0 {
                 break;
             }
-            let header = BatchHeader::parse(&bytes).map_err(|cause| self.damaged(position, &cause))?;
+            let header = match BatchHeader::parse(&bytes) {
+                Ok(header) => header,
+                Err(_) if only_zeros(&bytes, input)? => {
+                    eprintln!("{}: from byte {position} on zeros: allocated for what is to come", self.file.display());
+                    break;
+                }
+                Err(cause) => return Err(self.damaged(position, &cause)),
+            };
             // Grows with what is read: a damaged length reserves nothing.
             self.read(input, &mut bytes, header.size_bytes() - HEADER_BYTES)?;
             let batch = Batch::parse(&bytes).map_err(|cause| self.damaged(position, &cause))?;
@@ -260,4 +267,17 @@ impl Dump {
 fn json_line(out: &mut impl Write, line: &impl Serialize) -> Result<(), Failure> {
     serde_json::to_writer(&mut *out, line).map_err(|error| Failure::from(io::Error::from(error)))?;
     Ok(writeln!(out)?)
+}
+
+/// Whether nothing but zeros was read and is left.
+fn only_zeros(read: &[u8], rest: &mut impl Read) -> io::Result<bool> {
+    let mut piece = [0; 1 << 12];
+    let mut are_zeros = read.iter().all(|&byte| byte == 0);
+    while are_zeros {
+        match rest.read(&mut piece)? {
+            0 => return Ok(true),
+            length => are_zeros = piece.iter().take(length).all(|&byte| byte == 0),
+        }
+    }
+    Ok(false)
 }
