@@ -6,6 +6,7 @@ use bytes::BytesMut;
 use futures_util::future::FutureExt;
 use ringlog_protocol::{ApiKey, encode_response};
 
+use crate::detached::to_the_end;
 use crate::handlers::{
     alter_client_quotas, alter_configs, alter_partition_reassignments, alter_replica_log_dirs,
     alter_user_scram_credentials, api_versions, create_acls, create_partitions, create_topics, delete_acls,
@@ -38,7 +39,7 @@ macro_rules! served {
         let request = $incoming.decode()?;
         Ok(Handling::Done($incoming.answer(&$handler::serve(&$incoming, &request))?))
     }};
-    // Answered when the handler's future is done.
+    // Answered when the handler's future is done, which is dropped when the connection ends.
     (@ in_time $handler:ident $incoming:ident) => {
         Ok(Handling::Later(
             async move {
@@ -49,14 +50,26 @@ macro_rules! served {
             .boxed_local(),
         ))
     };
-    // Answered when the handler's future is done; the response may say that the client has to wait.
+    // Answered when the handler's future is done, and done also when the connection ends before: topics and the metadata log
+    // are never left half changed.
+    (@ to_the_end $handler:ident $incoming:ident) => {
+        Ok(Handling::Later(
+            to_the_end(async move {
+                let request = $incoming.decode()?;
+                let response = $handler::serve(&$incoming, &request).await;
+                $incoming.answer(&response)
+            })
+            .boxed_local(),
+        ))
+    };
+    // The same; the response may say that the client has to wait.
     (@ throttled $handler:ident $incoming:ident) => {
         Ok(Handling::Later(
-            async move {
+            to_the_end(async move {
                 let request = $incoming.decode()?;
                 let response = $handler::serve(&$incoming, &request).await;
                 Ok($incoming.answer(&response)?.throttled(response.throttle_time_ms))
-            }
+            })
             .boxed_local(),
         ))
     };
@@ -71,10 +84,10 @@ served! {
     Produce 0..=13 by_itself produce;
     Fetch 4..=18 by_itself fetch;
     ListOffsets 1..=11 at_once list_offsets;
-    Metadata 0..=13 in_time metadata;
+    Metadata 0..=13 to_the_end metadata;
     OffsetCommit 2..=10 in_time offset_commit;
     OffsetFetch 1..=10 at_once offset_fetch;
-    FindCoordinator 0..=6 in_time find_coordinator;
+    FindCoordinator 0..=6 to_the_end find_coordinator;
     JoinGroup 0..=9 in_time join_group;
     Heartbeat 0..=4 in_time heartbeat;
     LeaveGroup 0..=5 in_time leave_group;
@@ -91,20 +104,20 @@ served! {
     CreateAcls 1..=3 at_once create_acls;
     DeleteAcls 1..=3 at_once delete_acls;
     DescribeConfigs 1..=4 at_once describe_configs;
-    AlterConfigs 0..=2 in_time alter_configs;
+    AlterConfigs 0..=2 to_the_end alter_configs;
     AlterReplicaLogDirs 1..=2 at_once alter_replica_log_dirs;
     DescribeLogDirs 1..=5 at_once describe_log_dirs;
     CreatePartitions 0..=3 throttled create_partitions;
     DeleteGroups 0..=2 in_time delete_groups;
     ElectLeaders 0..=2 at_once elect_leaders;
-    IncrementalAlterConfigs 0..=1 in_time incremental_alter_configs;
+    IncrementalAlterConfigs 0..=1 to_the_end incremental_alter_configs;
     AlterPartitionReassignments 0..=1 at_once alter_partition_reassignments;
     ListPartitionReassignments 0..=0 at_once list_partition_reassignments;
     OffsetDelete 0..=0 in_time offset_delete;
     DescribeClientQuotas 0..=1 at_once describe_client_quotas;
-    AlterClientQuotas 0..=1 in_time alter_client_quotas;
+    AlterClientQuotas 0..=1 to_the_end alter_client_quotas;
     DescribeUserScramCredentials 0..=0 in_time describe_user_scram_credentials;
-    AlterUserScramCredentials 0..=0 in_time alter_user_scram_credentials;
+    AlterUserScramCredentials 0..=0 to_the_end alter_user_scram_credentials;
     DescribeQuorum 0..=2 in_time describe_quorum;
     UpdateFeatures 0..=2 at_once update_features;
     DescribeCluster 0..=2 at_once describe_cluster;

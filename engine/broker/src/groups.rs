@@ -16,6 +16,7 @@ use tracing::{error, warn};
 
 use crate::broker::Broker;
 use crate::clock::{now_ms, steady_ms};
+use crate::detached::to_the_end;
 use crate::topics::{OFFSETS_TOPIC, Topics};
 
 /// All groups of this broker. One lock: a call takes microseconds, and waiting happens outside of it.
@@ -61,9 +62,13 @@ impl Groups {
         disk: &Disk,
         call: impl FnOnce(&mut Coordinator, i64, Token) -> Vec<Action>,
     ) -> Option<Answer> {
-        if let Err(error) = broker.topics.ensure_offsets_topic(disk).await {
-            error!(%error, "{OFFSETS_TOPIC} can't be made: no group is served");
-            return None;
+        if broker.topics.get(OFFSETS_TOPIC).is_none() {
+            let (broker, disk) = (broker.clone(), disk.clone());
+            let made = to_the_end(async move { broker.topics.ensure_offsets_topic(&disk).await });
+            if let Err(error) = made.await {
+                error!(%error, "{OFFSETS_TOPIC} can't be made: no group is served");
+                return None;
+            }
         }
         let answered = {
             let mut inner = self.lock();

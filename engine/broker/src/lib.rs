@@ -13,6 +13,7 @@ mod budget;
 mod clock;
 mod config_resource;
 mod connection;
+mod detached;
 mod dispatch;
 mod drain;
 mod errors;

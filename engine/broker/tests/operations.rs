@@ -12,11 +12,12 @@ use ringlog_client::{
     Admin, ClientError, Compression, ConfigChange, ConfigResource, Consumer, ConsumerOptions, NewTopic, OffsetReset,
     OffsetSpec, Producer, ProducerOptions, ProducerRecord, TopicPartition,
 };
-use ringlog_protocol::ErrorCode;
+use ringlog_protocol::api_versions::ApiVersionsRequest;
 use ringlog_protocol::create_topics::{CreatableReplicaAssignment, CreatableTopic, CreateTopicsRequest};
 use ringlog_protocol::find_coordinator::FindCoordinatorRequest;
 use ringlog_protocol::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
 use ringlog_protocol::unregister_broker::UnregisterBrokerRequest;
+use ringlog_protocol::{ErrorCode, encode_request};
 use ringlog_settings::{Backend, HostProfile};
 use running::{Running, ask, backend, client, consume, lines, produce, start, wait};
 
@@ -93,6 +94,36 @@ fn a_topic_that_comes_after_a_deleted_one_of_its_name_is_empty() {
     broker.stop();
     let left: Vec<_> = std::fs::read_dir(data.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(!left.iter().any(|name| name.to_string_lossy().starts_with("again")), "{left:?}");
+}
+
+#[test]
+fn a_topic_is_made_whole_though_its_creators_connection_is_reset() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = Running::start(data.path(), backend());
+    for name in ["a", "b", "c"] {
+        let asked =
+            CreatableTopic { name: name.into(), num_partitions: 20, replication_factor: 1, ..Default::default() };
+        let create = CreateTopicsRequest { topics: vec![asked], timeout_ms: 20_000, ..Default::default() };
+        let both = [
+            encode_request(&ApiVersionsRequest::default(), 0, 1, None).unwrap(),
+            encode_request(&create, 5, 2, None).unwrap(),
+        ];
+        let mut socket = TcpStream::connect(broker.address).unwrap();
+        socket.write_all(&both.concat()).unwrap();
+        // The first answer says that both requests have arrived; what of it is not read makes the close a reset.
+        socket.read_exact(&mut [0; 4]).unwrap();
+        drop(socket);
+        wait(async {
+            let admin = admin(broker.address).await;
+            match admin.create_topic(&topic(name, 20, &[]), false).await {
+                Ok(_) => {}
+                Err(ClientError::Broker { code: ErrorCode::TopicAlreadyExists, .. }) => {}
+                Err(error) => panic!("{name}: {error}"),
+            }
+            assert_eq!(admin.topic(name).await.unwrap().partitions.len(), 20, "{name}");
+        });
+    }
+    broker.stop();
 }
 
 #[test]
