@@ -13,7 +13,6 @@ use crate::limits::Limits;
 use crate::metrics::ShardMetrics;
 use crate::quotas::Quotas;
 use crate::request::Peer;
-use crate::reserve::Reserve;
 use crate::topics::Topics;
 
 /// One broker's state, seen from every thread.
@@ -29,7 +28,6 @@ pub(crate) struct Broker {
     pub(crate) quotas: Quotas,
     pub(crate) budget: Budget,
     pub(crate) limits: Limits,
-    pub(crate) reserve: Reserve,
     pub(crate) gate: Gate,
     pub(crate) drain: Drain,
     /// From so many bytes on, a stretch of a file is sent by sendfile.

@@ -113,7 +113,7 @@ impl Collector for Scrape {
         )?;
         gauge(&mut encoder, "connections", "Open connections", broker.gate.open() as i64)?;
         gauge(&mut encoder, "inflight_bytes", "Request bytes held", broker.budget.held() as i64)?;
-        let is_full = i64::from(broker.reserve.refusal().is_some());
+        let is_full = i64::from(broker.topics.reserve().refusal().is_some());
         gauge(&mut encoder, "disk_full", "1 while producing is refused because the disk is full", is_full)?;
         let topics = broker.topics.all();
         gauge(&mut encoder, "topics", "Topics", topics.len() as i64)?;

@@ -39,7 +39,7 @@ impl Reserve {
         })
     }
 
-    /// An append has met the full disk.
+    /// Somebody has met the full disk.
     pub(crate) fn give_up(&self, disk: &Disk) {
         if self.is_given_up.swap(true, Ordering::Relaxed) {
             return;
@@ -108,6 +108,7 @@ impl Reserve {
     }
 }
 
-fn is_full(error: &io::Error) -> bool {
+/// Whether that is what the operating system said.
+pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

@@ -104,19 +104,19 @@ impl Server {
             _ => directory(source),
         })?;
         let plan = io_plan::plan(&config)?;
-        let (identity, topics, image, reserve) = on_local_runtime(async {
+        let (identity, topics, image) = on_local_runtime(async {
             let disk = Disk::syscall();
             let fresh = || topics::fresh_id().unwrap_or_default().to_string();
             let identity = MetaProperties::open(&disk, &config.log_dir, config.node_id, fresh)?;
             let dir = LogDir::open(&disk, &config.log_dir)?;
             info!(path, partitions = dir.partitions()?.len(), "data directory: {}", found(dir.shutdown()));
             let reserve = Reserve::given_up(&disk, &config.log_dir);
-            let topics = Topics::open(&disk, dir, config.clone(), sources.fixed).await.map_err(explain)?;
-            if !reserve.restore(&disk).await {
-                warn!(reason = reserve.refusal(), "starting on a full disk");
+            let topics = Topics::open(&disk, dir, config.clone(), sources.fixed, reserve).await.map_err(explain)?;
+            if !topics.reserve().restore(&disk).await {
+                warn!(reason = topics.reserve().refusal(), "starting on a full disk");
             }
             let image = topics.metadata().lock().await.image();
-            Ok::<_, ServerError>((identity, topics, image, reserve))
+            Ok::<_, ServerError>((identity, topics, image))
         })??;
         let listening = |source| ServerError::Listen { listener: config.listener.to_string(), source };
         let listener = bind(&config.listener).map_err(listening)?;
@@ -142,7 +142,6 @@ impl Server {
             quotas: Quotas::new(&config, image.quotas().clone()),
             budget: Budget::new(config.memory_inflight_max_bytes),
             limits,
-            reserve,
             gate: Gate::default(),
             drain,
             sendfile_min_bytes: plan.sendfile_min_bytes,

@@ -4,6 +4,7 @@ mod adoption;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io::Read;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -16,6 +17,7 @@ use tokio::sync::Mutex;
 use tracing::{error, info};
 
 use crate::log_config::log_config;
+use crate::reserve::{Reserve, is_full};
 
 /// The topics that the broker keeps for itself.
 pub(crate) const OFFSETS_TOPIC: &str = "__consumer_offsets";
@@ -103,6 +105,7 @@ pub(crate) struct Topics {
     known: RwLock<Arc<Known>>,
     /// One change at a time.
     metadata: Mutex<MetadataLog>,
+    reserve: Reserve,
     /// The names of topics that were deleted, until somebody asks for one of them: the last [`MOST_DELETED`].
     deleted: std::sync::Mutex<VecDeque<Arc<str>>>,
 }
@@ -125,12 +128,13 @@ impl Known {
 }
 
 impl Topics {
-    /// Opens every partition, repairing what a crash left. `fixed` is what the broker's file sets.
+    /// Opens every partition, repairing what a crash left. `fixed` is what the broker's file sets; `reserve` the directory's.
     pub(crate) async fn open(
         disk: &Disk,
         dir: LogDir,
         broker: BrokerConfig,
         fixed: BTreeMap<String, String>,
+        reserve: Reserve,
     ) -> Result<Topics, TopicError> {
         let (mut metadata, report) = MetadataLog::open(disk, dir.path()).await?;
         if report.truncated_bytes > 0 {
@@ -146,6 +150,7 @@ impl Topics {
             broker,
             known: RwLock::new(Arc::new(known)),
             metadata: Mutex::new(metadata),
+            reserve,
             deleted: Default::default(),
         };
         for topic in image.topics() {
@@ -157,7 +162,7 @@ impl Topics {
                 config,
                 partitions: Vec::new(),
             };
-            topics.open_partitions(disk, bare, topic.partitions).await?;
+            topics.make_known(topics.with_partitions(disk, bare, topic.partitions).await?);
         }
         Ok(topics)
     }
@@ -191,6 +196,11 @@ impl Topics {
         &self.metadata
     }
 
+    /// What is set aside for a full disk.
+    pub(crate) fn reserve(&self) -> &Reserve {
+        &self.reserve
+    }
+
     /// What may change while the broker runs.
     pub(crate) fn live(&self) -> Arc<LiveConfig> {
         self.known().live.clone()
@@ -213,15 +223,21 @@ impl Topics {
         let config = Arc::new(self.check_new(name, &configs)?);
         self.check_free(name, 0..partitions)?;
         let id = fresh_id()?;
-        let created = Change::TopicCreated { name: name.to_owned(), id, partitions, configs: configs.clone() };
-        metadata.apply(disk, &[created]).await?;
+        let mut changes = Vec::new();
+        if let Some(left) = metadata.image().topic(name) {
+            // One that could not be made, when that could not be written either.
+            changes.extend([Change::TopicDeleted { id: left.id }, Change::TopicRemoved { id: left.id }]);
+        }
+        changes.push(Change::TopicCreated { name: name.to_owned(), id, partitions, configs: configs.clone() });
+        self.write(disk, &mut metadata, &changes).await?;
         let bare = Topic { name: name.into(), id, configs, config, partitions: Vec::new() };
-        match self.open_partitions(disk, bare, partitions).await {
+        match self.with_partitions(disk, bare, partitions).await {
             Ok(topic) => {
                 info!(topic = name, partitions, %id, "topic created");
-                Ok(topic)
+                Ok(self.make_known(topic))
             }
             Err(error) => {
+                self.heed(disk, &error);
                 self.undo_create(disk, &mut metadata, name, id, partitions).await;
                 Err(error)
             }
@@ -230,7 +246,7 @@ impl Topics {
 
     /// Whether no directory stands where these partitions are to be made: what somebody put there is not ours to mix with, and
     /// not ours to remove should the topic not come about.
-    fn check_free(&self, name: &str, partitions: std::ops::Range<i32>) -> Result<(), TopicError> {
+    fn check_free(&self, name: &str, partitions: Range<i32>) -> Result<(), TopicError> {
         let mut paths = partitions.map(|partition| self.dir.partition_path(&TopicPartition::new(name, partition)));
         match paths.find(|path| path.exists()) {
             Some(path) => Err(TopicError::Occupied { path }),
@@ -238,22 +254,24 @@ impl Topics {
         }
     }
 
-    /// Half a topic is none: nothing of it stays. What can't be removed now is at the next start.
+    /// Half a topic is none. Its directories, which are this request's own, go first: they may be the room in which the rest can
+    /// be written. A crash before that leaves a topic that the next start completes; without a crash, the next one of its name
+    /// takes its place. Directories that can't be removed are at the next start.
     async fn undo_create(&self, disk: &Disk, metadata: &mut MetadataLog, name: &str, id: Uuid, partitions: i32) {
-        let made = (0..partitions).map(|partition| TopicPartition::new(name, partition));
-        let made: Vec<TopicPartition> = made.filter(|name| self.dir.partition_path(name).exists()).collect();
-        let undone = match metadata.apply(disk, &[Change::TopicDeleted { id }]).await {
-            Ok(_) => match self.dir.delete(disk, &made) {
-                Ok(()) => {
-                    metadata.apply(disk, &[Change::TopicRemoved { id }]).await.map(drop).map_err(TopicError::from)
-                }
-                Err(error) => Err(error.into()),
-            },
-            Err(error) => Err(error.into()),
-        };
-        if let Err(error) = undone {
+        let removed = self.remove_made(disk, name, 0..partitions);
+        let mut changes = vec![Change::TopicDeleted { id }];
+        changes.extend(removed.is_ok().then_some(Change::TopicRemoved { id }));
+        let written = self.write(disk, metadata, &changes).await.map_err(TopicError::from);
+        for error in [removed.map_err(TopicError::from), written].into_iter().filter_map(Result::err) {
             error!(topic = name, %error, "a topic that could not be made could not be removed either");
         }
+    }
+
+    /// Removes what there is of partitions that could not be made.
+    fn remove_made(&self, disk: &Disk, name: &str, partitions: Range<i32>) -> Result<(), LogError> {
+        let made = partitions.map(|partition| TopicPartition::new(name, partition));
+        let made: Vec<TopicPartition> = made.filter(|name| self.dir.partition_path(name).exists()).collect();
+        self.remove(disk, &made)
     }
 
     /// The topic of that name, made if it is missing.
@@ -302,7 +320,7 @@ impl Topics {
     pub(crate) async fn delete(&self, disk: &Disk, topic: &Topic) -> Result<(), TopicError> {
         let mut metadata = self.metadata.lock().await;
         let topic = self.current(topic)?;
-        metadata.apply(disk, &[Change::TopicDeleted { id: topic.id }]).await?;
+        self.write(disk, &mut metadata, &[Change::TopicDeleted { id: topic.id }]).await?;
         self.change(|known| {
             known.by_name.remove(&topic.name);
             known.by_id.remove(&topic.id);
@@ -312,8 +330,8 @@ impl Topics {
             log.discard().await;
         }
         let names: Vec<TopicPartition> = topic.partitions.iter().map(|log| log.name().clone()).collect();
-        self.dir.delete(disk, &names)?;
-        metadata.apply(disk, &[Change::TopicRemoved { id: topic.id }]).await?;
+        self.remove(disk, &names)?;
+        self.write(disk, &mut metadata, &[Change::TopicRemoved { id: topic.id }]).await?;
         info!(topic = %topic.name, id = %topic.id, "topic deleted");
         Ok(())
     }
@@ -334,15 +352,34 @@ impl Topics {
         deleted.len() < held
     }
 
-    /// Gives a topic more partitions, up to `total`. They are durable and usable on return.
+    /// Gives a topic more partitions, up to `total`: all of them, or none on an error. They are durable and usable on return. A
+    /// crash on the way leaves those that were made.
     pub(crate) async fn add_partitions(&self, disk: &Disk, topic: &Topic, total: i32) -> Result<(), TopicError> {
         let mut metadata = self.metadata.lock().await;
         let topic = self.current(topic)?;
-        self.check_free(&topic.name, topic.partitions.len() as i32..total)?;
-        metadata.apply(disk, &[Change::PartitionsAdded { id: topic.id, total }]).await?;
-        self.open_partitions(disk, Topic::clone(&topic), total).await?;
-        info!(topic = %topic.name, total, "partitions added");
-        Ok(())
+        let added = topic.partitions.len() as i32..total;
+        self.check_free(&topic.name, added.clone())?;
+        let outcome = match self.with_partitions(disk, Topic::clone(&topic), total).await {
+            Ok(grown) => {
+                let change = Change::PartitionsAdded { id: topic.id, total };
+                self.write(disk, &mut metadata, &[change]).await.map(|()| grown).map_err(TopicError::from)
+            }
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(grown) => {
+                self.make_known(grown);
+                info!(topic = %topic.name, total, "partitions added");
+                Ok(())
+            }
+            Err(error) => {
+                self.heed(disk, &error);
+                if let Err(error) = self.remove_made(disk, &topic.name, added) {
+                    error!(topic = %topic.name, %error, "partitions that could not be added could not be removed either");
+                }
+                Err(error)
+            }
+        }
     }
 
     /// Changes what is set on a topic. `change` is given what is set and says what shall be; nothing happens when it fails.
@@ -364,7 +401,7 @@ impl Topics {
             return Ok(());
         }
         let scope = ConfigScope::Topic(topic.id);
-        metadata.apply(disk, &[Change::Configs { scope, configs: configs.clone() }]).await?;
+        self.write(disk, &mut metadata, &[Change::Configs { scope, configs: configs.clone() }]).await?;
         let changed = Topic { configs, config, ..Topic::clone(&topic) };
         configure(&changed, &self.live());
         self.change(|known| known.put(Arc::new(changed)));
@@ -400,7 +437,7 @@ impl Topics {
             return Ok(());
         }
         let scope = if every_broker { ConfigScope::Brokers } else { ConfigScope::Broker };
-        metadata.apply(disk, &[Change::Configs { scope, configs }]).await?;
+        self.write(disk, &mut metadata, &[Change::Configs { scope, configs }]).await?;
         topics.iter().for_each(|topic| configure(topic, &live));
         self.change(|known| {
             (known.sources, known.live) = (Arc::new(sources), live);
@@ -425,8 +462,8 @@ impl Topics {
         self.dir.mark_clean(disk)
     }
 
-    /// Opens, or makes, the partitions that the topic does not have yet, and makes it known.
-    async fn open_partitions(&self, disk: &Disk, mut topic: Topic, count: i32) -> Result<Arc<Topic>, TopicError> {
+    /// The topic with the partitions that it does not have yet, up to `count`, opened or made.
+    async fn with_partitions(&self, disk: &Disk, mut topic: Topic, count: i32) -> Result<Topic, TopicError> {
         for number in topic.partitions.len() as i32..count {
             let partition = TopicPartition::new(topic.name.clone(), number);
             let path = self.dir.partition_path(&partition);
@@ -442,9 +479,44 @@ impl Topics {
             }
             topic.partitions.push(log);
         }
+        Ok(topic)
+    }
+
+    /// Gives up the reserve if that is why partitions could not be made: it is wanted for the undoing, and by whoever makes room.
+    fn heed(&self, disk: &Disk, error: &TopicError) {
+        if matches!(error, TopicError::Log(LogError::DiskFull { .. })) {
+            self.reserve.give_up(disk);
+        }
+    }
+
+    fn make_known(&self, topic: Topic) -> Arc<Topic> {
         let topic = Arc::new(topic);
         self.change(|known| known.put(topic.clone()));
-        Ok(topic)
+        topic
+    }
+
+    /// Makes changes durable. Deleting a topic, and keeping less of one, is what makes room on a full disk: the reserve is there
+    /// for them.
+    async fn write(&self, disk: &Disk, metadata: &mut MetadataLog, changes: &[Change]) -> Result<(), MetaError> {
+        let outcome = match metadata.apply(disk, changes).await {
+            Err(MetaError::Io { source, .. }) if is_full(&source) => {
+                self.reserve.give_up(disk);
+                metadata.apply(disk, changes).await
+            }
+            outcome => outcome,
+        };
+        outcome.map(drop)
+    }
+
+    /// Removes the directories of partitions; their checkpoints, too, may need the reserve to be written.
+    fn remove(&self, disk: &Disk, names: &[TopicPartition]) -> Result<(), LogError> {
+        match self.dir.delete(disk, names) {
+            Err(LogError::DiskFull { .. }) => {
+                self.reserve.give_up(disk);
+                self.dir.delete(disk, names)
+            }
+            outcome => outcome,
+        }
     }
 
     /// The topic as it is now: it may have changed, or be gone, since `topic` was looked up.
@@ -489,6 +561,92 @@ pub(crate) fn fresh_id() -> Result<Uuid, std::io::Error> {
         source.read_exact(&mut id.0)?;
         if !id.to_string().starts_with('-') {
             return Ok(id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use ringlog_io::{Fault, Faults, OperationKind, Unsynced};
+    use ringlog_settings::Properties;
+
+    use super::*;
+
+    /// What a full disk refuses.
+    const GROWING: [OperationKind; 4] =
+        [OperationKind::Write, OperationKind::Allocate, OperationKind::CreateDir, OperationKind::Open];
+
+    fn wait<T>(work: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        tokio::task::LocalSet::new().block_on(&runtime, work)
+    }
+
+    async fn open(disk: &Disk, path: &Path) -> Result<Topics, TopicError> {
+        let mut properties = Properties::default();
+        properties.insert("log.dirs", &path.display().to_string());
+        let (config, ..) = BrokerConfig::from_properties(&properties).unwrap();
+        let reserve = Reserve::given_up(disk, path);
+        Topics::open(disk, LogDir::open(disk, path)?, config, BTreeMap::new(), reserve).await
+    }
+
+    /// `None` where the disk was full. Nothing else may be the matter.
+    fn unless_full<T>(outcome: Result<T, TopicError>) -> Option<T> {
+        match outcome {
+            Ok(done) => Some(done),
+            Err(TopicError::Log(LogError::DiskFull { .. })) => None,
+            Err(TopicError::Metadata(MetaError::Io { source, .. })) if is_full(&source) => None,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn what_met_a_full_disk_can_be_asked_for_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let faults = Faults::new(dir.path()).unwrap();
+        wait(async {
+            let disk = Disk::faulty(faults.clone());
+            let topics = open(&disk, dir.path()).await.unwrap();
+            GROWING.iter().for_each(|kind| faults.rate(*kind, Fault::Enospc, 0.1));
+            for _ in 0..20 {
+                let topic = loop {
+                    if let Some(topic) = unless_full(topics.create(&disk, "t", 3, BTreeMap::new()).await) {
+                        break topic;
+                    }
+                };
+                while unless_full(topics.add_partitions(&disk, &topic, 6).await).is_none() {}
+                assert_eq!(topics.get("t").unwrap().partitions.len(), 6);
+                while topics.get("t").is_some() {
+                    unless_full(topics.delete(&disk, &topic).await);
+                }
+            }
+        });
+        let topics = wait(open(&Disk::syscall(), dir.path())).unwrap();
+        assert!(topics.all().is_empty());
+    }
+
+    #[test]
+    fn a_crash_while_half_a_topic_is_undone_leaves_all_of_it_or_nothing() {
+        for (seed, operation) in (0..2).flat_map(|seed| (0..40).map(move |operation| (seed, operation))) {
+            let (dir, after) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+            let faults = Faults::with_seed(dir.path(), seed).unwrap();
+            wait(async {
+                let disk = Disk::faulty(faults.clone());
+                let topics = open(&disk, dir.path()).await.unwrap();
+                faults.rate(OperationKind::CreateDir, Fault::Enospc, 0.3);
+                faults.at(faults.operations() + operation, Fault::PowerCut);
+                drop(topics.create(&disk, "t", 3, BTreeMap::new()).await);
+            });
+            faults.power_cut(after.path(), Unsynced::Lost).unwrap();
+            wait(async {
+                let disk = Disk::syscall();
+                let topics = open(&disk, after.path()).await.unwrap();
+                match topics.get("t") {
+                    Some(topic) => assert_eq!(topic.partitions.len(), 3, "seed {seed}, cut at {operation}"),
+                    None => drop(topics.create(&disk, "t", 3, BTreeMap::new()).await.unwrap()),
+                }
+            });
         }
     }
 }

@@ -121,7 +121,7 @@ async fn checkpoint(broker: &Broker, disk: &Disk) {
 }
 
 async fn make_room(broker: &Broker, disk: &Disk) {
-    every(broker, ROOM_EVERY, || broker.reserve.look(disk)).await;
+    every(broker, ROOM_EVERY, || broker.topics.reserve().look(disk)).await;
 }
 
 async fn forget(broker: &Broker) {

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -11,13 +11,14 @@ use ringlog_client::{
     ProducerOptions, ProducerRecord, TopicPartition,
 };
 
-/// A broker on a file system of its own that holds 24 MiB; `None` where nobody may mount one.
-fn serve_on_a_small_disk(mount: &Path) -> Option<(Child, String)> {
-    let script = "mount -t tmpfs -o size=24m tmpfs \"$0\" && exec \"$1\" serve --data \"$0/data\" --listen 127.0.0.1:0";
+/// A broker on a file system of its own, of this size (0: without a limit); `None` where nobody may mount one.
+fn serve_on_a_disk_of(size: &str, mount: &Path) -> Option<(Child, String)> {
+    let script = "mount -t tmpfs -o size=$2 tmpfs \"$0\" && exec \"$1\" serve --data \"$0/data\" --listen 127.0.0.1:0";
     let mut child = Command::new("unshare")
         .args(["--user", "--map-root-user", "--mount", "sh", "-c", script])
         .arg(mount)
         .arg(env!("CARGO_BIN_EXE_ringlog"))
+        .arg(size)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -34,6 +35,20 @@ fn serve_on_a_small_disk(mount: &Path) -> Option<(Child, String)> {
     }
 }
 
+/// `course` is given the broker's address, and where its file system is seen from here.
+fn on_a_disk_of(size: &str, course: impl AsyncFnOnce(String, PathBuf)) {
+    let mount = tempfile::tempdir().unwrap();
+    let Some((mut broker, address)) = serve_on_a_disk_of(size, mount.path()) else {
+        eprintln!("!!! NOT TESTED: no file system can be mounted here (unshare --user --mount)");
+        return;
+    };
+    let root = format!("/proc/{}/root{}", broker.id(), mount.path().display());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(course(address, root.into()));
+    broker.kill().unwrap();
+    broker.wait().unwrap();
+}
+
 async fn connect(address: &str) -> Client {
     Client::connect(ClientOptions::new(address).unwrap()).await.unwrap()
 }
@@ -45,12 +60,7 @@ async fn produce_one(producer: &Producer, topic: &str, value: &[u8]) -> Result<(
 
 #[test]
 fn producers_are_refused_while_the_disk_is_full_and_nobody_else_is() {
-    let mount = tempfile::tempdir().unwrap();
-    let Some((mut broker, address)) = serve_on_a_small_disk(mount.path()) else {
-        eprintln!("!!! NOT TESTED: no file system can be mounted here (unshare --user --mount)");
-        return;
-    };
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    on_a_disk_of("24m", async |address, root| {
         let admin = Admin::new(connect(&address).await);
         for name in ["full", "other"] {
             let topic = NewTopic { name: name.into(), partitions: Some(1), ..Default::default() };
@@ -93,8 +103,7 @@ fn producers_are_refused_while_the_disk_is_full_and_nobody_else_is() {
         while produce_one(&producer, "other", b"x").await.is_err() {}
 
         // Somebody else takes the last block, and nobody produces: the reserve is given up all the same.
-        let filler = format!("/proc/{}/root{}/filler", broker.id(), mount.path().display());
-        let mut filler = std::fs::File::create(filler).unwrap();
+        let mut filler = std::fs::File::create(root.join("filler")).unwrap();
         while filler.write_all(&[0; 4096]).is_ok() {}
         let mut tries = 0;
         while filler.write_all(&[0; 4096]).is_err() {
@@ -105,6 +114,27 @@ fn producers_are_refused_while_the_disk_is_full_and_nobody_else_is() {
         let late = NewTopic { name: "late".into(), partitions: Some(1), ..Default::default() };
         admin.create_topic(&late, false).await.unwrap();
     });
-    broker.kill().unwrap();
-    broker.wait().unwrap();
+}
+
+#[test]
+fn a_topic_that_meets_a_full_disk_half_way_leaves_nothing_and_can_be_made_later() {
+    on_a_disk_of("24m", async |address, root| {
+        // A refusal is final: the next try would come too late.
+        let late = Duration::from_secs(600);
+        let options =
+            ClientOptions { retry_backoff: late, retry_backoff_max: late, ..ClientOptions::new(&address).unwrap() };
+        let admin = Admin::new(Client::connect(options).await.unwrap());
+        let mut filler = std::fs::File::create(root.join("filler")).unwrap();
+        while filler.write_all(&[0; 4096]).is_ok() {}
+        filler.set_len(filler.metadata().unwrap().len() - (256 << 10)).unwrap();
+        // More than what is left and the reserve hold together.
+        let topic = |partitions| NewTopic { name: "t".into(), partitions: Some(partitions), ..Default::default() };
+        admin.create_topic(&topic(1500), false).await.unwrap_err();
+        let left: Vec<_> =
+            std::fs::read_dir(root.join("data")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert!(!left.iter().any(|name| name.to_string_lossy().starts_with("t-")), "{left:?}");
+        admin.create_topic(&topic(2), false).await.unwrap();
+        admin.create_partitions("t", 1500).await.unwrap_err();
+        admin.create_partitions("t", 3).await.unwrap();
+    });
 }

@@ -143,7 +143,7 @@ fn append(
         let reason = format!("min.insync.replicas={}, and there is one replica", config.min_insync_replicas);
         return State::Refused(ErrorCode::NotEnoughReplicas, reason);
     }
-    if let Some(reason) = incoming.broker().reserve.refusal() {
+    if let Some(reason) = incoming.broker().topics.reserve().refusal() {
         return State::Refused(ErrorCode::KafkaStorageError, reason);
     }
     match admit(records, incoming.version, config, now_ms) {
@@ -162,7 +162,7 @@ async fn settle(incoming: &Incoming, outcomes: Vec<TopicOutcomes>, held: Held) -
                 State::Queued(appending) => {
                     let outcome = appending.await;
                     if matches!(outcome, Err(LogError::DiskFull { .. })) {
-                        incoming.broker().reserve.give_up(&incoming.shard.disk);
+                        incoming.broker().topics.reserve().give_up(&incoming.shard.disk);
                     }
                     answer(partition, outcome)
                 }
