@@ -102,9 +102,12 @@ impl Reserve {
         is_roomy.then_some(()).ok_or_else(|| io::ErrorKind::StorageFull.into())
     }
 
+    /// A file system without a size (tmpfs without a limit, some over a network) says 0 of everything: it has room until a write
+    /// fails.
     fn free_bytes(&self) -> io::Result<u64> {
-        let left = statvfs(self.path.parent().unwrap_or(&self.path))?;
-        Ok(left.blocks_available() * left.fragment_size())
+        let space = statvfs(self.path.parent().unwrap_or(&self.path))?;
+        let is_sized = space.blocks() > 0;
+        Ok(if is_sized { space.blocks_available().saturating_mul(space.fragment_size()) } else { u64::MAX })
     }
 }
 

@@ -138,3 +138,15 @@ fn a_topic_that_meets_a_full_disk_half_way_leaves_nothing_and_can_be_made_later(
         admin.create_partitions("t", 3).await.unwrap();
     });
 }
+
+#[test]
+fn a_file_system_that_knows_no_size_is_not_taken_for_a_full_one() {
+    on_a_disk_of("0", async |address, _| {
+        let admin = Admin::new(connect(&address).await);
+        let topic = NewTopic { name: "t".into(), partitions: Some(1), ..Default::default() };
+        admin.create_topic(&topic, false).await.unwrap();
+        let options = ProducerOptions { delivery_timeout: Duration::from_secs(2), ..Default::default() };
+        let producer = Producer::new(connect(&address).await, options).unwrap();
+        produce_one(&producer, "t", b"x").await.unwrap();
+    });
+}
