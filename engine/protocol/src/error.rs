@@ -43,6 +43,12 @@ pub enum DecodeError {
     /// A variable-length integer of more than 32 bits.
     #[error("a variable-length integer has more than 32 bits")]
     VarintTooLong,
+    /// A string that no message can carry.
+    #[error("a string of {length} bytes: {max} are allowed", max = crate::reader::MAX_STRING_BYTES)]
+    StringTooLong {
+        /// Its bytes.
+        length: usize,
+    },
     /// A string that is not UTF-8.
     #[error("a string is not UTF-8 from its byte {valid_up_to} on")]
     NotUtf8 {

@@ -21,6 +21,9 @@ pub struct Reader<'a> {
 const FREE_BYTES: usize = 1024 * 1024;
 const BYTES_PER_BYTE: usize = 8;
 
+/// Longest string, in every version.
+pub(crate) const MAX_STRING_BYTES: usize = i16::MAX as usize;
+
 impl<'a> Reader<'a> {
     /// Starts at the first of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
@@ -81,9 +84,16 @@ impl<'a> Reader<'a> {
         Err(DecodeError::VarintTooLong)
     }
 
-    /// The length of a string: 16 bits, or compact. `None` is null.
+    /// The length of a string: 16 bits, or compact. `None` is null. What a compact length could hold beyond 16 bits no other
+    /// version could answer with: one such name, once stored, would spoil every list that it stands in.
     pub(crate) fn string_length(&mut self) -> Result<Option<usize>, DecodeError> {
-        if self.version.flexible { self.compact_length() } else { length(i16::from_be_bytes(self.array()?).into()) }
+        if !self.version.flexible {
+            return length(i16::from_be_bytes(self.array()?).into());
+        }
+        match self.compact_length()? {
+            Some(length) if length > MAX_STRING_BYTES => Err(DecodeError::StringTooLong { length }),
+            length => Ok(length),
+        }
     }
 
     /// The length of an array or of bytes: 32 bits, or compact. `None` is null.

@@ -416,6 +416,9 @@ mod tests {
         assert_eq!(length, ("name", DecodeError::NegativeLength { length: -2 }));
         let text = refusal::<MetadataRequest<'_>>(&[0, 0, 0, 1, 0, 2, b'a', 0xff], 1);
         assert_eq!(text, ("name", DecodeError::NotUtf8 { valid_up_to: 1 }));
+        let long = [&[2, 0x81, 0x80, 2][..], &[b'a'; 1 << 15]].concat();
+        let long = refusal::<MetadataRequest<'_>>(&long, 9);
+        assert_eq!(long, ("name", DecodeError::StringTooLong { length: 1 << 15 }));
         let cut = refusal::<MetadataRequest<'_>>(&[0, 0, 0, 1, 0, 9, b'a'], 1);
         assert_eq!(cut, ("name", DecodeError::Truncated { needed: 9, left: 1 }));
         for varint in [[0xff, 0xff, 0xff, 0xff, 0x10], [0x80; 5]] {

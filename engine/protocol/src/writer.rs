@@ -4,6 +4,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::{
     EncodeError,
+    reader::MAX_STRING_BYTES,
     schema::{Field, Version},
     wire::Wire,
 };
@@ -107,7 +108,7 @@ impl Writer {
 
     /// The length of a string: 16 bits, or compact. `None` is null.
     pub(crate) fn string_length(&mut self, length: Option<usize>) -> Result<(), EncodeError> {
-        let length = checked(length, i16::MAX as usize)?;
+        let length = checked(length, MAX_STRING_BYTES)?;
         if self.version.flexible {
             self.compact_length(length)
         } else {
