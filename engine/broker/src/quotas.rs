@@ -204,10 +204,10 @@ pub(crate) fn canonical_name(kind: EntityType, name: &str) -> Option<String> {
     }
 }
 
-/// Forgets full buckets whenever there are twice as many as were left the last time: clients choose their ids.
+/// Forgets buckets that are full or old whenever there are twice as many as were left the last time: clients choose their ids.
 fn make_room(buckets: &mut Buckets, now_ms: u64) {
     if buckets.len() >= FEW_BUCKETS && buckets.len() == buckets.capacity() {
-        buckets.retain(|_, bucket| !bucket.is_full_at(now_ms));
+        buckets.retain(|_, bucket| !bucket.is_forgotten_at(now_ms));
         buckets.reserve(buckets.len());
     }
 }
@@ -300,14 +300,18 @@ mod tests {
 
     #[test]
     fn buckets_of_clients_that_are_gone_are_forgotten() {
-        let mut buckets = Buckets::new();
-        for now_ms in 0..100_000 {
-            make_room(&mut buckets, now_ms);
-            let name = now_ms.to_string();
-            let bucket = buckets.entry((RATE, [(EntityType::ClientId, Some(name))].into())).or_default();
-            bucket.settle(now_ms, 1000.0);
-            bucket.take(100.0);
+        // Paid off in a tenth of a second, or not in years: a minute apart, an hour's clients are few.
+        for (apart_ms, limit) in [(1, 1000.0), (60_000, 1e-6)] {
+            let mut buckets = Buckets::new();
+            for client in 0..100_000 {
+                let now_ms = client * apart_ms;
+                make_room(&mut buckets, now_ms);
+                let of = (RATE, [(EntityType::ClientId, Some(client.to_string()))].into());
+                let bucket = buckets.entry(of).or_default();
+                bucket.settle(now_ms, limit);
+                bucket.take(100.0);
+            }
+            assert!(buckets.capacity() < 4 * FEW_BUCKETS, "{} with a limit of {limit}", buckets.capacity());
         }
-        assert!(buckets.capacity() < 4 * FEW_BUCKETS, "{}", buckets.capacity());
     }
 }

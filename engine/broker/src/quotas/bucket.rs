@@ -4,6 +4,9 @@
 //! than the limit. With S used all of a sudden, at a limit of L a second and bursts of B seconds, the wait is S / L - B: that of
 //! Kafka's windows of B seconds too, which forget what is older, and so let twice the limit pass where S is about L * B.
 
+/// An hour. With a small limit and much used at once a bucket would be owed to for days, and clients choose their names.
+const REMEMBERED_MS: u64 = 3_600_000;
+
 /// One entity's use of one quota.
 #[derive(Debug, Default)]
 pub(crate) struct Bucket {
@@ -33,9 +36,9 @@ impl Bucket {
         (self.owed / self.limit * 1000.0 - burst_ms).max(0.0)
     }
 
-    /// Whether it is what a new one would be.
-    pub(crate) fn is_full_at(&self, now_ms: u64) -> bool {
-        self.owed_at(now_ms) == 0.0
+    /// Whether it is what a new one would be, or nobody has used it for as long as Kafka remembers a client.
+    pub(crate) fn is_forgotten_at(&self, now_ms: u64) -> bool {
+        self.owed_at(now_ms) == 0.0 || now_ms.saturating_sub(self.as_of_ms) >= REMEMBERED_MS
     }
 
     fn owed_at(&self, now_ms: u64) -> f64 {
@@ -65,8 +68,8 @@ mod tests {
         // Ten seconds give ten seconds' worth.
         assert_eq!(used(&mut bucket, 10_110, 1000.0, 100.0), 0.0);
         assert_eq!(used(&mut bucket, 10_110, 50.0, 100.0), 500.0);
-        assert!(!bucket.is_full_at(21_609));
-        assert!(bucket.is_full_at(21_610));
+        assert!(!bucket.is_forgotten_at(21_609));
+        assert!(bucket.is_forgotten_at(21_610));
     }
 
     #[test]
