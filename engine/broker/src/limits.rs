@@ -62,11 +62,11 @@ impl Gate {
         if open.total >= live.max_connections.min(limits.most_connections) {
             return Err(Refused::Total { open: open.total });
         }
-        let from_there = open.by_address.entry(address).or_default();
-        if *from_there >= live.max_connections_per_ip {
-            return Err(Refused::PerIp { address, open: *from_there });
+        let from_there = open.by_address.get(&address).copied().unwrap_or(0);
+        if from_there >= live.max_connections_per_ip {
+            return Err(Refused::PerIp { address, open: from_there });
         }
-        *from_there += 1;
+        open.by_address.insert(address, from_there + 1);
         open.total += 1;
         Ok(Admission { gate: self.clone(), address })
     }
@@ -120,6 +120,15 @@ mod tests {
         drop(first);
         let _first = gate.admit(here, &limits, &live(2, 1)).map_err(drop).unwrap();
         assert!(gate.admit(here, &limits, &live(3, 2)).is_ok(), "the limits were raised");
+    }
+
+    #[test]
+    fn addresses_that_are_refused_are_not_remembered() {
+        let (gate, limits) = (Gate::default(), Limits::new(1 << 20, 0));
+        let closed = LiveConfig { max_connections_per_ip: 0, ..LiveConfig::resolve(&Sources::default()).unwrap() };
+        let address = IpAddr::from([127, 0, 0, 1]);
+        assert_eq!(gate.admit(address, &limits, &closed).err(), Some(Refused::PerIp { address, open: 0 }));
+        assert!(gate.open.lock().unwrap().by_address.is_empty());
     }
 
     #[test]
