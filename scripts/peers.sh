@@ -6,7 +6,7 @@
 #   scripts/peers.sh start NAME [--profile default|durable] [--dir D]   start it in D, which is new; prints one line when it is ready
 #   scripts/peers.sh stop NAME [--dir D]                                end what `start` started there, and remove D
 #
-# The line of `start`: peer=NAME version=V profile=P durability=D replication=1 pid=N url=scheme://127.0.0.1:PORT
+# The line of `start`: peer=NAME version=V profile=P durability=D replication=1 pid=N url=U; U is what ringbench takes as a target
 # Durability is what an acknowledgement has behind it: memory, page-cache, fsync, or fsync:TIME where it is on disk so much later at
 # most; queue: the kind of queue decides (classic and quorum: fsync; stream: page-cache). D is /tmp/ringlog-peer-NAME unless named.
 # Packages stay in RINGLOG_PEERS_CACHE; RINGLOG_PEER_HEAP is the heap of those in Java (768m).
@@ -102,14 +102,14 @@ serve_kafka() {
 }
 
 serve_redis() {
-    url=redis://127.0.0.1:$port
+    url="redis://127.0.0.1:$port?durability=$durability"
     # shellcheck disable=SC2086 # one argument a word
     LD_LIBRARY_PATH=$(echo "$home"/usr/lib/*-linux-*) launch "$home/usr/bin/redis-server" \
         --bind 127.0.0.1 --port "$port" --dir "$dir" $settings
 }
 
 serve_nats() {
-    url=nats://127.0.0.1:$port
+    url="nats://127.0.0.1:$port?durability=$durability"
     printf 'listen: "127.0.0.1:%s"\njetstream { store_dir: "%s", %s }\n' "$port" "$dir/data" "$settings" >"$dir/nats.conf"
     launch "$home/nats-server" --config "$dir/nats.conf"
 }
@@ -137,18 +137,19 @@ CONF
 }
 
 serve_activemq() {
-    url=stomp://127.0.0.1:$port
+    url=activemq://127.0.0.1:$port
     launch java "-Xmx$heap" -Dactivemq.home="$dir" -Dactivemq.base="$dir" -cp "$home/*" org.apache.activemq.console.Main start \
         "broker:(stomp+nio://127.0.0.1:$port)?brokerName=ringlog&persistent=true&useJmx=false&dataDirectory=$dir/data"
 }
 
 serve_artemis() {
-    url=stomp://127.0.0.1:$port
+    url=artemis://127.0.0.1:$port
     local main=org.apache.activemq.artemis.cli.Artemis at=(-Dartemis.home="$dir" -cp "$home/*")
     java "${at[@]}" $main create "$dir/broker" --silent --user ringlog --password ringlog --allow-anonymous --no-web --no-autotune \
         --no-amqp-acceptor --no-hornetq-acceptor --no-mqtt-acceptor --no-stomp-acceptor --host 127.0.0.1 --default-port "$port" \
         >"$dir/log.txt" 2>&1 || { tail -n 5 "$dir/log.txt" >&2; return; }
-    launch java "-Xmx$heap" "${at[@]}" -Dartemis.instance="$dir/broker" -Dartemis.instance.etc="$dir/broker/etc" $main run
+    launch java "-Xmx$heap" "${at[@]}" -Dartemis.instance="$dir/broker" -Dartemis.instance.etc="$dir/broker/etc" \
+        -Djava.security.auth.login.config="$dir/broker/etc/login.config" $main run
 }
 
 serve_rocketmq() {

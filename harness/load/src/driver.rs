@@ -5,7 +5,12 @@
 
 mod kafka_settings;
 mod native;
+mod nats;
 mod null;
+mod peer;
+mod pipeline;
+mod redis;
+mod stomp;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -15,7 +20,12 @@ use crate::LoadError;
 use crate::workload::Durability;
 
 pub use self::native::{NativeConsumer, NativeDriver, NativeProducer, NativeReceipt};
+pub use self::nats::{NatsConsumer, NatsDriver, NatsProducer};
 pub use self::null::NullDriver;
+pub use self::peer::Peer;
+pub use self::pipeline::Receipt;
+pub use self::redis::{RedisConsumer, RedisDriver, RedisProducer};
+pub use self::stomp::{StompConsumer, StompDriver, StompProducer};
 
 /// A way to one target, made for one cell.
 pub trait Driver: Sync {
@@ -121,6 +131,13 @@ impl Layout {
     pub fn place(&self, slot: u32) -> (&str, u32) {
         let topic = self.topics.get((slot / self.partitions) as usize);
         (topic.map_or("", String::as_str), slot % self.partitions)
+    }
+
+    /// The name of a slot where it is a queue or stream of its own.
+    #[must_use]
+    pub fn name(&self, slot: u32) -> String {
+        let (topic, partition) = self.place(slot);
+        format!("{topic}-{partition}")
     }
 
     /// The first slot of a topic.

@@ -50,9 +50,20 @@ pub enum LoadError {
     /// The broker refused, or is gone.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// A peer refused, or is gone.
+    #[error("{name}://{address}: {said}")]
+    Peer {
+        /// Which.
+        name: &'static str,
+        /// `host:port`
+        address: String,
+        /// What it said, or what the operating system said of it.
+        said: String,
+    },
     /// A target that no driver goes to.
     #[error(
-        "--target {url}: {reason}: write kafka://HOST:PORT (several brokers with commas), or null:// for the generator alone"
+        "--target {url}: {reason}: write kafka://HOST:PORT (several brokers with commas), redis://, nats://, activemq:// or \
+         artemis://HOST:PORT, or null:// for the generator alone"
     )]
     Target {
         /// As it was written.

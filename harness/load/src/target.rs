@@ -7,9 +7,10 @@ use std::str::FromStr;
 
 use ringbench_stats::listener;
 use ringlog_client::{Address, Admin, Client, ClientOptions, ConfigResource};
+use tokio::runtime::Runtime;
 
 use crate::LoadError;
-use crate::driver::{NativeDriver, NullDriver};
+use crate::driver::{NativeDriver, NatsDriver, NullDriver, Peer, RedisDriver, StompDriver};
 use crate::generator::{Conditions, Outcome, run_cell};
 use crate::workload::CellSpec;
 
@@ -18,6 +19,8 @@ use crate::workload::CellSpec;
 pub enum Target {
     /// Brokers that speak Kafka's protocol, reached by the native client: `host:port`, several with commas.
     Kafka(String),
+    /// A broker of another kind.
+    Peer(Peer),
     /// Nothing: what the generator itself can do.
     Null,
 }
@@ -39,24 +42,34 @@ impl Target {
     /// Asks it what it is.
     ///
     /// # Errors
-    /// [`LoadError::Client`] when nobody is there.
+    /// [`LoadError::Client`] and [`LoadError::Peer`] when nobody is there.
     pub fn describe(&self) -> Result<Described, LoadError> {
         match self {
             Target::Null => Ok(Described { product: "null sink".to_owned(), ..Described::default() }),
             Target::Kafka(bootstrap) => {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-                let config = runtime.map_err(LoadError::Runtime)?.block_on(broker_config(bootstrap))?;
+                let config = runtime()?.block_on(broker_config(bootstrap))?;
                 let pid = self.pid();
                 let command = pid.map(command_line).filter(|words| !words.is_empty());
                 let product = product(command.as_deref().unwrap_or_default());
                 Ok(Described { product, config, command: command.map(|words| words.join(" ")), pid })
+            }
+            Target::Peer(peer) => {
+                runtime()?.block_on(peer.connect())?;
+                let pid = self.pid();
+                let command = pid.map(|pid| command_line(pid).join(" ")).filter(|command| !command.is_empty());
+                let config = [("durability".to_owned(), peer.durability.to_string())].into();
+                Ok(Described { product: peer.name.to_owned(), config, command, pid })
             }
         }
     }
 
     /// The process behind it, where that is on this host and ours to see.
     fn pid(&self) -> Option<u32> {
-        let Target::Kafka(bootstrap) = self else { return None };
+        let bootstrap = match self {
+            Target::Kafka(bootstrap) => bootstrap,
+            Target::Peer(peer) => return listener(peer.local_port()?),
+            Target::Null => return None,
+        };
         let address = Address::list(bootstrap).ok()?.into_iter().next()?;
         let is_local = matches!(&*address.host, "localhost" | "::1") || address.host.starts_with("127.");
         is_local.then(|| listener(address.port))?
@@ -69,9 +82,18 @@ impl Target {
     pub fn run(&self, cell: &CellSpec, conditions: &Conditions) -> Result<Outcome, LoadError> {
         match self {
             Target::Kafka(bootstrap) => run_cell(&NativeDriver::new(bootstrap, cell)?, cell, conditions),
+            Target::Peer(peer) => match peer.name {
+                "redis" => run_cell(&RedisDriver::new(peer, cell), cell, conditions),
+                "nats" => run_cell(&NatsDriver::new(peer, cell), cell, conditions),
+                _ => run_cell(&StompDriver::new(peer, cell), cell, conditions),
+            },
             Target::Null => run_cell(&NullDriver, cell, conditions),
         }
     }
+}
+
+fn runtime() -> Result<Runtime, LoadError> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(LoadError::Runtime)
 }
 
 async fn broker_config(bootstrap: &str) -> Result<BTreeMap<String, String>, LoadError> {
@@ -116,7 +138,10 @@ impl FromStr for Target {
                 Ok(Target::Kafka(bootstrap.trim_end_matches('/').to_owned()))
             }
             Some(("null", "")) => Ok(Target::Null),
-            Some((scheme, _)) => Err(refused(format!("no driver is named {scheme}"))),
+            Some((scheme, rest)) => match Peer::of_url(scheme, rest) {
+                Some(peer) => peer.map(Target::Peer).map_err(refused),
+                None => Err(refused(format!("no driver is named {scheme}"))),
+            },
             None => Err(refused("it has no scheme".to_owned())),
         }
     }
@@ -126,6 +151,7 @@ impl fmt::Display for Target {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Target::Kafka(bootstrap) => write!(out, "kafka://{bootstrap}"),
+            Target::Peer(peer) => write!(out, "{}://{}", peer.name, peer.rest_of_url()),
             Target::Null => out.write_str("null://"),
         }
     }
@@ -137,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_url_is_taken_as_it_is_written_and_a_wrong_one_refused_with_what_is_allowed() {
-        for url in ["kafka://127.0.0.1:9092", "kafka://a:1,b:2", "null://"] {
+        for url in ["kafka://127.0.0.1:9092", "kafka://a:1,b:2", "nats://a:1?durability=fsync", "null://"] {
             assert_eq!(url.parse::<Target>().unwrap().to_string(), url);
         }
         for (url, said) in

@@ -1,0 +1,429 @@
+//! NATS JetStream: a slot is a stream in files, of one subject. Published to with a reply subject, to which the server sends its
+//! acknowledgement; read by a pull consumer that acknowledges nothing.
+//!
+//! Subjects have no keys: a record's key is not sent. The protocol is <https://docs.nats.io/reference/reference-protocols/nats-protocol>,
+//! JetStream's requests are <https://docs.nats.io/reference/reference-protocols/nats_api_reference>.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::peer::Peer;
+use super::pipeline::{Answers, Pipeline, Receipt};
+use super::{Consume, Declaration, Driver, Layout, Outgoing, Produce};
+use crate::LoadError;
+use crate::workload::CellSpec;
+
+/// Records that a consumer asks a stream for at once.
+const READ_AT_ONCE: u32 = 1000;
+/// How long the server holds such a request.
+const READ_EXPIRES: Duration = Duration::from_secs(1);
+/// How long a server may take to greet, and to answer a request of JetStream's API.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// The longest control line, as the server's `max_control_line`, with room for what its greeting holds.
+const MAX_LINE_BYTES: usize = 64 << 10;
+/// The longest payload, as the bound of the server's `max_payload`.
+const MAX_BYTES: usize = 64 << 20;
+
+/// A NATS server with JetStream.
+#[derive(Debug, Clone)]
+pub struct NatsDriver {
+    peer: Peer,
+    cell: CellSpec,
+}
+
+impl NatsDriver {
+    /// For one cell. A client can't ask a server for its `sync_interval`: what the peer's URL says is believed.
+    #[must_use]
+    pub fn new(peer: &Peer, cell: &CellSpec) -> NatsDriver {
+        NatsDriver { peer: peer.clone(), cell: cell.clone() }
+    }
+
+    async fn connect(&self) -> Result<Connection, LoadError> {
+        let stream = self.peer.connect().await?;
+        let mut connection = Connection { stream, inbox: BytesMut::new(), replies: String::new() };
+        let greeting = async {
+            // It says first who it is, and which number the connection has.
+            let info = connection.frame().await?.bytes;
+            let info: Option<Value> = info.strip_prefix(b"INFO ").and_then(|info| serde_json::from_slice(info).ok());
+            let client = info.and_then(|info| info["client_id"].as_u64()).ok_or("it does not greet as NATS does")?;
+            connection.replies = format!("_INBOX.{client}");
+            connection.write("CONNECT {\"verbose\":false,\"headers\":true,\"no_responders\":true}\r\nPING\r\n").await?;
+            while connection.frame().await?.bytes.as_ref() != b"PONG\r\n" {}
+            Ok(())
+        };
+        let greeted = tokio::time::timeout(ANSWER_LIMIT, greeting).await;
+        greeted
+            .unwrap_or_else(|_| Err(format!("no greeting within {ANSWER_LIMIT:?}")))
+            .map_err(|said| self.peer.error(said))?;
+        Ok(connection)
+    }
+
+    /// A connection to publish on, and the subject that acknowledgements go to.
+    async fn pipeline(&self) -> Result<(Pipeline, String), LoadError> {
+        let mut connection = self.connect().await?;
+        connection.subscribe(0).await.map_err(|said| self.peer.error(said))?;
+        let acks = format!("{}.0", connection.replies);
+        Ok((Pipeline::new(&self.peer, connection.stream, Acknowledgements), acks))
+    }
+}
+
+impl Driver for NatsDriver {
+    type Producer = NatsProducer;
+    type Consumer = NatsConsumer;
+
+    fn declares(&self) -> Declaration {
+        self.peer.declares(&self.cell)
+    }
+
+    async fn prepare(&self, layout: &Layout) -> Result<(), LoadError> {
+        self.peer.grants(self.cell.durability)?;
+        let mut connection = self.connect().await?;
+        for stream in (0..layout.slots()).map(|slot| layout.name(slot)) {
+            let config = json!({"name": stream, "subjects": [stream], "storage": "file", "num_replicas": 1});
+            connection.api(&format!("STREAM.CREATE.{stream}"), &config).await.map_err(|said| self.peer.error(said))?;
+        }
+        Ok(())
+    }
+
+    async fn producer(&self, layout: &Layout, _: usize) -> Result<NatsProducer, LoadError> {
+        let subjects = (0..layout.slots()).map(|slot| layout.name(slot)).collect();
+        let (pipeline, acks) = self.pipeline().await?;
+        Ok(NatsProducer { driver: self.clone(), pipeline, acks, subjects })
+    }
+
+    async fn consumer(&self, layout: &Layout, _: u32, slots: &[u32]) -> Result<NatsConsumer, LoadError> {
+        let mut connection = self.connect().await?;
+        let mut streams = Vec::new();
+        for &slot in slots {
+            let stream = layout.name(slot);
+            let config = json!({"stream_name": stream, "config": {
+                "deliver_policy": "all", "ack_policy": "none", "inactive_threshold": 300_000_000_000_u64,
+            }});
+            let made = connection.api(&format!("CONSUMER.CREATE.{stream}"), &config).await;
+            let made = made.map_err(|said| self.peer.error(said))?;
+            let name = made["name"].as_str().ok_or_else(|| self.peer.error("it gave its consumer no name"))?;
+            streams.push(Reading { slot, next: format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}"), to_come: 0 });
+        }
+        for Reading { slot, .. } in &streams {
+            connection.subscribe(*slot).await.map_err(|said| self.peer.error(said))?;
+        }
+        Ok(NatsConsumer { driver: self.clone(), connection, streams })
+    }
+
+    async fn stored_bytes(&self, layout: &Layout) -> Option<u64> {
+        let mut connection = self.connect().await.ok()?;
+        let mut bytes = 0;
+        for slot in 0..layout.slots() {
+            let info = connection.api(&format!("STREAM.INFO.{}", layout.name(slot)), &json!({})).await.ok()?;
+            bytes += info["state"]["bytes"].as_u64()?;
+        }
+        Some(bytes)
+    }
+
+    async fn remove(&self, layout: &Layout) -> Result<(), LoadError> {
+        let mut connection = self.connect().await?;
+        for slot in 0..layout.slots() {
+            let removed = connection.api(&format!("STREAM.DELETE.{}", layout.name(slot)), &json!({})).await;
+            removed.map_err(|said| self.peer.error(said))?;
+        }
+        Ok(())
+    }
+}
+
+/// Publishes to streams.
+#[derive(Debug)]
+pub struct NatsProducer {
+    driver: NatsDriver,
+    pipeline: Pipeline,
+    acks: String,
+    subjects: Vec<String>,
+}
+
+impl Produce for NatsProducer {
+    type Receipt = Receipt;
+
+    async fn send(&mut self, record: Outgoing<'_>) -> Result<Receipt, LoadError> {
+        self.pipeline.room().await;
+        if self.pipeline.is_gone() {
+            (self.pipeline, self.acks) = self.driver.pipeline().await?;
+        }
+        let subject = self.subjects.get(record.slot as usize).map_or("", String::as_str);
+        let acks = &self.acks;
+        Ok(self.pipeline.request(|out| {
+            // The server takes a connection's records one after the other: all acknowledgements may go to one subject.
+            // Writing to memory does not fail.
+            let _ = write!(out, "PUB {subject} {acks} {}\r\n", record.value.len());
+            out.extend_from_slice(record.value);
+            out.extend_from_slice(b"\r\n");
+        }))
+    }
+
+    fn idle(&mut self) {
+        self.pipeline.flush();
+    }
+}
+
+/// Reads streams from their beginning.
+#[derive(Debug)]
+pub struct NatsConsumer {
+    driver: NatsDriver,
+    connection: Connection,
+    streams: Vec<Reading>,
+}
+
+#[derive(Debug)]
+struct Reading {
+    slot: u32,
+    /// The subject of a request for records.
+    next: String,
+    /// Records that were asked for and have not come.
+    to_come: u32,
+}
+
+impl Consume for NatsConsumer {
+    async fn poll(&mut self, wait: Duration, mut each: impl FnMut(u32, &[u8])) -> Result<(), LoadError> {
+        self.read(wait, &mut each).await.map_err(|said| self.driver.peer.error(said))
+    }
+}
+
+impl NatsConsumer {
+    async fn read(&mut self, wait: Duration, each: &mut impl FnMut(u32, &[u8])) -> Result<(), String> {
+        let mut asking = String::new();
+        for reading in self.streams.iter_mut().filter(|reading| reading.to_come == 0) {
+            let body = format!("{{\"batch\":{READ_AT_ONCE},\"expires\":{}}}", READ_EXPIRES.as_nanos());
+            let (replies, slot) = (&self.connection.replies, reading.slot);
+            let _ = write!(asking, "PUB {} {replies}.{slot} {}\r\n{body}\r\n", reading.next, body.len());
+            reading.to_come = READ_AT_ONCE;
+        }
+        if !asking.is_empty() {
+            self.connection.write(&asking).await?;
+        }
+        let Ok(first) = tokio::time::timeout(wait, self.connection.frame()).await else { return Ok(()) };
+        let mut next = Some(first?);
+        while let Some(frame) = next {
+            match frame.says()? {
+                Says::Ping => self.connection.write("PONG\r\n").await?,
+                Says::Message(slot, payload) => {
+                    let reading = of(&mut self.streams, slot)?;
+                    reading.to_come = reading.to_come.saturating_sub(1);
+                    each(slot, payload);
+                }
+                // The request has expired.
+                Says::Nothing(slot) => of(&mut self.streams, slot)?.to_come = 0,
+                Says::Other => {}
+            }
+            // What else has come already.
+            next = Frame::take(&mut self.connection.inbox)?;
+        }
+        Ok(())
+    }
+}
+
+fn of(streams: &mut [Reading], slot: u32) -> Result<&mut Reading, String> {
+    let reading = streams.iter_mut().find(|reading| reading.slot == slot);
+    reading.ok_or_else(|| format!("a message came for subscription {slot}, which nobody has"))
+}
+
+#[derive(Debug)]
+struct Connection {
+    stream: TcpStream,
+    inbox: BytesMut,
+    /// What replies are sent to: this, a dot, and the number of the subscription.
+    replies: String,
+}
+
+impl Connection {
+    async fn subscribe(&mut self, id: u32) -> Result<(), String> {
+        let subscribe = format!("SUB {}.{id} {id}\r\n", self.replies);
+        self.write(&subscribe).await
+    }
+
+    async fn write(&mut self, text: &str) -> Result<(), String> {
+        self.stream.write_all(text.as_bytes()).await.map_err(|error| error.to_string())
+    }
+
+    /// Gives the next frame. Cancelled, it loses nothing.
+    async fn frame(&mut self) -> Result<Frame, String> {
+        loop {
+            if let Some(frame) = Frame::take(&mut self.inbox)? {
+                return Ok(frame);
+            }
+            match self.stream.read_buf(&mut self.inbox).await {
+                Ok(0) => return Err("it closed the connection".to_owned()),
+                Ok(_) => {}
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+    }
+
+    /// A request of JetStream's API; its subject is this one behind `$JS.API.`.
+    async fn api(&mut self, subject: &str, body: &Value) -> Result<Value, String> {
+        let body = body.to_string();
+        self.subscribe(0).await?;
+        let replies = &self.replies;
+        let request = format!("UNSUB 0 1\r\nPUB $JS.API.{subject} {replies}.0 {}\r\n{body}\r\n", body.len());
+        self.write(&request).await?;
+        let answered = async {
+            loop {
+                match self.frame().await?.says()? {
+                    Says::Message(_, answer) => {
+                        return serde_json::from_slice(answer).map_err(|error| error.to_string());
+                    }
+                    Says::Nothing(_) => return Err("nobody answers: start it with JetStream".to_owned()),
+                    Says::Ping | Says::Other => {}
+                }
+            }
+        };
+        let answer: Result<Value, String> = tokio::time::timeout(ANSWER_LIMIT, answered)
+            .await
+            .unwrap_or_else(|_| Err(format!("{subject} was not answered within {ANSWER_LIMIT:?}")));
+        let answer = answer?;
+        match answer["error"]["description"].as_str() {
+            Some(said) => Err(format!("{subject}: {said}")),
+            None => Ok(answer),
+        }
+    }
+}
+
+/// Takes JetStream's acknowledgements for answers.
+struct Acknowledgements;
+
+impl Answers for Acknowledgements {
+    fn next(&mut self, inbox: &mut BytesMut, out: &mut BytesMut) -> Result<Option<Result<(), String>>, String> {
+        while let Some(frame) = Frame::take(inbox)? {
+            match frame.says()? {
+                Says::Ping => out.extend_from_slice(b"PONG\r\n"),
+                Says::Message(_, answer) if answer.starts_with(b"{\"error\"") => {
+                    return Ok(Some(Err(String::from_utf8_lossy(answer).into_owned())));
+                }
+                Says::Message(..) => return Ok(Some(Ok(()))),
+                Says::Nothing(_) => return Ok(Some(Err("no stream takes this subject".to_owned()))),
+                Says::Other => {}
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// A control line, and the payload of a message.
+#[derive(Debug)]
+struct Frame {
+    bytes: BytesMut,
+    /// Where headers are, of a message that has them, and the payload.
+    message: Option<(u32, Range<usize>, Range<usize>)>,
+}
+
+impl Frame {
+    /// Takes the next whole frame off the front.
+    fn take(inbox: &mut BytesMut) -> Result<Option<Frame>, String> {
+        let Some(line) = inbox.iter().take(MAX_LINE_BYTES).position(|&byte| byte == b'\n').map(|at| at + 1) else {
+            return if inbox.len() < MAX_LINE_BYTES {
+                Ok(None)
+            } else {
+                Err("its control line does not end".to_owned())
+            };
+        };
+        let text = std::str::from_utf8(&inbox[..line]).map_err(|_| "its control line is no text")?;
+        // MSG subject id [reply] bytes, HMSG subject id [reply] header-bytes bytes
+        let words: Vec<&str> = text.split_ascii_whitespace().collect();
+        let number = |word: &str| word.parse::<usize>().ok().filter(|&number| number <= MAX_BYTES);
+        let lengths = match &*words {
+            ["MSG", _, id, .., all] => Some((id.parse().ok(), Some(0), number(all))),
+            ["HMSG", _, id, .., headers, all] => Some((id.parse().ok(), number(headers), number(all))),
+            ["-ERR", ..] => return Err(text.trim_end().to_owned()),
+            _ => None,
+        };
+        let message = match lengths {
+            None => None,
+            Some((Some(id), Some(headers), Some(all))) if headers <= all => {
+                Some((id, line..line + headers, line + headers..line + all))
+            }
+            Some(_) => return Err(format!("its control line is not understood: {}", text.trim_end())),
+        };
+        let end = message.as_ref().map_or(line, |(_, _, payload)| payload.end + 2);
+        Ok((inbox.len() >= end).then(|| Frame { bytes: inbox.split_to(end), message }))
+    }
+
+    fn says(&self) -> Result<Says<'_>, String> {
+        let Some((id, headers, payload)) = &self.message else {
+            return Ok(if &self.bytes[..] == b"PING\r\n" { Says::Ping } else { Says::Other });
+        };
+        let headers = &self.bytes[headers.clone()];
+        let Some(status) = headers.strip_prefix(b"NATS/1.0 ") else {
+            return Ok(Says::Message(*id, &self.bytes[payload.clone()]));
+        };
+        // Nothing there in time (404, 408), the request is over (409), nobody listens (503).
+        if [&b"404"[..], b"408", b"409", b"503"].iter().any(|code| status.starts_with(code)) {
+            return Ok(Says::Nothing(*id));
+        }
+        Err(String::from_utf8_lossy(headers).trim_end().to_owned())
+    }
+}
+
+/// What a frame says. Messages come with the number of their subscription.
+#[derive(Debug, PartialEq, Eq)]
+enum Says<'a> {
+    /// To be answered, or the connection is closed.
+    Ping,
+    /// Its payload.
+    Message(u32, &'a [u8]),
+    /// That no message, or no more of them, will come.
+    Nothing(u32),
+    /// What needs no attention.
+    Other,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_that_come_byte_by_byte_are_taken_when_they_are_whole() {
+        let frames: [(&[u8], Says<'_>); 4] = [
+            (b"PONG\r\n", Says::Other),
+            (b"MSG s 7 4\r\na\r\nb\r\n", Says::Message(7, b"a\r\nb")),
+            (b"MSG s 7 $JS.ACK.x 0\r\n\r\n", Says::Message(7, b"")),
+            (b"HMSG s 7 28 28\r\nNATS/1.0 408 Timeout\r\nA: b\r\n\r\n", Says::Nothing(7)),
+        ];
+        for (bytes, says) in frames {
+            let mut inbox = BytesMut::new();
+            for (at, byte) in bytes.iter().enumerate() {
+                inbox.extend_from_slice(&[*byte]);
+                let taken = Frame::take(&mut inbox).unwrap();
+                assert_eq!(taken.is_some(), at + 1 == bytes.len(), "at byte {at} of {bytes:?}");
+                if let Some(frame) = taken {
+                    assert_eq!(frame.says().unwrap(), says);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn acknowledgements_are_told_from_refusals_and_a_ping_is_answered() {
+        let mut inbox = BytesMut::from(
+            &b"PING\r\nMSG a 1 22\r\n{\"stream\":\"s\",\"seq\":1}\r\nMSG a 1 12\r\n{\"error\":{}}\r\nHMSG a 1 16 16\r\nNATS/1.0 503\r\n\r\n\r\n"[..],
+        );
+        let mut out = BytesMut::new();
+        assert_eq!(Acknowledgements.next(&mut inbox, &mut out), Ok(Some(Ok(()))));
+        assert_eq!(&out[..], b"PONG\r\n");
+        assert_eq!(Acknowledgements.next(&mut inbox, &mut out), Ok(Some(Err("{\"error\":{}}".to_owned()))));
+        assert!(matches!(Acknowledgements.next(&mut inbox, &mut out), Ok(Some(Err(_)))));
+        assert_eq!(Acknowledgements.next(&mut inbox, &mut out), Ok(None));
+    }
+
+    #[test]
+    fn what_is_no_frame_is_refused() {
+        for bytes in
+            [&b"MSG s x 4\r\n"[..], b"MSG s 1 99999999999\r\n", b"HMSG s 1 5 4\r\n", b"\xff\r\n", b"-ERR 'no'\r\n"]
+        {
+            assert!(Frame::take(&mut BytesMut::from(bytes)).is_err(), "{bytes:?}");
+        }
+        assert!(Frame::take(&mut BytesMut::from(&[b'x'; MAX_LINE_BYTES][..])).is_err());
+    }
+}

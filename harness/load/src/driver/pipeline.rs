@@ -1,0 +1,208 @@
+//! One connection on which requests go out before earlier ones are answered.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+
+use super::peer::Peer;
+use crate::LoadError;
+
+/// Requests that may wait for their answers on one connection: what drivers of peers declare.
+pub(crate) const IN_FLIGHT: u32 = 1024;
+/// What is held back at most before it is handed to the kernel unasked.
+pub(crate) const HELD_BACK_BYTES: usize = 16 << 10;
+
+/// Finds the answers in what a peer sends.
+pub(crate) trait Answers: Send + 'static {
+    /// Takes the next whole answer off the front of `inbox`; `None` until more bytes are there. The inner result is the peer's
+    /// answer to the oldest request that has none. What the protocol wants said at once is appended to `out`.
+    ///
+    /// # Errors
+    /// The peer does not speak its protocol: the connection can't be used any longer.
+    fn next(&mut self, inbox: &mut BytesMut, out: &mut BytesMut) -> Result<Option<Result<(), String>>, String>;
+}
+
+/// The connection. Answers come in the order of requests. Dropping it closes it; receipts without an answer then fail.
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    shared: Arc<Shared>,
+    task: AbortHandle,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// Whom we talk to, for errors.
+    peer: Peer,
+    state: Mutex<State>,
+    /// There is something to write.
+    outgoing: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    held_back: BytesMut,
+    sent: u64,
+    answered: u64,
+    /// Why some of the answered ones were refused; each is taken by its receipt.
+    refused: BTreeMap<u64, String>,
+    /// Why the connection has ended.
+    gone: Option<String>,
+    /// Receipts and senders that wait for an answer, whichever it is.
+    waiting: Vec<Waker>,
+}
+
+impl Pipeline {
+    /// Takes over a connection on which greetings are done.
+    pub(crate) fn new(peer: &Peer, stream: TcpStream, answers: impl Answers) -> Pipeline {
+        let shared = Arc::new(Shared { peer: peer.clone(), state: Mutex::default(), outgoing: Notify::new() });
+        let task = tokio::spawn(run(shared.clone(), stream, answers)).abort_handle();
+        Pipeline { shared, task }
+    }
+
+    /// Has it ended?
+    pub(crate) fn is_gone(&self) -> bool {
+        self.shared.lock().gone.is_some()
+    }
+
+    /// Waits until less than [`IN_FLIGHT`] requests wait for their answers, or the connection has ended.
+    pub(crate) async fn room(&self) {
+        std::future::poll_fn(|context| {
+            let mut state = self.shared.lock();
+            if state.sent - state.answered < u64::from(IN_FLIGHT) || state.gone.is_some() {
+                return Poll::Ready(());
+            }
+            state.wait(context);
+            // What is held back would never be answered.
+            self.shared.outgoing.notify_one();
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Adds one request, which `write` appends whole.
+    pub(crate) fn request(&mut self, write: impl FnOnce(&mut BytesMut)) -> Receipt {
+        let mut state = self.shared.lock();
+        write(&mut state.held_back);
+        let number = state.sent;
+        state.sent += 1;
+        let full = state.held_back.len() >= HELD_BACK_BYTES;
+        drop(state);
+        if full {
+            self.flush();
+        }
+        Receipt { shared: self.shared.clone(), number }
+    }
+
+    /// Lets go what is held back.
+    pub(crate) fn flush(&self) {
+        self.shared.outgoing.notify_one();
+    }
+}
+
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        self.task.abort();
+        self.shared.end("the connection was closed before the answer came".to_owned());
+    }
+}
+
+/// The answer to one request.
+#[derive(Debug)]
+pub struct Receipt {
+    shared: Arc<Shared>,
+    number: u64,
+}
+
+impl Future for Receipt {
+    type Output = Result<(), LoadError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.shared.lock();
+        let said = if self.number < state.answered {
+            state.refused.remove(&self.number)
+        } else if state.gone.is_some() {
+            state.gone.clone()
+        } else {
+            state.wait(context);
+            return Poll::Pending;
+        };
+        Poll::Ready(said.map_or(Ok(()), |said| Err(self.shared.peer.error(said))))
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn end(&self, why: String) {
+        let mut state = self.lock();
+        state.gone.get_or_insert(why);
+        state.wake();
+    }
+}
+
+impl State {
+    fn wait(&mut self, context: &Context<'_>) {
+        if !self.waiting.iter().any(|waker| waker.will_wake(context.waker())) {
+            self.waiting.push(context.waker().clone());
+        }
+    }
+
+    fn wake(&mut self) {
+        self.waiting.drain(..).for_each(Waker::wake);
+    }
+
+    fn answer(&mut self, answer: Result<(), String>) {
+        if let Err(said) = answer {
+            self.refused.insert(self.answered, said);
+        }
+        self.answered += 1;
+    }
+}
+
+/// Moves bytes both ways until the connection ends.
+async fn run(shared: Arc<Shared>, mut stream: TcpStream, mut answers: impl Answers) {
+    let (mut read, mut write) = stream.split();
+    let (mut inbox, mut outbox) = (BytesMut::with_capacity(HELD_BACK_BYTES), BytesMut::new());
+    let why = loop {
+        tokio::select! {
+            () = shared.outgoing.notified(), if outbox.is_empty() => {
+                outbox = std::mem::replace(&mut shared.lock().held_back, outbox);
+            }
+            written = write.write_buf(&mut outbox), if outbox.has_remaining() => match written {
+                // More may have come meanwhile.
+                Ok(_) if outbox.is_empty() && !shared.lock().held_back.is_empty() => shared.outgoing.notify_one(),
+                Ok(_) => {}
+                Err(error) => break error.to_string(),
+            },
+            read = read.read_buf(&mut inbox) => match read {
+                Ok(0) => break "it closed the connection".to_owned(),
+                Ok(_) => {
+                    let mut state = shared.lock();
+                    let broken = loop {
+                        match answers.next(&mut inbox, &mut outbox) {
+                            Ok(Some(answer)) => state.answer(answer),
+                            Ok(None) => break None,
+                            Err(why) => break Some(why),
+                        }
+                    };
+                    state.wake();
+                    if let Some(why) = broken {
+                        break why;
+                    }
+                }
+                Err(error) => break error.to_string(),
+            },
+        }
+    };
+    shared.end(why);
+}

@@ -1,0 +1,310 @@
+//! ActiveMQ, Classic and Artemis, by STOMP 1.2 (<https://stomp.github.io/stomp-specification-1.2.html>): a slot is a queue.
+//!
+//! A record is sent persistent, and its receipt asked for, which the broker gives after its journal has it. Queues have no keys, and
+//! give a record to one reader: there can be one subscription. They go with the broker: STOMP can't delete a queue.
+
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::peer::Peer;
+use super::pipeline::{Answers, Pipeline, Receipt};
+use super::{Consume, Declaration, Driver, Layout, Outgoing, Produce};
+use crate::LoadError;
+use crate::workload::CellSpec;
+
+/// The longest frame that is taken.
+const MAX_BYTES: usize = 512 << 20;
+/// How long a broker may take to greet.
+const GREETING_LIMIT: Duration = Duration::from_secs(10);
+
+/// A broker that speaks STOMP.
+#[derive(Debug, Clone)]
+pub struct StompDriver {
+    peer: Peer,
+    cell: CellSpec,
+}
+
+impl StompDriver {
+    /// For one cell. A client can't ask a broker what its journal does: what the peer's URL says is believed.
+    #[must_use]
+    pub fn new(peer: &Peer, cell: &CellSpec) -> StompDriver {
+        StompDriver { peer: peer.clone(), cell: cell.clone() }
+    }
+
+    async fn connect(&self) -> Result<Connection, LoadError> {
+        let mut connection = Connection { stream: self.peer.connect().await?, inbox: BytesMut::new() };
+        let greeting = async {
+            connection.write(b"CONNECT\naccept-version:1.2\nhost:ringbench\nheart-beat:0,0\n\n\0").await?;
+            let greeting = connection.frame().await?;
+            if greeting.command() == b"CONNECTED" { Ok(()) } else { Err(greeting.text()) }
+        };
+        let greeted = tokio::time::timeout(GREETING_LIMIT, greeting).await;
+        let greeted = greeted.unwrap_or_else(|_| Err(format!("no greeting within {GREETING_LIMIT:?}")));
+        greeted.map_err(|said| self.peer.error(said))?;
+        Ok(connection)
+    }
+
+    async fn pipeline(&self) -> Result<Pipeline, LoadError> {
+        Ok(Pipeline::new(&self.peer, self.connect().await?.stream, Receipts))
+    }
+}
+
+impl Driver for StompDriver {
+    type Producer = StompProducer;
+    type Consumer = StompConsumer;
+
+    fn declares(&self) -> Declaration {
+        self.peer.declares(&self.cell)
+    }
+
+    async fn prepare(&self, _: &Layout) -> Result<(), LoadError> {
+        self.peer.grants(self.cell.durability)?;
+        // A queue comes to be by its first record; that the broker is there is all that can be asked.
+        self.connect().await.map(drop)
+    }
+
+    async fn producer(&self, layout: &Layout, _: usize) -> Result<StompProducer, LoadError> {
+        let queues = (0..layout.slots()).map(|slot| layout.name(slot)).collect();
+        Ok(StompProducer { pipeline: self.pipeline().await?, driver: self.clone(), queues })
+    }
+
+    async fn consumer(&self, layout: &Layout, subscription: u32, slots: &[u32]) -> Result<StompConsumer, LoadError> {
+        if subscription > 0 {
+            return Err(self.peer.error("a queue gives a record to one reader: subscriptionsPerTopic must be 1"));
+        }
+        let slots = slots.iter().map(|&slot| (slot, layout.name(slot))).collect();
+        Ok(StompConsumer { driver: self.clone(), slots, connection: None })
+    }
+
+    async fn stored_bytes(&self, _: &Layout) -> Option<u64> {
+        None
+    }
+
+    async fn remove(&self, _: &Layout) -> Result<(), LoadError> {
+        Ok(())
+    }
+}
+
+/// Sends to queues.
+#[derive(Debug)]
+pub struct StompProducer {
+    driver: StompDriver,
+    pipeline: Pipeline,
+    queues: Vec<String>,
+}
+
+impl Produce for StompProducer {
+    type Receipt = Receipt;
+
+    async fn send(&mut self, record: Outgoing<'_>) -> Result<Receipt, LoadError> {
+        self.pipeline.room().await;
+        if self.pipeline.is_gone() {
+            self.pipeline = self.driver.pipeline().await?;
+        }
+        let queue = self.queues.get(record.slot as usize).map_or("", String::as_str);
+        Ok(self.pipeline.request(|out| {
+            // Classic reads the kind of destination from its name, Artemis from a header. Receipts come in order: all have one name.
+            let head = format_args!(
+                "SEND\ndestination:/queue/{queue}\ndestination-type:ANYCAST\npersistent:true\nreceipt:r\ncontent-length:{}\n\n",
+                record.value.len()
+            );
+            // Writing to memory does not fail.
+            let _ = std::fmt::Write::write_fmt(out, head);
+            out.extend_from_slice(record.value);
+            out.extend_from_slice(b"\0");
+        }))
+    }
+
+    fn idle(&mut self) {
+        self.pipeline.flush();
+    }
+}
+
+/// Reads queues. What it was given is off the queue.
+#[derive(Debug)]
+pub struct StompConsumer {
+    driver: StompDriver,
+    slots: Vec<(u32, String)>,
+    connection: Option<Connection>,
+}
+
+impl Consume for StompConsumer {
+    async fn poll(&mut self, wait: Duration, mut each: impl FnMut(u32, &[u8])) -> Result<(), LoadError> {
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            none => {
+                let mut connection = self.driver.connect().await?;
+                for (slot, queue) in &self.slots {
+                    let subscribe = format!(
+                        "SUBSCRIBE\nid:{slot}\ndestination:/queue/{queue}\nsubscription-type:ANYCAST\nack:auto\n\n\0"
+                    );
+                    connection.write(subscribe.as_bytes()).await.map_err(|said| self.driver.peer.error(said))?;
+                }
+                none.insert(connection)
+            }
+        };
+        let first = match tokio::time::timeout(wait, connection.frame()).await {
+            Err(_) => return Ok(()),
+            Ok(frame) => frame.map(Some),
+        };
+        let mut next = first;
+        let broken = loop {
+            match next {
+                Ok(Some(frame)) if frame.command() == b"MESSAGE" => {
+                    let slot = frame.header("subscription").and_then(|slot| slot.parse().ok());
+                    match slot {
+                        Some(slot) => each(slot, frame.body()),
+                        None => break "a message names no subscription".to_owned(),
+                    }
+                }
+                Ok(Some(frame)) => break frame.text(),
+                Ok(None) => return Ok(()),
+                Err(said) => break said,
+            }
+            // What else has come already.
+            next = Frame::take(&mut connection.inbox);
+        };
+        self.connection = None;
+        Err(self.driver.peer.error(broken))
+    }
+}
+
+#[derive(Debug)]
+struct Connection {
+    stream: TcpStream,
+    inbox: BytesMut,
+}
+
+impl Connection {
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.stream.write_all(bytes).await.map_err(|error| error.to_string())
+    }
+
+    /// Gives the next frame. Cancelled, it loses nothing.
+    async fn frame(&mut self) -> Result<Frame, String> {
+        loop {
+            if let Some(frame) = Frame::take(&mut self.inbox)? {
+                return Ok(frame);
+            }
+            match self.stream.read_buf(&mut self.inbox).await {
+                Ok(0) => return Err("it closed the connection".to_owned()),
+                Ok(_) => {}
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+    }
+}
+
+/// Takes receipts for answers.
+struct Receipts;
+
+impl Answers for Receipts {
+    fn next(&mut self, inbox: &mut BytesMut, _: &mut BytesMut) -> Result<Option<Result<(), String>>, String> {
+        match Frame::take(inbox)? {
+            None => Ok(None),
+            Some(frame) if frame.command() == b"RECEIPT" => Ok(Some(Ok(()))),
+            // A broker that sends an error closes the connection.
+            Some(frame) => Err(frame.text()),
+        }
+    }
+}
+
+/// What peers say to each other: a command, headers, an empty line, a body, NUL.
+#[derive(Debug)]
+struct Frame {
+    bytes: BytesMut,
+    body: std::ops::Range<usize>,
+}
+
+impl Frame {
+    /// Takes the next whole frame off the front.
+    fn take(inbox: &mut BytesMut) -> Result<Option<Frame>, String> {
+        let between = inbox.iter().take_while(|&&byte| matches!(byte, b'\n' | b'\r')).count();
+        inbox.advance(between);
+        let Some(body) = inbox.windows(2).position(|pair| pair == b"\n\n").map(|at| at + 2) else {
+            return Ok(None);
+        };
+        let length = header(&inbox[..body], "content-length").map(|digits| {
+            digits
+                .parse::<usize>()
+                .ok()
+                .filter(|&bytes| bytes <= MAX_BYTES)
+                .ok_or("the length of its frame is out of bounds")
+        });
+        let end = match length.transpose()? {
+            Some(bytes) => body + bytes,
+            None => match inbox[body..].iter().position(|&byte| byte == 0) {
+                Some(bytes) => body + bytes,
+                None => return Ok(None),
+            },
+        };
+        match inbox.get(end) {
+            None => Ok(None),
+            Some(0) => Ok(Some(Frame { bytes: inbox.split_to(end + 1), body: body..end })),
+            Some(_) => Err("its frame does not end where it says".to_owned()),
+        }
+    }
+
+    fn command(&self) -> &[u8] {
+        self.bytes[..].split(|&byte| byte == b'\n').next().unwrap_or_default()
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        header(&self.bytes[..self.body.start], name)
+    }
+
+    fn body(&self) -> &[u8] {
+        &self.bytes[self.body.clone()]
+    }
+
+    /// What an error says.
+    fn text(&self) -> String {
+        let command = String::from_utf8_lossy(self.command());
+        format!("{command}: {}", self.header("message").unwrap_or("unexpected"))
+    }
+}
+
+fn header<'a>(head: &'a [u8], name: &str) -> Option<&'a str> {
+    let value = |line: &'a [u8]| line.strip_prefix(name.as_bytes())?.strip_prefix(b":");
+    std::str::from_utf8(head.split(|&byte| byte == b'\n').find_map(value)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_that_comes_byte_by_byte_is_taken_when_it_is_whole() {
+        let frame = b"MESSAGE\nsubscription:3\ncontent-length:5\n\na\0\n\nb\0";
+        let mut inbox = BytesMut::from(&b"\n\r\n"[..]);
+        for (at, byte) in frame.iter().enumerate() {
+            inbox.extend_from_slice(&[*byte]);
+            let taken = Frame::take(&mut inbox).unwrap();
+            assert_eq!(taken.is_some(), at + 1 == frame.len(), "at byte {at}");
+            if let Some(frame) = taken {
+                assert_eq!((frame.command(), frame.header("subscription")), (&b"MESSAGE"[..], Some("3")));
+                assert_eq!(frame.body(), b"a\0\n\nb");
+            }
+        }
+        assert!(inbox.is_empty());
+    }
+
+    #[test]
+    fn receipts_are_answers_and_an_error_ends_the_connection() {
+        let mut inbox =
+            BytesMut::from(&b"RECEIPT\nreceipt-id:r\n\n\0\nRECEIPT\nreceipt-id:r\n\n\0ERROR\nmessage:full\n\n\0"[..]);
+        assert_eq!(Receipts.next(&mut inbox, &mut BytesMut::new()), Ok(Some(Ok(()))));
+        assert_eq!(Receipts.next(&mut inbox, &mut BytesMut::new()), Ok(Some(Ok(()))));
+        assert_eq!(Receipts.next(&mut inbox, &mut BytesMut::new()), Err("ERROR: full".to_owned()));
+    }
+
+    #[test]
+    fn a_frame_of_a_wrong_length_is_refused() {
+        for bytes in [&b"MESSAGE\ncontent-length:1\n\nab\0"[..], b"MESSAGE\ncontent-length:x\n\n\0"] {
+            assert!(Frame::take(&mut BytesMut::from(bytes)).is_err());
+        }
+    }
+}
