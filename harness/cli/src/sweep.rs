@@ -88,7 +88,7 @@ impl Sweep {
         if kept.run().roofline.is_none() && !matches!(who, Who::There(Target::Null)) {
             kept.run_mut().roofline = Some(Roofline::measure(&data, Depth::Full).map_err(|e| e.to_string())?);
         }
-        let ended = Course::new(&workload, &who, &data, &stop).run(&mut kept);
+        let ended = Course::new(&workload, &who, &stop).run(&mut kept);
         let page = kept.finish(!matches!(ended, Ok(true)))?;
         println!("{}\nreport: {}", ringbench_report::verdict(kept.run(), &self.out), page.display());
         if !ended? {

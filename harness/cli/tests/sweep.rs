@@ -238,3 +238,37 @@ fn a_target_that_dies_is_named_and_what_it_did_before_is_kept() {
     assert!(run.interrupted && !place.repeats().is_empty());
     assert!(run.cells[0].repeats.iter().filter(|repeat| repeat.failure.is_some()).count() <= 1);
 }
+
+#[test]
+fn a_cell_that_the_disk_has_no_room_for_does_not_begin() {
+    let place = Place::of("name: large\ntestDuration: 8000h\n");
+    let (data, ringlog) = (tempfile::tempdir().unwrap(), ringlog());
+    let options =
+        ["--target", "serve", "--ringlog", ringlog.to_str().unwrap(), "--data", data.path().to_str().unwrap()];
+    let (output, said) = place.run(&options);
+    assert!(
+        !output.status.success() && said.contains("GB are free, and large may need ") && said.contains("make room"),
+        "{said}"
+    );
+    assert!(place.results().interrupted && std::fs::read_dir(data.path()).unwrap().count() == 0);
+}
+
+#[test]
+fn a_file_of_openmessaging_benchmark_runs_as_it_is() {
+    // As its workloads/max-rate-1-topic-1-partition-1p-1c-100b.yaml, for less than its five minutes.
+    let place = Place::of(
+        "name: max-rate-1-topic-1-partition-1p-1c-100b\n\ntopics: 1\npartitionsPerTopic: 1\n\nmessageSize: 100\n\
+        useRandomizedPayloads: true\nrandomBytesRatio: 0.5\nrandomizedPayloadPoolSize: 1000\n\nsubscriptionsPerTopic: 1\n\
+        consumerPerSubscription: 1\nproducersPerTopic: 1\n\n# Discover max-sustainable rate\nproducerRate: 10000000\n\n\
+        consumerBacklogSizeGB: 0\ntestDurationMinutes: 5\n",
+    );
+    let (data, ringlog) = (tempfile::tempdir().unwrap(), ringlog());
+    let (data, ringlog) = (data.path().to_str().unwrap(), ringlog.to_str().unwrap());
+    let shorter = ["--set", "testDurationMinutes=0.01", "--set", "warmupDurationMinutes=0"];
+    let (output, said) =
+        place.run(&[&["--target", "serve", "--ringlog", ringlog, "--data", data], &shorter[..]].concat());
+    assert!(output.status.success() && said.contains("taken as: as fast as it goes"), "{said}");
+    let run = place.results();
+    let cell = &run.cells[0];
+    assert!(cell.valid && cell.ledger.acked > 100 && cell.ledger.received == cell.ledger.acked, "{:?}", cell.ledger);
+}

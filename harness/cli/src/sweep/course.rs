@@ -24,8 +24,6 @@ const MOST_FAILURES: usize = 3;
 pub(super) struct Course<'a> {
     workload: &'a Workload,
     who: &'a Who,
-    /// Where the target's files are, as far as is known.
-    data: &'a Path,
     stop: &'a Stop,
     progress: Progress,
     /// The last cell's, which the next one often shares.
@@ -47,8 +45,8 @@ pub(super) fn due(workload: &Workload, kept: &KeptRun) -> Vec<Due> {
 }
 
 impl<'a> Course<'a> {
-    pub(super) fn new(workload: &'a Workload, who: &'a Who, data: &'a Path, stop: &'a Stop) -> Course<'a> {
-        Course { workload, who, data, stop, progress: Progress::default(), pool: None }
+    pub(super) fn new(workload: &'a Workload, who: &'a Who, stop: &'a Stop) -> Course<'a> {
+        Course { workload, who, stop, progress: Progress::default(), pool: None }
     }
 
     /// Makes every run that is missing; `false`: somebody ended it before.
@@ -148,19 +146,18 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// Refuses to fill a disk.
+    /// Refuses to fill the disk of a broker of its own. Where others have their files is not known.
     fn room_for(&self, cell: &CellSpec) -> Result<(), String> {
-        let needed = cell.estimate().disk_bytes + RESERVE_BYTES;
-        match free_bytes(self.data).filter(|free| *free < needed) {
-            None => Ok(()),
-            Some(free) => Err(format!(
-                "{}: {:.1} GB are free, and {} may need {:.1}: make room, name another directory with --data, or shorten it with --set testDuration=…; what was measured is kept, and the same command goes on",
-                self.data.display(),
-                free as f64 / 1e9,
-                cell.name,
-                needed as f64 / 1e9
-            )),
-        }
+        let Who::Own { data, .. } = self.who else { return Ok(()) };
+        let needed = cell.estimate().disk_bytes.saturating_add(RESERVE_BYTES);
+        let Some(free) = free_bytes(data).filter(|free| *free < needed) else { return Ok(()) };
+        Err(format!(
+            "{}: {:.1} GB are free, and {} may need {:.1}: make room, name another directory with --data, or say less with --set testDuration=TIME; what was measured is kept, and the same command goes on",
+            data.display(),
+            free as f64 / 1e9,
+            cell.name,
+            needed as f64 / 1e9
+        ))
     }
 
     /// Ends a sweep whose target is gone, or fails again and again.

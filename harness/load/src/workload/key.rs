@@ -319,7 +319,7 @@ impl Kind {
 }
 
 /// What is wrong with a time.
-pub(super) const TIME_NEEDED: &str = "a time with its unit is needed: ms, s, m or h, such as 15s";
+pub(super) const TIME_NEEDED: &str = "a time with its unit is needed: ms, s, m or h, such as 15s, at most a year";
 
 fn bounds(least: u64, most: u64) -> String {
     format!("from {least} to {most}")
