@@ -21,6 +21,7 @@ fn measured(per_s: f64, seed: u64) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     let mut run = sample::run(Kind::Sweep, "sweep-core");
     run.targets.truncate(1);
+    run.max_rates.clear();
     let mut random = Random(seed);
     for acks in ["1", "all"] {
         let shown = Shown { per_s, p50_us: 900.0, tail: 20.0 };

@@ -117,6 +117,14 @@ impl Canvas {
         );
     }
 
+    /// A rectangle without gaps to its neighbours.
+    fn tile(&mut self, class: &str, (x, y): (f64, f64), (width, height): (f64, f64)) {
+        let _ = write!(
+            self.shapes,
+            "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" shape-rendering=\"crispEdges\"/>"
+        );
+    }
+
     fn dot(&mut self, class: &str, (x, y): (f64, f64), radius: f64, hover: &str) {
         let _ = write!(
             self.shapes,

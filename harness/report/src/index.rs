@@ -20,7 +20,8 @@ struct Entry {
     folder: String,
     started_unix_ms: u64,
     workload: String,
-    targets: String,
+    /// What was measured, each with its version.
+    targets: Vec<String>,
     host: String,
     cells: usize,
     verdict: String,
@@ -76,12 +77,11 @@ fn collect(
 }
 
 fn entry_of_run(run: &Run, folder: &Path, name: &str) -> Entry {
-    let targets: Vec<&str> = run.targets.iter().map(|target| target.product.as_str()).collect();
     Entry {
         folder: name.to_owned(),
         started_unix_ms: run.started_unix_ms,
         workload: run.workload.clone(),
-        targets: targets.join(", "),
+        targets: run.targets.iter().map(|target| target.product.replace('|', "/")).collect(),
         host: host(&run.host),
         cells: run.cells.len(),
         verdict: crate::run::verdict(run, folder),
@@ -94,7 +94,7 @@ fn entry_of_lab(lab: &LabResults, name: &str) -> Entry {
         folder: name.to_owned(),
         started_unix_ms: lab.started_unix_ms,
         workload: "I/O lab".to_owned(),
-        targets: "this host's I/O".to_owned(),
+        targets: vec!["this host's I/O".to_owned()],
         host: host(&lab.host),
         cells: lab.cells.len(),
         verdict: "Ways of writing a log, of moving it to a socket and of answering requests.".to_owned(),
@@ -127,12 +127,13 @@ fn html(entries: &[Entry], broken: &[String]) -> String {
         let folder = escape(&entry.folder);
         let _ = write!(
             body,
-            "<tr data-workload=\"{workload}\" data-target=\"{targets}\" data-host=\"{host}\"><th scope=\"row\"><a href=\"{link}report.html\">{started}</a></th><td class=\"w\">{workload}</td><td class=\"w\">{targets}</td><td class=\"w\">{host}</td><td>{}</td><td>{}</td><td class=\"w\">{}</td></tr>",
+            "<tr data-workload=\"{workload}\" data-target=\"{listed}\" data-host=\"{host}\"><th scope=\"row\"><a href=\"{link}report.html\">{started}</a></th><td class=\"w\">{workload}</td><td class=\"w\">{targets}</td><td class=\"w\">{host}</td><td>{}</td><td>{}</td><td class=\"w wide\">{}</td></tr>",
             entry.cells,
             entry.void,
             escape(&entry.verdict),
             workload = escape(&entry.workload),
-            targets = escape(&entry.targets),
+            listed = escape(&entry.targets.join("|")),
+            targets = escape(&entry.targets.join(", ")),
             host = escape(&entry.host),
             link = if folder.is_empty() { String::new() } else { format!("{folder}/") },
             started = utc::text(entry.started_unix_ms),
@@ -150,13 +151,13 @@ const FILTERS: &str = "
 const form=document.getElementById('filters'),rows=[...document.querySelectorAll('#runs tbody tr')],count=document.getElementById('count');
 const chosen=new URLSearchParams(location.hash.slice(1));
 for(const name of ['workload','target','host']){
-  const values=[...new Set(rows.map(row=>row.dataset[name]))].sort(),label=document.createElement('label'),select=document.createElement('select');
+  const values=[...new Set(rows.flatMap(row=>row.dataset[name].split('|')))].sort(),label=document.createElement('label'),select=document.createElement('select');
   select.name=name;select.append(new Option('all',''));for(const value of values)select.append(new Option(value,value));
   select.value=chosen.get(name)||'';if(select.selectedIndex<0)select.value='';label.append(name+' ',select);form.append(label);
 }
 function show(){
   const filters=[...new FormData(form)].filter(([,value])=>value);let seen=0;
-  for(const row of rows){row.hidden=filters.some(([name,value])=>row.dataset[name]!==value);seen+=!row.hidden}
+  for(const row of rows){row.hidden=filters.some(([name,value])=>!row.dataset[name].split('|').includes(value));seen+=!row.hidden}
   count.textContent=seen===rows.length?`${seen} runs`:`${seen} of ${rows.length} runs`;
   history.replaceState(null,'',filters.length?'#'+new URLSearchParams(filters):location.pathname+location.search);
 }
@@ -175,7 +176,7 @@ fn markdown(entries: &[Entry], broken: &[String]) -> String {
             "| [{}]({link}report.md) | {} | {} | {} | {} | {} | {} |",
             utc::text(entry.started_unix_ms),
             plain(&entry.workload),
-            plain(&entry.targets),
+            plain(&entry.targets.join(", ")),
             plain(&entry.host),
             entry.cells,
             entry.void,

@@ -2,6 +2,8 @@
 
 use ringbench_stats::Interval;
 
+use crate::chart::named;
+
 /// 1234567 as 1,234,567.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -51,6 +53,15 @@ pub(crate) fn time(us: Option<f64>) -> String {
         Some(us) if us >= 999_500.0 => format!("{} s", digits(us / 1e6)),
         Some(us) if us >= 999.5 => format!("{} ms", digits(us / 1e3)),
         Some(us) => format!("{} µs", digits(us)),
+    }
+}
+
+/// The same of a round value, without needless digits.
+pub(crate) fn time_mark(us: f64) -> String {
+    match us {
+        us if us >= 1e6 => format!("{} s", named(us / 1e6)),
+        us if us >= 1e3 => format!("{} ms", named(us / 1e3)),
+        us => format!("{} µs", named(us)),
     }
 }
 

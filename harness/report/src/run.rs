@@ -85,14 +85,21 @@ fn about(shown: &Shown<'_>) -> String {
             run.host.commit
         )
     };
-    shown.runs.iter().map(of).collect::<Vec<_>>().join("; ")
+    let tiers = shown.tiers();
+    let tier = if let [(tier, _)] = &*tiers { Some(tier.title()) } else { None };
+    shown.runs.iter().map(of).chain(tier).collect::<Vec<_>>().join(" · ")
 }
 
-/// What each tier has to show, under its name.
+/// What each tier has to show, under its name where there are several. `of` is also given what names of files have of it.
 fn by_tier<'a>(shown: &Shown<'a>, of: impl Fn(&[&Cell<'a>], &str) -> Vec<Block>) -> Vec<Block> {
-    let tiers = shown.tiers();
-    let shown = tiers.iter().map(|(name, cells)| (name, of(cells, name))).filter(|(_, blocks)| !blocks.is_empty());
-    shown.flat_map(|(name, blocks)| std::iter::once(Block::Part(name.clone())).chain(blocks)).collect()
+    match &*shown.tiers() {
+        [(_, only)] => of(only, ""),
+        tiers => {
+            let blocks = tiers.iter().map(|(tier, cells)| (tier, of(cells, &tier.file())));
+            let blocks = blocks.filter(|(_, blocks)| !blocks.is_empty());
+            blocks.flat_map(|(tier, blocks)| std::iter::once(Block::Part(tier.title())).chain(blocks)).collect()
+        }
+    }
 }
 
 /// A figure alone.
@@ -108,7 +115,7 @@ const LATENCY: &str = "Records are due at given times, whatever the target does 
 
 const CURVE: &str = "What latency becomes as the rate grows. Line: 99th percentile, dashed: median; both axes are logarithmic. A hollow point: less than 99 % of the rate was achieved. The knee is where the curve bends most.";
 
-const HEAT: &str = "Yellow is at least 95 % of the best of all maps in a row, dark blue less than a tenth; bold: nobody is certainly better. An empty square was not in the plan.";
+const HEAT: &str = "Rows: batch.size, columns: linger.ms in milliseconds. Yellow is at least 95 % of the best of all maps of a figure, dark blue less than a tenth; bold: nobody is certainly better. An empty square was not in the plan.";
 
 const PERCENTILES: &str = "One record in ten lies right of 90 %, one in a thousand right of 99.9 %. Grey, dashed: the same cell from when its records were sent; where it lies far below, records waited before they were sent. Curves end where fewer than ten samples lie beyond.";
 

@@ -149,7 +149,7 @@ fn what_is_not_distinguishable_is_grey_and_says_so() {
         sample::add(&mut run, cell, shown(300_000.0), &mut random, directory.path());
     }
     let (page, markdown) = render(&run, directory.path());
-    assert!(markdown.contains("not distinguishable in 1.") && page.contains("<tr class=\"grey\">"), "{markdown}");
+    assert!(markdown.contains(": not distinguishable.") && page.contains("<tr class=\"grey\">"), "{markdown}");
 }
 
 #[test]

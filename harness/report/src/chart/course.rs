@@ -43,11 +43,11 @@ pub(crate) fn course(all: &Course) -> Chart {
     let mut canvas = Canvas::new(WIDE);
     let values = all.moments.iter().flat_map(|moment| moment.latencies.iter().map(|latency| latency.0));
     let y = Scale::logarithmic(values, BOTTOM, TOP);
-    spread(&mut canvas, all, time, y);
     for tick in y.ticks(6) {
         canvas.line("grid", (LEFT, y.at(tick)), (right, y.at(tick)));
         canvas.text("tick", (LEFT - 6.0, y.at(tick) + 4.0), "end", &(all.named)(tick));
     }
+    spread(&mut canvas, all, time, y);
     canvas.text("tick", (4.0, 11.0), "start", "latency of the records acknowledged in each slice; yellow is most");
     let lane = |index: f64| BOTTOM + GAP + index * (LANE + GAP);
     line(&mut canvas, all, time, (lane(0.0), "records/s", "line s1"), |moment| moment.per_s);
@@ -89,7 +89,7 @@ fn spread(canvas: &mut Canvas, all: &Course, time: Scale, y: Scale) {
             // A single slow record has to be seen beside a million fast ones.
             let step = ((count as f64).ln() / most.ln() * 6.0).round() as usize;
             let at = (from, BOTTOM - height * (band + 1) as f64);
-            canvas.rect(&format!("h{}", step.min(6)), at, (to - from, height), "");
+            canvas.tile(&format!("h{}", step.min(6)), at, (to - from, height));
         }
         from = to;
     }
@@ -110,6 +110,11 @@ fn line(
     canvas.text("tick", (LEFT - 6.0, y.at(most) + 4.0), "end", &named(most.round()));
     canvas.text("tick", (LEFT - 6.0, top + LANE + 4.0), "end", "0");
     canvas.text("tick", (LEFT, top - 3.0), "start", name);
-    let points: Vec<(f64, f64)> = all.moments.iter().map(|moment| (time.at(moment.at_s), y.at(of(moment)))).collect();
+    let (mut points, mut from) = (Vec::new(), LEFT);
+    for moment in &all.moments {
+        let (to, height) = (time.at(moment.at_s), y.at(of(moment)));
+        points.extend([(from, height), (to, height)]);
+        from = to;
+    }
     canvas.path(class, &points, name);
 }

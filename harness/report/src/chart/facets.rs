@@ -4,10 +4,10 @@ use super::heat::{Square, step};
 use super::{Canvas, Chart, LETTER, WIDE, room};
 
 const ROW: f64 = 22.0;
-const HEAD: f64 = 40.0;
+const HEAD: f64 = 44.0;
 const GAP: f64 = 14.0;
 /// A square is neither narrower nor wider.
-const SQUARE: (f64, f64) = (38.0, 64.0);
+const SQUARE: (f64, f64) = (30.0, 64.0);
 
 /// What is shown.
 #[derive(Debug, Clone)]
@@ -35,7 +35,7 @@ pub(crate) fn facets(all: &Facets) -> Chart {
     for (index, (name, squares)) in all.maps.iter().enumerate() {
         let x = left + (index % fit) as f64 * (columns * square + GAP);
         let top = (index / fit) as f64 * band + HEAD;
-        canvas.text("strong", (x, top - 24.0), "start", name);
+        canvas.text("strong", (x, top - 26.0), "start", name);
         for (column, name) in all.columns.iter().enumerate() {
             canvas.text("tick", (x + square * (column as f64 + 0.5), top - 7.0), "middle", name);
         }

@@ -123,7 +123,7 @@ fn roofline(results: &LabResults) -> Vec<Block> {
     vec![Block::Text(explained.to_owned()), Block::Table(environment::floor(&results.roofline))]
 }
 
-const BEST: &str = "Where several share the first place they are not distinguishable; the figure is that of the one named first, and the next is the first one that is certainly behind it.";
+const BEST: &str = "Where several share the first place they are not distinguishable, and it is said how many of those that ran share it; the figure is that of the one named first, and the next is the first one that is certainly behind it.";
 
 const SIZE: &str = "How the size of one append, transfer or request decides. Curves: both axes are logarithmic, the best are coloured, all others grey. Squares: yellow is at least 95 % of the best at this size, dark blue less than a tenth; bold: nobody is certainly better.";
 

@@ -7,7 +7,7 @@ use crate::chart::{
     Bar, COLOURS, Curves, Heat, Line, Place, Point, Square, Turn, bars, curves, drift, heat, named, places,
 };
 use crate::document::{Figure, Table, slug};
-use crate::numbers::{DASH, bytes, digits, grouped, or_dash, time, with_bounds};
+use crate::numbers::{DASH, bytes, digits, grouped, or_dash, time, time_mark, with_bounds};
 
 /// Whoever does less than this share of the rate has not kept up with it.
 const KEPT_UP: f64 = 0.95;
@@ -26,8 +26,11 @@ pub(super) fn best(condition: &Condition<'_>) -> Vec<Vec<String>> {
         vec![
             condition.words.clone(),
             setting.title(),
-            if best.is_empty() { dash() } else { listed(&best) },
-            if best.len() > 1 { format!("{} of {ranked}", best.len()) } else { dash() },
+            match best.len() {
+                0 => dash(),
+                1 => listed(&best),
+                shared => format!("{} ({shared} of {ranked})", listed(&best)),
+            },
             first.map_or_else(dash, |first| score(setting, first)),
             next.and_then(|next| lead(setting, next)).unwrap_or_else(dash),
             first.and_then(|first| first.roofline_share).map_or_else(dash, percent),
@@ -38,8 +41,8 @@ pub(super) fn best(condition: &Condition<'_>) -> Vec<Vec<String>> {
 
 /// What [`best`] gives.
 pub(super) fn best_table(rows: Vec<Vec<String>>) -> Table {
-    let head = ["what was asked", "size", "best", "shared by", "figure (interval)", "ahead of the next", "of roofline"];
-    Table::new(&head, rows).with_words(&["what was asked", "best", "ahead of the next"])
+    let head = ["what was asked", "size", "best", "figure (interval)", "ahead of the next", "of roofline"];
+    Table::new(&head, rows).with_words(&["what was asked", "best"])
 }
 
 /// The ranking of each setting; none where rates were given, which are points of a curve.
@@ -293,22 +296,12 @@ fn load_curves(title: &str, condition: &Condition<'_>, settings: &[&Setting<'_>]
         title: format!("Latency by rate: {title}"),
         x: "a second",
         y: "latency",
-        y_named: time_named,
+        y_named: time_mark,
         marks: marks.collect(),
         limit: None,
         wide: false,
     };
     curves(&axes, &both.collect::<Vec<_>>())
-}
-
-fn time_named(us: f64) -> String {
-    if us >= 1e6 {
-        format!("{} s", named(us / 1e6))
-    } else if us >= 1e3 {
-        format!("{} ms", named(us / 1e3))
-    } else {
-        format!("{} µs", named(us))
-    }
 }
 
 /// The rankings of all rates, one below the other.

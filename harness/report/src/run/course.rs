@@ -7,7 +7,7 @@ use super::shown::Cell;
 use crate::chart::{COLOURS, Course, Curves, Line, Moment, Point, course, curves};
 use crate::document::{Block, Figure, Table, slug};
 use crate::error::ReportError;
-use crate::numbers::{grouped, time};
+use crate::numbers::{grouped, time, time_mark};
 use crate::results::Repeat;
 
 /// Points for each nine.
@@ -71,7 +71,7 @@ pub(super) fn percentiles(cells: &[&Cell<'_>], tier: &str) -> Vec<Block> {
         title: "Percentiles".to_owned(),
         x: "of the records",
         y: "latency",
-        y_named: |us| time(Some(us)),
+        y_named: time_mark,
         marks: NINES.iter().filter(|mark| mark.0 <= longest).map(|(at, name)| (*at, (*name).to_owned())).collect(),
         limit: None,
         wide: true,
@@ -134,7 +134,7 @@ pub(super) fn figures(cells: &[&Cell<'_>], tier: &str) -> Vec<Block> {
         blocks.push(figure(Figure {
             name: slug(&format!("course {tier} {}", index + 1)),
             table: table(repeat, &log),
-            chart: course(&Course { title: title.clone(), moments, named: |us| time(Some(us)) }),
+            chart: course(&Course { title: title.clone(), moments, named: time_mark }),
             title,
             caption: String::new(),
         }));

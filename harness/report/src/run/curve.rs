@@ -4,7 +4,7 @@ use super::figure;
 use super::shown::Cell;
 use crate::chart::{COLOURS, Curves, Line, Point, curves, named};
 use crate::document::{Block, Figure, Table, slug};
-use crate::numbers::{DASH, digits, grouped, time};
+use crate::numbers::{DASH, digits, grouped, time, time_mark};
 
 /// Fewer rates are no curve.
 const FEW: usize = 3;
@@ -33,13 +33,13 @@ pub(super) fn figures(cells: &[&Cell<'_>], tier: &str) -> Vec<Block> {
     }
     let objective = cells.iter().find_map(|cell| cell.run.objective);
     let limit = objective.map(|objective| {
-        (objective.limit_us, format!("objective: p{} < {}", objective.percentile, time(Some(objective.limit_us))))
+        (objective.limit_us, format!("objective: p{} < {}", objective.percentile, time_mark(objective.limit_us)))
     });
     let axes = Curves {
         title: "Latency by rate".to_owned(),
         x: "achieved, records/s",
         y: "latency",
-        y_named: |us| time(Some(us)),
+        y_named: time_mark,
         marks: marks(&lines),
         limit,
         wide: true,

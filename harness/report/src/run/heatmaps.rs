@@ -20,9 +20,10 @@ pub(super) fn figures(cells: &[&Cell<'_>], tier: &str) -> Vec<Block> {
     if values(&mapped, ROWS).len() < 2 || values(&mapped, COLUMNS).len() < 2 {
         return Vec::new();
     }
+    let shaped = mapped.iter().any(|cell| cell.of.shape != mapped[0].of.shape);
     let mut groups: Vec<(String, Vec<&Cell<'_>>)> = Vec::new();
     for cell in mapped {
-        let name = group(cell);
+        let name = group(cell, shaped);
         match groups.iter_mut().find(|group| group.0 == name) {
             Some(group) => group.1.push(cell),
             None => groups.push((name, vec![cell])),
@@ -35,15 +36,18 @@ fn has(cell: &Cell<'_>, name: &str) -> bool {
     cell.of.settings.contains_key(name)
 }
 
-/// What all cells of a figure have in common.
-fn group(cell: &Cell<'_>) -> String {
+/// What all cells of a figure have in common; numbers of partitions and producers where they differ elsewhere.
+fn group(cell: &Cell<'_>, shaped: bool) -> String {
     let kind = match cell.of.offered_per_s {
         None => "MB/s".to_owned(),
         // Where each cell has a rate of its own, it is a share of what the cell can do.
         Some(_) => match cell.of.load {
-            Some(load) => format!("99th percentile at {:.0} % of each cell's own maximum", load * 100.0),
+            Some(load) => format!("99th percentile in ms at {:.0} % of each cell's own maximum", load * 100.0),
             None => {
-                format!("99th percentile at {}/s", crate::numbers::grouped(cell.of.offered_per_s.unwrap_or(0.0) as u64))
+                format!(
+                    "99th percentile in ms at {}/s",
+                    crate::numbers::grouped(cell.of.offered_per_s.unwrap_or(0.0) as u64)
+                )
             }
         },
     };
@@ -51,8 +55,9 @@ fn group(cell: &Cell<'_>) -> String {
     let others = cell.of.settings.iter().filter(|(name, _)| !axes.contains(&name.as_str()));
     let others = others.map(|(name, value)| said(name, value));
     let shape = &cell.of.shape;
-    let shape = format!("{} partitions, {} producers", shape.partitions * shape.topics, shape.producers);
-    std::iter::once(kind).chain([cell.target.clone()]).chain(others).chain([shape]).collect::<Vec<_>>().join(" · ")
+    let shape =
+        shaped.then(|| format!("{} partitions, {} producers", shape.partitions * shape.topics, shape.producers));
+    std::iter::once(kind).chain([cell.target.clone()]).chain(others).chain(shape).collect::<Vec<_>>().join(" · ")
 }
 
 /// Values of a setting: numbers by size, words in the order of the plan.
@@ -92,7 +97,7 @@ fn map(name: &str, cells: &[&Cell<'_>], tier: &str) -> Figure {
         Some(Square {
             share: if is_latency { top / value } else { value / top },
             best: std::ptr::eq(cell, best) || (cell.times(best).is_some_and(|times| times.runs >= 3) && !differs),
-            text: if is_latency { short(value) } else { digits(value) },
+            text: digits(if is_latency { value / 1e3 } else { value }),
         })
     };
     let maps = facet_names.iter().map(|facet| {
@@ -103,7 +108,7 @@ fn map(name: &str, cells: &[&Cell<'_>], tier: &str) -> Figure {
     let chart = facets(&Facets {
         title: title.clone(),
         x: COLUMNS.to_owned(),
-        columns: columns.iter().map(|value| said(COLUMNS, value)).collect(),
+        columns: columns.clone(),
         rows: rows.iter().map(|value| said(ROWS, value)).collect(),
         maps: maps.collect(),
     });
@@ -128,9 +133,4 @@ fn map(name: &str, cells: &[&Cell<'_>], tier: &str) -> Figure {
         caption: String::new(),
         table: Table::new(&head, lines),
     }
-}
-
-/// Three digits of milliseconds, for which a square has room.
-fn short(us: f64) -> String {
-    digits(us / 1e3).trim_end_matches(".00").to_owned() + " ms"
 }

@@ -73,25 +73,42 @@ impl<'a> Shown<'a> {
         targets
     }
 
-    /// Cells that may stand in one table: of one durability, and who waits for answers apart from who does not.
-    pub(super) fn tiers(&self) -> Vec<(String, Vec<&Cell<'a>>)> {
-        let mut tiers: BTreeMap<(bool, Durability), Vec<&Cell<'a>>> = BTreeMap::new();
+    /// Cells that may stand in one table, acknowledged ones first.
+    pub(super) fn tiers(&self) -> Vec<(Tier, Vec<&Cell<'a>>)> {
+        let mut tiers: BTreeMap<Tier, Vec<&Cell<'a>>> = BTreeMap::new();
         for cell in &self.cells {
             let (durability, acknowledged) = cell.of.tier();
-            tiers.entry((!acknowledged, durability)).or_default().push(cell);
+            tiers.entry(Tier { unacknowledged: !acknowledged, durability }).or_default().push(cell);
         }
-        tiers
-            .into_iter()
-            .map(|((unacknowledged, durability), cells)| (tier(unacknowledged, durability), cells))
-            .collect()
+        tiers.into_iter().collect()
     }
 }
 
-fn tier(unacknowledged: bool, durability: Durability) -> String {
-    if unacknowledged {
-        return format!("Not acknowledged (acks=0); {}", behind(durability));
+/// Of one durability, and who waits for answers apart from who does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Tier {
+    unacknowledged: bool,
+    durability: Durability,
+}
+
+impl Tier {
+    /// Above its part of a section.
+    pub(super) fn title(self) -> String {
+        let acknowledged = if self.unacknowledged { "Not acknowledged (acks=0)" } else { "Acknowledged" };
+        format!("{acknowledged}, {}", behind(self.durability))
     }
-    format!("Acknowledged; {}", behind(durability))
+
+    /// For names of files.
+    pub(super) fn file(self) -> String {
+        let acknowledged = if self.unacknowledged { "acks 0" } else { "acked" };
+        let durability = match self.durability {
+            Durability::Memory => "memory",
+            Durability::PageCache => "page cache",
+            Durability::SyncedInIntervals => "intervals",
+            Durability::Synced => "synced",
+        };
+        format!("{acknowledged} {durability}")
+    }
 }
 
 /// What stands behind an acknowledgement, in words.

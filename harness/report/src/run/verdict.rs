@@ -2,9 +2,9 @@
 
 use ringbench_stats::{Interval, ratio};
 
-use super::shown::{Cell, Shown};
+use super::shown::{Cell, Shown, Tier};
 use crate::document::Verdict;
-use crate::numbers::{digits, grouped, time, with_bounds};
+use crate::numbers::{digits, grouped, time, time_mark, with_bounds};
 use crate::results::{MaxRate, Run, RunCell};
 
 /// So many void cells are named.
@@ -34,7 +34,7 @@ fn searches<'a>(shown: &'a Shown<'_>) -> Vec<(&'a Run, &'a MaxRate)> {
 }
 
 fn objective(run: &Run) -> String {
-    let said = run.objective.map(|objective| format!("p{} < {}", objective.percentile, time(Some(objective.limit_us))));
+    let said = run.objective.map(|objective| format!("p{} < {}", objective.percentile, time_mark(objective.limit_us)));
     said.unwrap_or_else(|| "the objective".to_owned())
 }
 
@@ -123,14 +123,18 @@ fn leader(shown: &Shown<'_>) -> Option<String> {
     let tiers = shown.tiers();
     let (_, cells) = tiers.first()?;
     let standing = standing(cells, a, b)?;
-    let all = standing.more + standing.less + standing.same;
-    Some(format!(
-        "{a} does {} × the records of {b} (median of {all} settings): more in {}, less in {}, not distinguishable in {}.",
-        digits(standing.middle),
-        standing.more,
-        standing.less,
-        standing.same
-    ))
+    let Standing { more, less, same, middle, lowest, .. } = standing;
+    Some(match more + less + same {
+        1 => format!(
+            "{a} does {} × the records of {b}{}.",
+            lowest.map_or_else(String::new, |all| with_bounds(&all)),
+            if same == 1 { ": not distinguishable" } else { "" }
+        ),
+        all => format!(
+            "{a} does {} × the records of {b} (median of {all} settings): more in {more}, less in {less}, not distinguishable in {same}.",
+            digits(middle)
+        ),
+    })
 }
 
 fn against(shown: &Shown<'_>) -> Vec<String> {
@@ -142,9 +146,13 @@ fn against(shown: &Shown<'_>) -> Vec<String> {
             let Some(Standing { more, less, same, lowest, highest, .. }) = standing(&cells, base, other) else {
                 continue;
             };
+            if more + less + same == 1 {
+                continue;
+            }
             let bound = |interval: Option<Interval>| interval.map_or_else(String::new, |times| with_bounds(&times));
             said.push(format!(
-                "{tier}: {base} does more than {other} in {more} settings, less in {less}, not distinguishable in {same}; from {} × to {} ×",
+                "{}: {base} does more than {other} in {more} settings, less in {less}, not distinguishable in {same}; from {} × to {} ×",
+                tier.title(),
                 bound(lowest),
                 bound(highest)
             ));
@@ -181,8 +189,8 @@ fn fastest_of_tiers(shown: &Shown<'_>) -> Vec<String> {
     if tiers.len() < 2 {
         return Vec::new();
     }
-    let said = |(name, cells): &(String, Vec<&Cell<'_>>)| {
-        best(cells).map(|best| format!("{name}: {} at {}", speed(best.of), best.label()))
+    let said = |(name, cells): &(Tier, Vec<&Cell<'_>>)| {
+        best(cells).map(|best| format!("{}: {} at {}", name.title(), speed(best.of), best.label()))
     };
     tiers.iter().filter_map(said).collect()
 }

@@ -11,7 +11,7 @@ use ringbench_report::results::{
 };
 use ringbench_stats::{DirtyLimits, HdrLog, Host, Interval, Latencies, Roofline, Slice};
 
-const SECONDS: u64 = 8;
+const SECONDS: u64 = 6;
 const REPEATS: usize = 5;
 
 /// Splitmix64: the same numbers for the same seed everywhere.
@@ -231,7 +231,7 @@ fn log(shown: Shown, noise: f64, random: &mut Random) -> HdrLog {
     for second in 0..SECONDS {
         let mut latencies: [Latencies; 4] = Default::default();
         let stall = if second == SECONDS / 2 { 2.5 } else { 1.0 };
-        for _ in 0..1_600 {
+        for _ in 0..500 {
             let service =
                 shown.p50_us / noise * (0.6 + 0.8 * random.unit() + shown.tail * random.unit().powi(40) * stall);
             let lag = 4.0 + 30.0 * random.unit().powi(6);
