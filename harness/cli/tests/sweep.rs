@@ -272,3 +272,25 @@ fn a_file_of_openmessaging_benchmark_runs_as_it_is() {
     let cell = &run.cells[0];
     assert!(cell.valid && cell.ledger.acked > 100 && cell.ledger.received == cell.ledger.acked, "{:?}", cell.ledger);
 }
+
+#[test]
+fn a_backlog_is_there_before_anybody_consumes_and_is_read_to_its_end() {
+    let place = Place::of(
+        "name: backlog\nmessageSize: 1000\npartitionsPerTopic: 2\nconsumerBacklogSizeGB: 0.02\nproducerRate: 200\n\
+        warmupDuration: 0s\ntestDuration: 2s\n",
+    );
+    let (data, ringlog) = (tempfile::tempdir().unwrap(), ringlog());
+    let options =
+        ["--target", "serve", "--ringlog", ringlog.to_str().unwrap(), "--data", data.path().to_str().unwrap()];
+    let (output, said) = place.run(&options);
+    assert!(output.status.success(), "{said}");
+    let cell = &place.results().cells[0];
+    let records = (0.02 * f64::from(1 << 30) / 1000.0) as u64;
+    assert!(cell.valid && cell.ledger.acked >= records + 400, "{:?}", cell.ledger);
+    assert_eq!(cell.ledger.received, cell.ledger.acked);
+    // What was produced before is no part of what was counted; what was consumed of it is.
+    let repeat = &cell.repeats[0];
+    assert!((390..=410).contains(&repeat.acked_records), "{}", repeat.acked_records);
+    let consumed: u64 = repeat.timeline.iter().filter_map(|tick| tick.received).sum();
+    assert!(consumed > 1_000, "{consumed}");
+}

@@ -39,6 +39,18 @@ pub enum LoadError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// A target takes no more while its backlog is made.
+    #[error(
+        "the backlog has {acked} of {records} records: {why}: make room on the target, or the backlog smaller (consumerBacklogSizeGB)"
+    )]
+    Backlog {
+        /// So many make it.
+        records: u64,
+        /// So many are there.
+        acked: u64,
+        /// What was said, or seen.
+        why: String,
+    },
     /// A workload can't be taken.
     #[error("{}", listed(file, problems))]
     Workload {

@@ -1,5 +1,6 @@
 //! One cell, from its topics to its verdict.
 
+mod backlog;
 mod consuming;
 mod crew;
 mod desk;
@@ -20,6 +21,7 @@ use ringbench_stats::{Cost, WriteBack, process_cost, written_bytes};
 
 pub use self::outcome::{Outcome, Tick};
 
+use self::backlog::Backlog;
 use self::consuming::Reading;
 use self::crew::{Crew, Work};
 use self::desk::Hall;
@@ -106,11 +108,13 @@ pub fn run_cell<D: Driver>(driver: &D, cell: &CellSpec, conditions: &Conditions)
 
 fn on_topics<D: Driver>(crew: &Crew<'_, D>) -> Result<Outcome, LoadError> {
     let Crew { cell, conditions, .. } = crew;
+    let backlog = Backlog::build(crew)?;
     let hall = Arc::new(Hall::default());
+    hall.acked.store(backlog.acked(), Ordering::Relaxed);
     let consumed = cell.subscriptions_per_topic > 0 && cell.consumers_per_subscription > 0;
     let begin = || Window::new(monotonic_ns() + nanoseconds(RUN_UP), cell.warm_up, cell.duration);
     let mut watched = Watched::default();
-    let (window, works) = crew.employ(crew.shares(), &hall, begin, |window| {
+    let (window, works) = crew.employ(crew.shares(&backlog.lanes), &hall, begin, |window| {
         watched = watch(window, &hall, conditions);
         wait_for_producers(&hall, crew.threads());
         if consumed {
@@ -119,6 +123,7 @@ fn on_topics<D: Driver>(crew: &Crew<'_, D>) -> Result<Outcome, LoadError> {
         hall.all_read.store(true, Ordering::Relaxed);
     })?;
     let mut tally = Tally::new(window);
+    backlog.enter(&mut tally);
     let (mut lanes, mut readings, mut busiest) = (Vec::new(), Vec::new(), 0.0f64);
     for Work { tally: own, lanes: sent, readings: read } in works {
         busiest = busiest.max(own.cost.cpu_seconds());

@@ -49,7 +49,8 @@ impl<D: Driver> Crew<'_, D> {
     }
 
     /// Producers and consumers, in turns over the threads: with two of each, a consumer is not on its producer's thread alone.
-    pub(crate) fn shares(&self) -> Vec<Share> {
+    /// The producers go on from what they did before.
+    pub(crate) fn shares(&self, before: &[LaneBooks]) -> Vec<Share> {
         let cell = self.cell;
         let mut shares = vec![Share::default(); self.threads()];
         let (mut turn, threads) = (0, shares.len());
@@ -66,6 +67,7 @@ impl<D: Driver> Crew<'_, D> {
                 run: self.conditions.run,
                 seed: self.conditions.seed,
                 patience: self.conditions.patience,
+                before: before.iter().filter(|books| books.producer == number).cloned().collect(),
             });
         }
         for topic in 0..self.layout.topics.len() {

@@ -16,6 +16,8 @@ pub(crate) struct Hall {
     pub(crate) cut_short: AtomicBool,
     /// Load threads whose producers have closed their books.
     pub(crate) threads_done_producing: AtomicUsize,
+    /// Producers may go home, and wait for their receipts as always.
+    pub(crate) enough: AtomicBool,
     /// Consumers may go home.
     pub(crate) all_read: AtomicBool,
     /// Records acknowledged, of all threads.

@@ -31,12 +31,13 @@ struct InFlight<R> {
 }
 
 impl<R: Future<Output = Result<(), LoadError>> + Unpin> Lane<R> {
-    pub(crate) fn new() -> Lane<R> {
+    /// One that goes on after so many records were sent, and these acknowledged.
+    pub(crate) fn after(sent: u64, acked: Sequences) -> Lane<R> {
         Lane {
             in_flight: RefCell::default(),
             settler: RefCell::default(),
-            sent: Cell::new(0),
-            acked: RefCell::default(),
+            sent: Cell::new(sent),
+            acked: RefCell::new(acked),
             closing: Cell::new(false),
         }
     }

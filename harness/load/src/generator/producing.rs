@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -46,10 +47,12 @@ pub(crate) struct Task {
     pub(crate) seed: u64,
     /// How long after the end of the load receipts are waited for.
     pub(crate) patience: Duration,
+    /// What it did before, which its books go on from.
+    pub(crate) before: Vec<LaneBooks>,
 }
 
 /// What a producer did on one slot.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct LaneBooks {
     pub(crate) producer: u32,
     pub(crate) slot: u32,
@@ -99,14 +102,21 @@ struct OpenLane<R> {
 impl<'a, P: Produce> Sender<'a, P> {
     fn new(task: &'a Task, cell: &CellSpec, pool: &'a Pool, desk: Rc<Desk>, hall: Arc<Hall>) -> Sender<'a, P> {
         let stamp_bytes = if cell.verify { STAMP_BYTES } else { 0 };
+        let flow = Rc::default();
+        let mut lanes: Vec<_> = std::iter::repeat_with(|| None).take(cell.partitions_per_topic as usize).collect();
+        for books in task.before.iter().cloned() {
+            if let Some(place) = lanes.get_mut((books.slot - task.first_slot) as usize) {
+                *place = Some(OpenLane::new(task.run, books.slot, (books.sent, books.acked), &desk, &hall, &flow));
+            }
+        }
         Sender {
             desk,
             hall,
             pool,
             cutter: Cutter::new(pool, task.number, cell.message_bytes.saturating_sub(stamp_bytes)),
             router: Router::new(task, cell),
-            lanes: std::iter::repeat_with(|| None).take(cell.partitions_per_topic as usize).collect(),
-            flow: Rc::default(),
+            lanes,
+            flow,
             value: Vec::with_capacity(cell.message_bytes),
             task,
             stamped: cell.verify,
@@ -121,7 +131,7 @@ impl<'a, P: Produce> Sender<'a, P> {
         self.sleep_until(window.load_ns).await?;
         let (mut sent, mut goes_on) = (0u64, true);
         loop {
-            goes_on &= !self.hall.is_cut_short();
+            goes_on &= !self.hall.is_cut_short() && !self.hall.enough.load(Ordering::Relaxed);
             if let Arrival::Closed { in_flight } = cell.arrival
                 && !self.flow.is_below(in_flight)
             {
@@ -164,8 +174,9 @@ impl<'a, P: Produce> Sender<'a, P> {
         let slot = self.task.first_slot + partition;
         let text = self.cutter.next(self.pool);
         let Some(place) = self.lanes.get_mut(partition as usize) else { return Sent::Stuck };
-        let OpenLane { lane, salt, .. } =
-            place.get_or_insert_with(|| OpenLane::new(self.task.run, slot, &self.desk, &self.hall, &self.flow));
+        let OpenLane { lane, salt, .. } = place.get_or_insert_with(|| {
+            OpenLane::new(self.task.run, slot, (0, Sequences::default()), &self.desk, &self.hall, &self.flow)
+        });
         let (lane, salt) = (Rc::clone(lane), *salt);
         if self.stamped {
             let stamp = Stamp { producer: self.task.number, sequence: lane.next_sequence(), due_ns };
@@ -236,9 +247,11 @@ impl<'a, P: Produce> Sender<'a, P> {
 
     /// Waits for the receipts that are out, and closes the books.
     async fn receipts(self, task: &Task) -> Vec<LaneBooks> {
-        let deadline_ns = match self.hall.is_cut_short() {
-            true => monotonic_ns() + nanoseconds(task.patience.min(Duration::from_secs(1))),
-            false => self.deadline_ns(),
+        let from_here = |patience: Duration| monotonic_ns() + nanoseconds(patience);
+        let deadline_ns = match (self.hall.is_cut_short(), self.hall.enough.load(Ordering::Relaxed)) {
+            (true, _) => from_here(task.patience.min(Duration::from_secs(1))),
+            (false, true) => from_here(task.patience),
+            (false, false) => self.deadline_ns(),
         };
         let open = self.lanes.into_iter().enumerate().filter_map(|(partition, open)| Some((partition as u32, open?)));
         let open: Vec<_> = open.collect();
@@ -265,8 +278,15 @@ enum Sent {
 }
 
 impl<R: Future<Output = Result<(), LoadError>> + Unpin + 'static> OpenLane<R> {
-    fn new(run: u32, slot: u32, desk: &Rc<Desk>, hall: &Arc<Hall>, flow: &Rc<Flow>) -> OpenLane<R> {
-        let lane = Rc::new(Lane::new());
+    fn new(
+        run: u32,
+        slot: u32,
+        (sent, acked): (u64, Sequences),
+        desk: &Rc<Desk>,
+        hall: &Arc<Hall>,
+        flow: &Rc<Flow>,
+    ) -> OpenLane<R> {
+        let lane = Rc::new(Lane::after(sent, acked));
         let (settled, desk, hall, flow) = (Rc::clone(&lane), Rc::clone(desk), Arc::clone(hall), Rc::clone(flow));
         let settling = spawn_local(async move {
             poll_fn(|context| settled.settle(context, &desk, &hall, &flow)).await;

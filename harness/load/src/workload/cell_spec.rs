@@ -41,10 +41,8 @@ pub struct CellSpec {
     pub keys: Keys,
     /// When records leave. Rates are of all producers together.
     pub arrival: Arrival,
-    /// So many bytes are produced before consumers begin; 0 is none.
+    /// So many bytes of values are acknowledged before consumers, and the cell's own load, begin; 0 is none.
     pub backlog_bytes: u64,
-    /// The share of the backlog that must be consumed before the cell may end.
-    pub backlog_drain_ratio: f64,
     /// What an acknowledgement must have behind it.
     pub durability: Durability,
     /// For the topics that are made, under Kafka's names; those that `durability` asks for are among them.

@@ -110,7 +110,6 @@ pub(super) fn resolve(values: &Values, directory: &Path, notes: &mut Vec<Problem
         },
         arrival: arrival(values, notes)?,
         backlog_bytes: (backlog_gib * f64::from(1 << 30)) as u64,
-        backlog_drain_ratio: values.number("backlogDrainRatio"),
         durability,
         topic_settings,
         broker_settings: values.of_map("broker"),
