@@ -27,6 +27,7 @@ mod log_config;
 mod metrics;
 mod outbox;
 mod quotas;
+mod repeats;
 mod reply;
 mod request;
 mod reserve;

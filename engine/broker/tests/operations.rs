@@ -14,7 +14,9 @@ use ringlog_client::{
 };
 use ringlog_protocol::api_versions::ApiVersionsRequest;
 use ringlog_protocol::create_topics::{CreatableReplicaAssignment, CreatableTopic, CreateTopicsRequest};
+use ringlog_protocol::describe_configs::{DescribeConfigsRequest, DescribeConfigsResource};
 use ringlog_protocol::find_coordinator::FindCoordinatorRequest;
+use ringlog_protocol::incremental_alter_configs::{AlterConfigsResource, IncrementalAlterConfigsRequest};
 use ringlog_protocol::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
 use ringlog_protocol::unregister_broker::UnregisterBrokerRequest;
 use ringlog_protocol::{ErrorCode, encode_request};
@@ -123,6 +125,25 @@ fn a_topic_is_made_whole_though_its_creators_connection_is_reset() {
             assert_eq!(admin.topic(name).await.unwrap().partitions.len(), 20, "{name}");
         });
     }
+    broker.stop();
+}
+
+/// With a look at every pair of them, or an answer to each, either would take the broker minutes or gigabytes.
+#[test]
+fn a_request_that_says_the_same_fifty_thousand_times_is_answered() {
+    const TIMES: usize = 50_000;
+    let data = tempfile::tempdir().unwrap();
+    let broker = Running::start(data.path(), backend());
+    let nobody = AlterConfigsResource { resource_type: 4, resource_name: "9".into(), ..Default::default() };
+    let alter = IncrementalAlterConfigsRequest { resources: vec![nobody; TIMES], ..Default::default() };
+    ask(broker.address, &alter, 1, |response| {
+        assert_eq!(response.responses.len(), TIMES);
+        assert_eq!(response.responses[0].error_code, ErrorCode::InvalidRequest as i16);
+    });
+    let own = DescribeConfigsResource { resource_type: 4, resource_name: "1".into(), configuration_keys: None };
+    let describe =
+        DescribeConfigsRequest { resources: vec![own; TIMES], include_documentation: true, ..Default::default() };
+    ask(broker.address, &describe, 4, |response| assert_eq!(response.results.len(), 1));
     broker.stop();
 }
 

@@ -10,13 +10,15 @@ use ringlog_protocol::alter_configs::{
 use ringlog_settings::{SettingsError, check_change};
 
 use crate::config_resource::{self, Refusal, answer, check_once};
+use crate::repeats::times;
 use crate::request::Incoming;
 
 pub(crate) async fn serve<'a>(incoming: &Incoming, request: &AlterConfigsRequest<'a>) -> AlterConfigsResponse<'a> {
     let key = |resource: &AlterConfigsResource<'a>| (resource.resource_type, resource.resource_name.clone());
+    let times = times(request.resources.iter().map(key));
     let mut responses = Vec::with_capacity(request.resources.len());
     for asked in &request.resources {
-        let times = request.resources.iter().filter(|other| key(other) == key(asked)).count();
+        let times = times.get(&key(asked)).copied().unwrap_or(1);
         let outcome = match check_once(times).and_then(|()| wanted(asked)) {
             Ok(configs) => replace(incoming, asked, configs, request.validate_only).await,
             Err(refusal) => Err(refusal),

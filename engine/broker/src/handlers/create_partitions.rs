@@ -6,6 +6,7 @@ use ringlog_protocol::create_partitions::{
 use ringlog_protocol::{ErrorCode, Str};
 
 use crate::quotas::Mutations;
+use crate::repeats::times;
 use crate::request::Incoming;
 use crate::topics::MAX_PARTITIONS;
 
@@ -21,13 +22,11 @@ pub(crate) async fn serve<'a>(
     let is_strict = incoming.version >= STRICT_FROM_VERSION;
     let mut mutations = incoming.broker().quotas.mutations(incoming.client(), is_strict);
     let mut results = Vec::with_capacity(request.topics.len());
-    for (index, topic) in request.topics.iter().enumerate() {
-        if request.topics.iter().take(index).any(|earlier| earlier.name == topic.name) {
-            // What stands more than once is refused once.
-            continue;
-        }
-        let repeated = request.topics.iter().skip(index + 1).any(|later| later.name == topic.name);
-        let outcome = if repeated {
+    let mut times = times(request.topics.iter().map(|topic| &topic.name));
+    for topic in &request.topics {
+        // What stands more than once is refused once.
+        let Some(times) = times.remove(&topic.name) else { continue };
+        let outcome = if times > 1 {
             Err((ErrorCode::InvalidRequest, format!("{} stands more than once in the request", topic.name)))
         } else {
             grow(incoming, topic, request.validate_only, &mut mutations).await

@@ -10,6 +10,7 @@ use ringlog_settings::{Described, describe_topic};
 
 use crate::broker::Broker;
 use crate::quotas::Mutations;
+use crate::repeats::times;
 use crate::request::Incoming;
 use crate::topics::MAX_PARTITIONS;
 
@@ -22,13 +23,11 @@ pub(crate) async fn serve<'a>(incoming: &Incoming, request: &CreateTopicsRequest
     let is_strict = incoming.version >= STRICT_FROM_VERSION;
     let mut mutations = incoming.broker().quotas.mutations(incoming.client(), is_strict);
     let mut topics = Vec::with_capacity(request.topics.len());
-    for (index, topic) in request.topics.iter().enumerate() {
-        if request.topics.iter().take(index).any(|earlier| earlier.name == topic.name) {
-            // What stands more than once is refused once.
-            continue;
-        }
-        let repeated = request.topics.iter().skip(index + 1).any(|later| later.name == topic.name);
-        let outcome = match repeated {
+    let mut times = times(request.topics.iter().map(|topic| &topic.name));
+    for topic in &request.topics {
+        // What stands more than once is refused once.
+        let Some(times) = times.remove(&topic.name) else { continue };
+        let outcome = match times > 1 {
             true => Err((ErrorCode::InvalidRequest, format!("{} stands more than once in the request", topic.name))),
             false => create(incoming, topic, request.validate_only, &mut mutations).await,
         };

@@ -8,6 +8,7 @@ use ringlog_protocol::delete_topics::{
 use ringlog_protocol::{ErrorCode, Str, Uuid};
 
 use crate::quotas::Mutations;
+use crate::repeats::times;
 use crate::request::Incoming;
 use crate::topics::Topic;
 
@@ -29,8 +30,10 @@ pub(crate) async fn serve<'a>(incoming: &Incoming, request: &DeleteTopicsRequest
     let is_strict = incoming.version >= STRICT_FROM_VERSION;
     let mut mutations = incoming.broker().quotas.mutations(incoming.client(), is_strict);
     let mut responses = Vec::with_capacity(asked.len());
+    let key = |topic: &DeleteTopicState<'a>| (topic.name.clone(), topic.topic_id);
+    let times = times(asked.iter().map(key));
     for topic in &asked {
-        let repeated = asked.iter().filter(|other| *other == topic).count() > 1;
+        let repeated = times.get(&key(topic)).is_some_and(|times| *times > 1);
         let outcome = match find(incoming, topic) {
             _ if !incoming.broker().config.delete_topic_enable => {
                 Err((ErrorCode::TopicDeletionDisabled, Some("delete.topic.enable=false keeps topics".to_owned())))

@@ -8,10 +8,14 @@ use ringlog_protocol::describe_configs::{
 use ringlog_settings::{Described, describe_broker, describe_broker_defaults, describe_topic};
 
 use crate::config_resource::{ConfigResource, Refusal};
+use crate::repeats::distinct;
 use crate::request::Incoming;
 
 pub(crate) fn serve<'a>(incoming: &Incoming, request: &DescribeConfigsRequest<'a>) -> DescribeConfigsResponse<'a> {
-    let results = request.resources.iter().map(|asked| {
+    let key = |asked: &'_ DescribeConfigsResource<'a>| {
+        (asked.resource_type, asked.resource_name.clone(), asked.configuration_keys.clone())
+    };
+    let results = distinct(&request.resources, key).map(|asked| {
         let result = DescribeConfigsResult {
             resource_type: asked.resource_type,
             resource_name: asked.resource_name.clone(),

@@ -7,6 +7,7 @@ use ringlog_protocol::describe_groups::{
 use ringlog_protocol::{Blob, ErrorCode, Str};
 
 use crate::authorized_operations;
+use crate::repeats::distinct;
 use crate::request::Incoming;
 
 /// A group that is not there is an error from this version on (KIP-1043); before that it is dead.
@@ -21,7 +22,7 @@ pub(crate) fn serve<'a>(incoming: &Incoming, request: &DescribeGroupsRequest<'a>
             },
             None => missing(id.clone(), incoming.version),
         };
-        request.groups.iter().map(describe).collect()
+        distinct(&request.groups, |id| id).map(describe).collect()
     });
     DescribeGroupsResponse { groups, ..Default::default() }
 }

@@ -1,5 +1,7 @@
 //! DescribeLogDirs: what the data directory holds, and how much room is left (KIP-113, KIP-827).
 
+use std::collections::{HashMap, HashSet};
+
 use nix::sys::statvfs::statvfs;
 use ringlog_protocol::describe_log_dirs::{
     DescribableLogDirTopic, DescribeLogDirsPartition, DescribeLogDirsRequest, DescribeLogDirsResponse,
@@ -12,14 +14,10 @@ use crate::topics::Topic;
 
 pub(crate) fn serve(incoming: &Incoming, request: &DescribeLogDirsRequest<'_>) -> DescribeLogDirsResponse<'static> {
     let broker = incoming.broker();
-    let topics = broker.topics.all().into_iter().filter_map(|topic| match &request.topics {
+    let asked = request.topics.as_deref().map(by_name);
+    let topics = broker.topics.all().into_iter().filter_map(|topic| match &asked {
         None => Some(describe(&topic, |_| true)),
-        Some(asked) => {
-            let asked: Vec<&DescribableLogDirTopic<'_>> =
-                asked.iter().filter(|asked| *asked.topic == *topic.name).collect();
-            let is_asked = |partition| asked.iter().any(|asked| asked.partitions.contains(&partition));
-            (!asked.is_empty()).then(|| describe(&topic, is_asked))
-        }
+        Some(asked) => asked.get(&*topic.name).map(|asked| describe(&topic, |partition| asked.contains(&partition))),
     });
     let log_dir = &broker.config.log_dir;
     let (error_code, total_bytes, usable_bytes) = match statvfs(log_dir) {
@@ -41,6 +39,13 @@ pub(crate) fn serve(incoming: &Incoming, request: &DescribeLogDirsRequest<'_>) -
         ..Default::default()
     };
     DescribeLogDirsResponse { results: vec![result], ..Default::default() }
+}
+
+/// A topic may stand there more than once.
+fn by_name<'a>(asked: &'a [DescribableLogDirTopic<'_>]) -> HashMap<&'a str, HashSet<i32>> {
+    let mut partitions: HashMap<&str, HashSet<i32>> = HashMap::new();
+    asked.iter().for_each(|asked| partitions.entry(&asked.topic).or_default().extend(&asked.partitions));
+    partitions
 }
 
 fn describe(topic: &Topic, is_asked: impl Fn(i32) -> bool) -> DescribeLogDirsTopic<'static> {

@@ -1,26 +1,29 @@
 //! DescribeProducers: the idempotent producers that a partition remembers (KIP-664).
 
+use std::collections::HashSet;
+
 use ringlog_metadata::check_topic_name;
 use ringlog_protocol::describe_producers::{
     DescribeProducersRequest, DescribeProducersResponse, PartitionResponse, ProducerState, TopicResponse,
 };
-
 use ringlog_protocol::{ErrorCode, Str};
 
 use crate::request::Incoming;
 
 pub(crate) fn serve<'a>(incoming: &Incoming, request: &DescribeProducersRequest<'a>) -> DescribeProducersResponse<'a> {
+    // A partition's producers are told once, however often they are asked for.
+    let mut told = HashSet::new();
     let topics = request.topics.iter().map(|topic| {
-        let partitions = topic.partition_indexes.iter().map(|&partition_index| {
-            match incoming.broker().topics.log(&topic.name, partition_index) {
+        let asked = topic.partition_indexes.iter().filter(|partition| told.insert((&topic.name, **partition)));
+        let partitions =
+            asked.map(|&partition_index| match incoming.broker().topics.log(&topic.name, partition_index) {
                 Ok(log) => PartitionResponse {
                     partition_index,
                     active_producers: log.producers().iter().map(describe).collect(),
                     ..Default::default()
                 },
                 Err(code) => refuse(&topic.name, partition_index, code),
-            }
-        });
+            });
         TopicResponse { name: topic.name.clone(), partitions: partitions.collect() }
     });
     DescribeProducersResponse { topics: topics.collect(), ..Default::default() }

@@ -10,6 +10,7 @@ use ringlog_protocol::incremental_alter_configs::{
 use ringlog_settings::{Operation, apply};
 
 use crate::config_resource::{self, Refusal, answer, check_once};
+use crate::repeats::times;
 use crate::request::Incoming;
 
 /// One setting, and what is to be done with it.
@@ -20,9 +21,10 @@ pub(crate) async fn serve<'a>(
     request: &IncrementalAlterConfigsRequest<'a>,
 ) -> IncrementalAlterConfigsResponse<'a> {
     let key = |resource: &AlterConfigsResource<'a>| (resource.resource_type, resource.resource_name.clone());
+    let times = times(request.resources.iter().map(key));
     let mut responses = Vec::with_capacity(request.resources.len());
     for asked in &request.resources {
-        let times = request.resources.iter().filter(|other| key(other) == key(asked)).count();
+        let times = times.get(&key(asked)).copied().unwrap_or(1);
         let outcome = match check_once(times).and_then(|()| read(asked)) {
             Ok(alterations) => change(incoming, asked, &alterations, request.validate_only).await,
             Err(refusal) => Err(refusal),

@@ -10,6 +10,7 @@ use ringlog_protocol::{ErrorCode, Str};
 
 use crate::authorized_operations;
 use crate::leadership::leader_epoch;
+use crate::repeats::distinct;
 use crate::request::Incoming;
 use crate::topics::{OFFSETS_TOPIC, Topic, TopicError, is_internal};
 
@@ -24,7 +25,7 @@ pub(crate) async fn serve(incoming: &Incoming, request: &MetadataRequest<'_>) ->
     match &request.topics {
         // Version 0 has no null: there an empty list asks for all.
         Some(asked) if version > 0 || !asked.is_empty() => {
-            for topic in asked {
+            for topic in distinct(asked, |topic| (&topic.name, topic.topic_id)) {
                 let Some(name) = &topic.name else {
                     let found = broker.topics.by_id(topic.topic_id);
                     topics.push(found.map_or_else(

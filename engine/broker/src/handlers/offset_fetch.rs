@@ -1,5 +1,7 @@
 //! OffsetFetch: what groups have committed; one group up to version 7, several from 8 on (KIP-709).
 
+use std::collections::HashSet;
+
 use ringlog_coordinator::{Committed, Coordinator};
 use ringlog_protocol::offset_fetch::{
     OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
@@ -16,7 +18,10 @@ const IDS_FROM_VERSION: i16 = 10;
 
 pub(crate) fn serve<'a>(incoming: &Incoming, request: &OffsetFetchRequest<'a>) -> OffsetFetchResponse<'a> {
     if incoming.version >= SEVERAL_FROM_VERSION {
-        let groups = request.groups.iter().map(|group| of_group(incoming, group)).collect();
+        // All of a group's offsets are told once, however often they are asked for.
+        let mut told = HashSet::new();
+        let asked = request.groups.iter().filter(|group| group.topics.is_some() || told.insert(&group.group_id));
+        let groups = asked.map(|group| of_group(incoming, group)).collect();
         return OffsetFetchResponse { groups, ..Default::default() };
     }
     let named = |topic: &OffsetFetchRequestTopic<'a>| OffsetFetchRequestTopics {
