@@ -115,22 +115,15 @@ serve_nats() {
 }
 
 serve_rabbitmq() {
-    local erlang=$home/usr/lib/erlang streams
-    streams=$(free_port)
-    url="amqp://127.0.0.1:$port?stream_port=$streams"
-    cat >"$dir/rabbitmq.conf" <<CONF
-listeners.tcp.1 = 127.0.0.1:$port
-stream.listeners.tcp.1 = 127.0.0.1:$streams
-stream.advertised_host = 127.0.0.1
-stream.advertised_port = $streams
-CONF
-    echo '[rabbitmq_stream].' >"$dir/enabled_plugins"
+    local erlang=$home/usr/lib/erlang
+    url=amqp://127.0.0.1:$port
+    echo "listeners.tcp.1 = 127.0.0.1:$port" >"$dir/rabbitmq.conf"
     # Erlang's start script holds the path at which its package would be installed.
     sed -i "s|ROOTDIR=/.*|ROOTDIR=$erlang|" "$erlang/bin/erl"
     ERL_EPMD_PORT=$(free_port)
     export ERL_EPMD_PORT ERL_EPMD_ADDRESS=127.0.0.1 HOME=$dir PATH=$erlang/bin:$PATH
     export RABBITMQ_NODENAME=ringlog@localhost RABBITMQ_DIST_PORT=$((ERL_EPMD_PORT + 1)) RABBITMQ_CONFIG_FILE=$dir/rabbitmq
-    export RABBITMQ_MNESIA_BASE=$dir/data RABBITMQ_LOG_BASE=$dir/log RABBITMQ_ENABLED_PLUGINS_FILE=$dir/enabled_plugins
+    export RABBITMQ_MNESIA_BASE=$dir/data RABBITMQ_LOG_BASE=$dir/log RABBITMQ_ENABLED_PLUGINS_FILE=$dir/plugins
     export RABBITMQ_PID_FILE=$dir/broker.pid RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-kernel inet_dist_use_interface {127,0,0,1}"
     launch "$erlang/bin/epmd"
     launch "$home"/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server
@@ -148,6 +141,8 @@ serve_artemis() {
     java "${at[@]}" $main create "$dir/broker" --silent --user ringlog --password ringlog --allow-anonymous --no-web --no-autotune \
         --no-amqp-acceptor --no-hornetq-acceptor --no-mqtt-acceptor --no-stomp-acceptor --host 127.0.0.1 --default-port "$port" \
         >"$dir/log.txt" 2>&1 || { tail -n 5 "$dir/log.txt" >&2; return; }
+    # Its guard against a full disk refuses records from 90 % on.
+    sed -i 's|<max-disk-usage>.*<|<max-disk-usage>99<|' "$dir/broker/etc/broker.xml"
     launch java "-Xmx$heap" "${at[@]}" -Dartemis.instance="$dir/broker" -Dartemis.instance.etc="$dir/broker/etc" \
         -Djava.security.auth.login.config="$dir/broker/etc/login.config" $main run
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The whole test suite: layers, formatting, lints, other people's clients, unit and scenario tests.
-# A client or browser that can't be had on this machine is skipped; the skips are listed and counted.
+# A client, peer or browser that can't be had on this machine is skipped; the skips are listed and counted.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export CARGO_TERM_COLOR=never
@@ -17,11 +17,12 @@ cargo test --package ringlog-interop
 
 scripts/quick.sh --cells 1 --seconds 0.3 --out "$(mktemp -d)"
 
+# RINGBENCH_PEERS=all walks every peer, not Redis alone.
 cargo test --workspace --exclude ringlog-interop
 
 # The disk has two backends, and these run on one at a time.
 RINGLOG_TEST_BACKEND=uring cargo test --workspace --exclude ringlog-interop --test append_and_read --test compaction \
     --test golden_files --test random_model --test recovery_cases --test retention_and_truncation --test operations
 
-echo "test.sh: $(grep -c . "$RINGLOG_SKIPS" || true) clients and browsers skipped"
+echo "test.sh: $(grep -c . "$RINGLOG_SKIPS" || true) clients, peers and browsers skipped"
 cat "$RINGLOG_SKIPS"

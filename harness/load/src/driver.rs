@@ -3,7 +3,9 @@
 //! A driver is made for one cell on one target. Load threads ask it for producers and consumers; these stay on the thread that asked,
 //! a tokio runtime of one thread, and need not be `Send`. Nothing is boxed for a record: a driver's futures are its own types.
 
+mod amqp;
 mod kafka_settings;
+mod line;
 mod native;
 mod nats;
 mod null;
@@ -19,6 +21,7 @@ use std::time::Duration;
 use crate::LoadError;
 use crate::workload::Durability;
 
+pub use self::amqp::{AmqpConsumer, AmqpDriver, AmqpProducer};
 pub use self::native::{NativeConsumer, NativeDriver, NativeProducer, NativeReceipt};
 pub use self::nats::{NatsConsumer, NatsDriver, NatsProducer};
 pub use self::null::NullDriver;

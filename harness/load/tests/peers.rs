@@ -50,19 +50,22 @@ fn artemis_gives_back_what_it_acknowledged() {
     holds("artemis", "default");
 }
 
+#[test]
+fn queues_of_rabbitmq_give_back_what_they_acknowledged() {
+    let Some(mut peer) = Running::start("rabbitmq", "default") else { return };
+    let classic = peer.target.to_string();
+    for (kind, durability) in [("", "fsync"), ("+quorum", "fsync"), ("+stream", "page-cache")] {
+        peer.target = classic.replace("amqp", &format!("amqp{kind}")).parse().unwrap();
+        peer.durability = durability.to_owned();
+        peer.gives_back(&format!("amqp{kind}"));
+    }
+    let refused = peer.run(&cell(CELLS[1], "fsync")).unwrap_err().to_string();
+    assert!(refused.contains("fsync is asked for"), "{refused}");
+}
+
 fn holds(name: &str, profile: &str) {
     let Some(peer) = Running::start(name, profile) else { return };
-    for consumers in CELLS {
-        let outcome = peer.run(&cell(consumers, &peer.durability)).unwrap();
-        let (verdict, trouble) = (&outcome.verdict, &outcome.trouble);
-        assert!(
-            verdict.is_clean() && outcome.failure.is_none(),
-            "{name}: {verdict:?} {trouble:?} {:?}",
-            outcome.failure
-        );
-        assert!(verdict.acked > 100 && verdict.read == verdict.acked, "{name}: {verdict:?} {trouble:?}");
-        assert_eq!(outcome.declaration.driver, name);
-    }
+    peer.gives_back(name);
     if profile == "default" && name != "activemq" && name != "artemis" {
         let refused = peer.run(&cell(CELLS[1], "fsync")).unwrap_err().to_string();
         assert!(refused.contains("fsync is asked for"), "{name}: {refused}");
@@ -110,6 +113,20 @@ impl Running {
             target: word("url=").parse().unwrap(),
             durability: word("durability="),
         })
+    }
+
+    fn gives_back(&self, driver: &str) {
+        for consumers in CELLS {
+            let outcome = self.run(&cell(consumers, &self.durability)).unwrap();
+            let (verdict, trouble) = (&outcome.verdict, &outcome.trouble);
+            assert!(
+                verdict.is_clean() && outcome.failure.is_none(),
+                "{driver}: {verdict:?} {trouble:?} {:?}",
+                outcome.failure
+            );
+            assert!(verdict.acked > 100 && verdict.read == verdict.acked, "{driver}: {verdict:?} {trouble:?}");
+            assert_eq!(outcome.declaration.driver, driver);
+        }
     }
 
     fn run(&self, cell: &CellSpec) -> Result<Outcome, ringbench_load::LoadError> {

@@ -10,11 +10,10 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
+use super::line::Line;
 use super::peer::Peer;
-use super::pipeline::{Answers, Pipeline, Receipt};
+use super::pipeline::{Answer, Answers, Pipeline, Receipt};
 use super::{Consume, Declaration, Driver, Layout, Outgoing, Produce};
 use crate::LoadError;
 use crate::workload::CellSpec;
@@ -45,8 +44,8 @@ impl NatsDriver {
     }
 
     async fn connect(&self) -> Result<Connection, LoadError> {
-        let stream = self.peer.connect().await?;
-        let mut connection = Connection { stream, inbox: BytesMut::new(), replies: String::new() };
+        let line = Line::new(self.peer.connect().await?);
+        let mut connection = Connection { line, replies: String::new() };
         let greeting = async {
             // It says first who it is, and which number the connection has.
             let info = connection.frame().await?.bytes;
@@ -69,7 +68,7 @@ impl NatsDriver {
         let mut connection = self.connect().await?;
         connection.subscribe(0).await.map_err(|said| self.peer.error(said))?;
         let acks = format!("{}.0", connection.replies);
-        Ok((Pipeline::new(&self.peer, connection.stream, Acknowledgements), acks))
+        Ok((Pipeline::new(&self.peer, connection.line.stream, Acknowledgements), acks))
     }
 }
 
@@ -219,7 +218,7 @@ impl NatsConsumer {
                 Says::Other => {}
             }
             // What else has come already.
-            next = Frame::take(&mut self.connection.inbox)?;
+            next = Frame::take(&mut self.connection.line.inbox)?;
         }
         Ok(())
     }
@@ -232,8 +231,7 @@ fn of(streams: &mut [Reading], slot: u32) -> Result<&mut Reading, String> {
 
 #[derive(Debug)]
 struct Connection {
-    stream: TcpStream,
-    inbox: BytesMut,
+    line: Line,
     /// What replies are sent to: this, a dot, and the number of the subscription.
     replies: String,
 }
@@ -245,21 +243,12 @@ impl Connection {
     }
 
     async fn write(&mut self, text: &str) -> Result<(), String> {
-        self.stream.write_all(text.as_bytes()).await.map_err(|error| error.to_string())
+        self.line.write(text).await
     }
 
     /// Gives the next frame. Cancelled, it loses nothing.
     async fn frame(&mut self) -> Result<Frame, String> {
-        loop {
-            if let Some(frame) = Frame::take(&mut self.inbox)? {
-                return Ok(frame);
-            }
-            match self.stream.read_buf(&mut self.inbox).await {
-                Ok(0) => return Err("it closed the connection".to_owned()),
-                Ok(_) => {}
-                Err(error) => return Err(error.to_string()),
-            }
-        }
+        self.line.next(Frame::take).await
     }
 
     /// A request of JetStream's API; its subject is this one behind `$JS.API.`.
@@ -295,15 +284,15 @@ impl Connection {
 struct Acknowledgements;
 
 impl Answers for Acknowledgements {
-    fn next(&mut self, inbox: &mut BytesMut, out: &mut BytesMut) -> Result<Option<Result<(), String>>, String> {
+    fn next(&mut self, inbox: &mut BytesMut, out: &mut BytesMut) -> Result<Option<Answer>, String> {
         while let Some(frame) = Frame::take(inbox)? {
             match frame.says()? {
                 Says::Ping => out.extend_from_slice(b"PONG\r\n"),
                 Says::Message(_, answer) if answer.starts_with(b"{\"error\"") => {
-                    return Ok(Some(Err(String::from_utf8_lossy(answer).into_owned())));
+                    return Ok(Some(Answer::Next(Err(String::from_utf8_lossy(answer).into_owned()))));
                 }
-                Says::Message(..) => return Ok(Some(Ok(()))),
-                Says::Nothing(_) => return Ok(Some(Err("no stream takes this subject".to_owned()))),
+                Says::Message(..) => return Ok(Some(Answer::Next(Ok(())))),
+                Says::Nothing(_) => return Ok(Some(Answer::Next(Err("no stream takes this subject".to_owned())))),
                 Says::Other => {}
             }
         }
@@ -410,10 +399,13 @@ mod tests {
             &b"PING\r\nMSG a 1 22\r\n{\"stream\":\"s\",\"seq\":1}\r\nMSG a 1 12\r\n{\"error\":{}}\r\nHMSG a 1 16 16\r\nNATS/1.0 503\r\n\r\n\r\n"[..],
         );
         let mut out = BytesMut::new();
-        assert_eq!(Acknowledgements.next(&mut inbox, &mut out), Ok(Some(Ok(()))));
+        assert_eq!(Acknowledgements.next(&mut inbox, &mut out), Ok(Some(Answer::Next(Ok(())))));
         assert_eq!(&out[..], b"PONG\r\n");
-        assert_eq!(Acknowledgements.next(&mut inbox, &mut out), Ok(Some(Err("{\"error\":{}}".to_owned()))));
-        assert!(matches!(Acknowledgements.next(&mut inbox, &mut out), Ok(Some(Err(_)))));
+        assert_eq!(
+            Acknowledgements.next(&mut inbox, &mut out),
+            Ok(Some(Answer::Next(Err("{\"error\":{}}".to_owned()))))
+        );
+        assert!(matches!(Acknowledgements.next(&mut inbox, &mut out), Ok(Some(Answer::Next(Err(_))))));
         assert_eq!(Acknowledgements.next(&mut inbox, &mut out), Ok(None));
     }
 

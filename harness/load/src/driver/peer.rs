@@ -11,11 +11,15 @@ use crate::LoadError;
 use crate::workload::{CellSpec, Durability};
 
 /// What each peer promises as it is delivered: what an acknowledgement has behind it.
-const DELIVERED: [(&str, Durability); 4] = [
+const DELIVERED: [(&str, Durability); 7] = [
     ("redis", Durability::Memory),
     ("nats", Durability::FsyncEvery(Duration::from_secs(120))),
     ("activemq", Durability::Fsync),
     ("artemis", Durability::Fsync),
+    // Classic queues, as of RabbitMQ 3.10.
+    ("amqp", Durability::Fsync),
+    ("amqp+quorum", Durability::Fsync),
+    ("amqp+stream", Durability::PageCache),
 ];
 
 /// One peer.

@@ -1,6 +1,6 @@
 //! One connection on which requests go out before earlier ones are answered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,15 +22,31 @@ pub(crate) const HELD_BACK_BYTES: usize = 16 << 10;
 
 /// Finds the answers in what a peer sends.
 pub(crate) trait Answers: Send + 'static {
-    /// Takes the next whole answer off the front of `inbox`; `None` until more bytes are there. The inner result is the peer's
-    /// answer to the oldest request that has none. What the protocol wants said at once is appended to `out`.
+    /// Takes the next whole answer off the front of `inbox`; `None` until more bytes are there. What the protocol wants said at once is
+    /// appended to `out`.
     ///
     /// # Errors
     /// The peer does not speak its protocol: the connection can't be used any longer.
-    fn next(&mut self, inbox: &mut BytesMut, out: &mut BytesMut) -> Result<Option<Result<(), String>>, String>;
+    fn next(&mut self, inbox: &mut BytesMut, out: &mut BytesMut) -> Result<Option<Answer>, String>;
 }
 
-/// The connection. Answers come in the order of requests. Dropping it closes it; receipts without an answer then fail.
+/// What a peer says of requests, which are numbered from 0.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Of the oldest one without an answer.
+    Next(Result<(), String>),
+    /// Of this one, and of all those before it that have no answer.
+    To {
+        /// Its number.
+        number: u64,
+        /// Whether those before it are meant, too.
+        all_before: bool,
+        /// Taken, or why not.
+        outcome: Result<(), String>,
+    },
+}
+
+/// The connection. Dropping it closes it; receipts without an answer then fail.
 #[derive(Debug)]
 pub(crate) struct Pipeline {
     shared: Arc<Shared>,
@@ -50,7 +66,10 @@ struct Shared {
 struct State {
     held_back: BytesMut,
     sent: u64,
+    /// All before this one have an answer.
     answered: u64,
+    /// Those behind it that have one already.
+    early: BTreeSet<u64>,
     /// Why some of the answered ones were refused; each is taken by its receipt.
     refused: BTreeMap<u64, String>,
     /// Why the connection has ended.
@@ -126,7 +145,7 @@ impl Future for Receipt {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.shared.lock();
-        let said = if self.number < state.answered {
+        let said = if self.number < state.answered || state.early.contains(&self.number) {
             state.refused.remove(&self.number)
         } else if state.gone.is_some() {
             state.gone.clone()
@@ -161,11 +180,27 @@ impl State {
         self.waiting.drain(..).for_each(Waker::wake);
     }
 
-    fn answer(&mut self, answer: Result<(), String>) {
-        if let Err(said) = answer {
-            self.refused.insert(self.answered, said);
+    fn answer(&mut self, answer: Answer) -> Result<(), String> {
+        let (first, last, outcome) = match answer {
+            Answer::Next(outcome) => (self.answered, self.answered, outcome),
+            Answer::To { number, all_before: true, outcome } => (self.answered, number, outcome),
+            Answer::To { number, all_before: false, outcome } => (number, number, outcome),
+        };
+        if last >= self.sent {
+            return Err("it answered what nobody asked".to_owned());
         }
-        self.answered += 1;
+        for number in first..=last {
+            if number < self.answered || !self.early.insert(number) {
+                continue;
+            }
+            if let Err(said) = &outcome {
+                self.refused.insert(number, said.clone());
+            }
+        }
+        while self.early.remove(&self.answered) {
+            self.answered += 1;
+        }
+        Ok(())
     }
 }
 
@@ -190,8 +225,12 @@ async fn run(shared: Arc<Shared>, mut stream: TcpStream, mut answers: impl Answe
                     let mut state = shared.lock();
                     let broken = loop {
                         match answers.next(&mut inbox, &mut outbox) {
-                            Ok(Some(answer)) => state.answer(answer),
                             Ok(None) => break None,
+                            Ok(Some(answer)) => {
+                                if let Err(why) = state.answer(answer) {
+                                    break Some(why);
+                                }
+                            }
                             Err(why) => break Some(why),
                         }
                     };

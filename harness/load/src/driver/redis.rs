@@ -7,11 +7,10 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
+use super::line::Line;
 use super::peer::Peer;
-use super::pipeline::{Answers, Pipeline, Receipt};
+use super::pipeline::{Answer, Answers, Pipeline, Receipt};
 use super::{Consume, Declaration, Driver, Layout, Outgoing, Produce};
 use crate::LoadError;
 use crate::workload::{CellSpec, Durability};
@@ -38,7 +37,7 @@ impl RedisDriver {
     }
 
     async fn connect(&self) -> Result<Connection, LoadError> {
-        Ok(Connection { stream: self.peer.connect().await?, inbox: BytesMut::new(), framing: Framing::default() })
+        Ok(Connection { line: Line::new(self.peer.connect().await?), framing: Framing::default() })
     }
 
     /// What the server does before it answers.
@@ -214,8 +213,7 @@ fn hand_over(reply: &[u8], streams: &mut [Reading], each: &mut impl FnMut(u32, &
 /// A connection with one request at a time.
 #[derive(Debug)]
 struct Connection {
-    stream: TcpStream,
-    inbox: BytesMut,
+    line: Line,
     framing: Framing,
 }
 
@@ -228,21 +226,13 @@ impl Connection {
     async fn write(&mut self, words: &[&[u8]]) -> Result<(), String> {
         let mut out = BytesMut::new();
         command(&mut out, words);
-        self.stream.write_all(&out).await.map_err(|error| error.to_string())
+        self.line.write(&out).await
     }
 
     /// Gives the next whole reply that is no error. Cancelled, it loses nothing.
     async fn reply(&mut self) -> Result<BytesMut, String> {
-        loop {
-            if let Some(reply) = self.framing.take(&mut self.inbox)? {
-                return refusal(&reply).map_or(Ok(reply), Err);
-            }
-            match self.stream.read_buf(&mut self.inbox).await {
-                Ok(0) => return Err("it closed the connection".to_owned()),
-                Ok(_) => {}
-                Err(error) => return Err(error.to_string()),
-            }
-        }
+        let reply = self.line.next(|inbox| self.framing.take(inbox)).await?;
+        refusal(&reply).map_or(Ok(reply), Err)
     }
 }
 
@@ -297,8 +287,8 @@ impl Framing {
 }
 
 impl Answers for Framing {
-    fn next(&mut self, inbox: &mut BytesMut, _: &mut BytesMut) -> Result<Option<Result<(), String>>, String> {
-        Ok(self.take(inbox)?.map(|reply| refusal(&reply).map_or(Ok(()), Err)))
+    fn next(&mut self, inbox: &mut BytesMut, _: &mut BytesMut) -> Result<Option<Answer>, String> {
+        Ok(self.take(inbox)?.map(|reply| Answer::Next(refusal(&reply).map_or(Ok(()), Err))))
     }
 }
 
@@ -369,8 +359,11 @@ mod tests {
     fn answers_tell_ids_from_refusals() {
         let mut inbox = BytesMut::from(&b"$3\r\n1-0\r\n-OOM command not allowed\r\n$3\r\n"[..]);
         let mut answers = Framing::default();
-        assert_eq!(answers.next(&mut inbox, &mut BytesMut::new()), Ok(Some(Ok(()))));
-        assert_eq!(answers.next(&mut inbox, &mut BytesMut::new()), Ok(Some(Err("OOM command not allowed".to_owned()))));
+        assert_eq!(answers.next(&mut inbox, &mut BytesMut::new()), Ok(Some(Answer::Next(Ok(())))));
+        assert_eq!(
+            answers.next(&mut inbox, &mut BytesMut::new()),
+            Ok(Some(Answer::Next(Err("OOM command not allowed".to_owned()))))
+        );
         assert_eq!(answers.next(&mut inbox, &mut BytesMut::new()), Ok(None));
     }
 

@@ -6,11 +6,10 @@
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
+use super::line::Line;
 use super::peer::Peer;
-use super::pipeline::{Answers, Pipeline, Receipt};
+use super::pipeline::{Answer, Answers, Pipeline, Receipt};
 use super::{Consume, Declaration, Driver, Layout, Outgoing, Produce};
 use crate::LoadError;
 use crate::workload::CellSpec;
@@ -34,11 +33,11 @@ impl StompDriver {
         StompDriver { peer: peer.clone(), cell: cell.clone() }
     }
 
-    async fn connect(&self) -> Result<Connection, LoadError> {
-        let mut connection = Connection { stream: self.peer.connect().await?, inbox: BytesMut::new() };
+    async fn connect(&self) -> Result<Line, LoadError> {
+        let mut connection = Line::new(self.peer.connect().await?);
         let greeting = async {
             connection.write(b"CONNECT\naccept-version:1.2\nhost:ringbench\nheart-beat:0,0\n\n\0").await?;
-            let greeting = connection.frame().await?;
+            let greeting = connection.next(Frame::take).await?;
             if greeting.command() == b"CONNECTED" { Ok(()) } else { Err(greeting.text()) }
         };
         let greeted = tokio::time::timeout(GREETING_LIMIT, greeting).await;
@@ -128,7 +127,7 @@ impl Produce for StompProducer {
 pub struct StompConsumer {
     driver: StompDriver,
     slots: Vec<(u32, String)>,
-    connection: Option<Connection>,
+    connection: Option<Line>,
 }
 
 impl Consume for StompConsumer {
@@ -146,7 +145,7 @@ impl Consume for StompConsumer {
                 none.insert(connection)
             }
         };
-        let first = match tokio::time::timeout(wait, connection.frame()).await {
+        let first = match tokio::time::timeout(wait, connection.next(Frame::take)).await {
             Err(_) => return Ok(()),
             Ok(frame) => frame.map(Some),
         };
@@ -172,40 +171,14 @@ impl Consume for StompConsumer {
     }
 }
 
-#[derive(Debug)]
-struct Connection {
-    stream: TcpStream,
-    inbox: BytesMut,
-}
-
-impl Connection {
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
-        self.stream.write_all(bytes).await.map_err(|error| error.to_string())
-    }
-
-    /// Gives the next frame. Cancelled, it loses nothing.
-    async fn frame(&mut self) -> Result<Frame, String> {
-        loop {
-            if let Some(frame) = Frame::take(&mut self.inbox)? {
-                return Ok(frame);
-            }
-            match self.stream.read_buf(&mut self.inbox).await {
-                Ok(0) => return Err("it closed the connection".to_owned()),
-                Ok(_) => {}
-                Err(error) => return Err(error.to_string()),
-            }
-        }
-    }
-}
-
 /// Takes receipts for answers.
 struct Receipts;
 
 impl Answers for Receipts {
-    fn next(&mut self, inbox: &mut BytesMut, _: &mut BytesMut) -> Result<Option<Result<(), String>>, String> {
+    fn next(&mut self, inbox: &mut BytesMut, _: &mut BytesMut) -> Result<Option<Answer>, String> {
         match Frame::take(inbox)? {
             None => Ok(None),
-            Some(frame) if frame.command() == b"RECEIPT" => Ok(Some(Ok(()))),
+            Some(frame) if frame.command() == b"RECEIPT" => Ok(Some(Answer::Next(Ok(())))),
             // A broker that sends an error closes the connection.
             Some(frame) => Err(frame.text()),
         }
@@ -296,8 +269,8 @@ mod tests {
     fn receipts_are_answers_and_an_error_ends_the_connection() {
         let mut inbox =
             BytesMut::from(&b"RECEIPT\nreceipt-id:r\n\n\0\nRECEIPT\nreceipt-id:r\n\n\0ERROR\nmessage:full\n\n\0"[..]);
-        assert_eq!(Receipts.next(&mut inbox, &mut BytesMut::new()), Ok(Some(Ok(()))));
-        assert_eq!(Receipts.next(&mut inbox, &mut BytesMut::new()), Ok(Some(Ok(()))));
+        assert_eq!(Receipts.next(&mut inbox, &mut BytesMut::new()), Ok(Some(Answer::Next(Ok(())))));
+        assert_eq!(Receipts.next(&mut inbox, &mut BytesMut::new()), Ok(Some(Answer::Next(Ok(())))));
         assert_eq!(Receipts.next(&mut inbox, &mut BytesMut::new()), Err("ERROR: full".to_owned()));
     }
 
