@@ -124,7 +124,7 @@ impl Produce {
             key,
             value: Some(value),
             headers: &headers,
-            timestamp_ms: None,
+            ..Default::default()
         };
         Ok(producer.send(record).await?)
     }

@@ -1,5 +1,5 @@
 //! One connection to a broker: requests go out without waiting for the answers to those before, answers come in their
-//! order.
+//! order. A broker whose quota is used up says for how long nothing more may be sent (KIP-219).
 
 use std::collections::{HashMap, VecDeque};
 use std::marker::PhantomData;
@@ -12,12 +12,13 @@ use bytes::{Buf, Bytes, BytesMut};
 use futures_util::future::{Either, select};
 use ringlog_protocol::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 use ringlog_protocol::{
-    ApiKey, ErrorCode, Message, Piece, Reader, Request, ResponseHeader, encode_request, encode_request_pieces,
+    ApiKey, ErrorCode, Message, Piece, Reader, Request, ResponseHeader, Wire, encode_request, encode_request_pieces,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use crate::{Address, ClientError, ClientOptions};
 
@@ -58,19 +59,22 @@ struct Shared {
 #[derive(Default)]
 struct Waiting {
     requests: VecDeque<(i32, oneshot::Sender<Bytes>)>,
+    /// Nothing more is sent before this.
+    throttled_until: Option<Instant>,
     /// Why there will be no more answers.
     lost: Option<ClientError>,
 }
 
 /// The body of an answer to an `R`, which borrows from it when read.
 pub(crate) struct Reply<R> {
+    shared: Arc<Shared>,
     body: Bytes,
     version: i16,
     request: PhantomData<fn() -> R>,
 }
 
 impl<'q, R: Request<'q>> Reply<R> {
-    fn behind_header(mut frame: Bytes, version: i16) -> Result<Self, ClientError> {
+    fn behind_header(shared: Arc<Shared>, mut frame: Bytes, version: i16) -> Result<Self, ClientError> {
         let mut reader = Reader::new(&frame);
         ResponseHeader::decode(&mut reader, R::API, version).map_err(|cause| ClientError::Decode {
             api: R::API,
@@ -78,16 +82,20 @@ impl<'q, R: Request<'q>> Reply<R> {
             cause,
         })?;
         let body = frame.split_off(frame.len() - reader.remaining());
-        Ok(Self { body, version, request: PhantomData })
+        Ok(Self { shared, body, version, request: PhantomData })
     }
 
-    /// The answer. Bytes behind it are ignored, as every client does.
+    /// The answer. Bytes behind it are ignored, as every client does. What it says of throttling holds from here on.
     pub(crate) fn read(&self) -> Result<R::Response<'_>, ClientError> {
-        R::Response::decode(&mut Reader::new(&self.body), self.version).map_err(|cause| ClientError::Decode {
-            api: R::API,
-            version: self.version,
-            cause,
-        })
+        let answer = R::Response::decode(&mut Reader::new(&self.body), self.version).map_err(|cause| {
+            let (api, version) = (R::API, self.version);
+            ClientError::Decode { api, version, cause }
+        })?;
+        if let Ok(ms @ 1..) = u64::try_from(answer.throttle_ms()) {
+            tracing::debug!(address = %self.shared.address, api = %R::API, ms, "throttled");
+            self.shared.waiting().throttled_until = Some(Instant::now() + Duration::from_millis(ms));
+        }
+        Ok(answer)
     }
 
     /// The bytes that [`read`](Self::read) borrows from.
@@ -250,14 +258,15 @@ impl<'q, R: Request<'q>> Pending<R> {
     /// The answer. When it does not come in time the connection is given up: what follows on it would only wait behind
     /// it.
     pub(crate) async fn reply(self, extra: Duration) -> Result<Reply<R>, ClientError> {
-        let after = self.connection.shared.request_timeout + extra;
+        let shared = &self.connection.shared;
+        let after = shared.request_timeout + extra + shared.throttled().unwrap_or_default();
         match tokio::time::timeout(after, self.reply).await {
-            Ok(Ok(frame)) => Reply::behind_header(frame, self.version),
-            Ok(Err(_)) => Err(self.connection.shared.lost()),
+            Ok(Ok(frame)) => Reply::behind_header(Arc::clone(shared), frame, self.version),
+            Ok(Err(_)) => Err(shared.lost()),
             Err(_) => {
                 let what = format!("{} at {}", R::API, self.connection.address());
                 let timeout = ClientError::Timeout { what, after, setting: "request.timeout.ms" };
-                self.connection.shared.close(timeout.clone());
+                shared.close(timeout.clone());
                 // Wakes the writer, which ends the connection.
                 let _ = self.connection.frames.send(Frame::default());
                 Err(timeout)
@@ -269,6 +278,12 @@ impl<'q, R: Request<'q>> Pending<R> {
 impl Shared {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For how long nothing may be sent.
+    fn throttled(&self) -> Option<Duration> {
+        let left = self.waiting().throttled_until?.saturating_duration_since(Instant::now());
+        Some(left).filter(|left| !left.is_zero())
     }
 
     fn close(&self, why: ClientError) {
@@ -323,6 +338,9 @@ async fn write_frames(
 ) -> Option<String> {
     let mut batch = Vec::new();
     while queue.recv_many(&mut batch, 64).await > 0 {
+        while let Some(left) = shared.throttled() {
+            tokio::time::sleep(left).await;
+        }
         if shared.waiting().lost.is_some() {
             return Some("given up by this client".to_owned());
         }

@@ -1,22 +1,28 @@
 //! Reads records: from partitions of its own choice, or from those that its group assigns to it.
 
 pub(crate) mod assignor;
+mod commit;
 mod fetched;
 mod fetcher;
 mod group;
+mod rebalance;
+mod subscription;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ringlog_protocol::ErrorCode;
 use tokio::time::Instant;
 
 pub use self::assignor::{Assignor, TopicPartition};
+pub use self::commit::PendingCommit;
 use self::fetched::Fetched;
 pub use self::fetched::{Chunk, Records};
 use self::fetcher::{Arrival, Fetcher, Wanted};
 use self::group::Membership;
-use crate::client::Lane;
+pub use self::rebalance::{RebalanceListener, Told};
+use self::subscription::Subscription;
 use crate::offsets::{self, CommittedOffset, OffsetSpec};
 use crate::{Client, ClientError, ConsumerOptions, Isolation, OffsetReset};
 
@@ -26,7 +32,8 @@ use crate::{Client, ClientError, ConsumerOptions, Isolation, OffsetReset};
 pub struct Consumer {
     client: Client,
     options: ConsumerOptions,
-    subscribed: Vec<String>,
+    subscription: Option<Subscription>,
+    listener: Option<Arc<dyn RebalanceListener>>,
     assigned: BTreeMap<TopicPartition, Partition>,
     membership: Option<Membership>,
     fetcher: Fetcher,
@@ -80,7 +87,8 @@ impl Consumer {
             next_auto_commit: options.auto_commit.map(|interval| Instant::now() + interval),
             client,
             options,
-            subscribed: Vec::new(),
+            subscription: None,
+            listener: None,
             assigned: BTreeMap::new(),
             membership,
             fetcher,
@@ -96,16 +104,58 @@ impl Consumer {
     /// # Errors
     /// [`ClientError::State`] without a `group.id`.
     pub fn subscribe<T: Into<String>>(&mut self, topics: impl IntoIterator<Item = T>) -> Result<(), ClientError> {
-        let membership = self.membership.as_ref().ok_or(NO_GROUP)?;
-        membership.request_join();
-        self.subscribed = topics.into_iter().map(Into::into).collect();
-        Ok(())
+        self.subscribe_to(Subscription::Topics(topics.into_iter().map(Into::into).collect()))
     }
 
-    /// Reads these partitions, without a group's part in it. Those that were assigned already keep their positions.
+    /// The same with all topics, but for the cluster's own, whose whole names match a regular expression. Those that are
+    /// created later are found within `metadata.max.age.ms`.
+    ///
+    /// # Errors
+    /// [`ClientError::State`] without a `group.id`; [`ClientError::Option`] for what is no regular expression.
+    pub fn subscribe_pattern(&mut self, pattern: &str) -> Result<(), ClientError> {
+        self.subscribe_to(Subscription::pattern(pattern)?)
+    }
+
+    /// Tells a listener from here on which partitions it gains and loses by rebalances.
+    pub fn listen(&mut self, listener: impl RebalanceListener + 'static) {
+        self.listener = Some(Arc::new(listener));
+    }
+
+    /// Reads these partitions, without a group's part in it; a group that it is a member of it leaves with the next
+    /// poll. Those that were assigned already keep their positions.
     pub fn assign(&mut self, partitions: impl IntoIterator<Item = TopicPartition>) {
-        self.subscribed.clear();
+        self.subscription = None;
         self.set_assignment(partitions.into_iter().collect());
+    }
+
+    /// Commits if that is automatic, leaves the group, and reads nothing until it subscribes or assigns again.
+    ///
+    /// # Errors
+    /// Of the commit, the listener, or of leaving; all are tried.
+    pub async fn unsubscribe(&mut self) -> Result<(), ClientError> {
+        let committed = match self.options.auto_commit {
+            Some(_) if self.membership.is_some() => self.commit().await,
+            _ => Ok(()),
+        };
+        let held = self.assignment();
+        let told = match self.subscription.take() {
+            Some(_) if !held.is_empty() => self.tell_revoked(&held).await,
+            _ => Ok(()),
+        };
+        self.set_assignment(BTreeSet::new());
+        let left = match &mut self.membership {
+            Some(membership) => membership.leave().await,
+            None => Ok(()),
+        };
+        committed.and(told).and(left)
+    }
+
+    /// [Unsubscribes](Self::unsubscribe) for good. Without it the group waits for the session to time out.
+    ///
+    /// # Errors
+    /// As [`unsubscribe`](Self::unsubscribe).
+    pub async fn close(mut self) -> Result<(), ClientError> {
+        self.unsubscribe().await
     }
 
     /// The partitions that it reads.
@@ -167,7 +217,7 @@ impl Consumer {
     /// it, a topic that may not be read.
     pub async fn poll(&mut self, timeout: Duration) -> Result<Records, ClientError> {
         let deadline = Instant::now() + timeout;
-        if self.subscribed.is_empty() && self.assigned.is_empty() {
+        if self.subscription.is_none() && self.assigned.is_empty() {
             return Err(ClientError::State("nothing to poll: subscribe to topics or assign partitions first"));
         }
         if let Some(membership) = &self.membership {
@@ -206,76 +256,10 @@ impl Consumer {
         }
     }
 
-    /// Commits the positions: what the polls up to this one returned.
-    ///
-    /// # Errors
-    /// [`ClientError::State`] without a group; [`ErrorCode::IllegalGeneration`], [`ErrorCode::UnknownMemberId`] and
-    /// [`ErrorCode::RebalanceInProgress`] after a rebalance: others read these partitions now, and may read the same
-    /// records.
-    pub async fn commit(&mut self) -> Result<(), ClientError> {
-        self.commit_offsets(self.positions()).await
-    }
-
-    /// Commits these offsets: for each partition that of the next record to read.
-    ///
-    /// # Errors
-    /// As [`commit`](Self::commit).
-    pub async fn commit_offsets(
-        &mut self,
-        offsets: BTreeMap<TopicPartition, CommittedOffset>,
-    ) -> Result<(), ClientError> {
-        let client = self.client.clone();
-        let membership = self.membership.as_mut().ok_or(NO_GROUP)?;
-        if offsets.is_empty() {
-            return Ok(());
-        }
-        let deadline = Instant::now() + client.options().api_timeout;
-        let mut backoff = client.backoff();
-        loop {
-            let coordinator = membership.coordinator().await?;
-            let error = match offsets::commit(&coordinator, &membership.committer(), &offsets).await {
-                Ok(()) => return Ok(()),
-                Err(error) => error,
-            };
-            membership.doubt_coordinator(&error);
-            let pause = backoff.next();
-            if !error.is_retriable() || Instant::now() + pause >= deadline {
-                return Err(error);
-            }
-            tokio::time::sleep(pause).await;
-        }
-    }
-
-    /// What the group has committed for these partitions; those without a commit are left out.
-    ///
-    /// # Errors
-    /// [`ClientError::State`] without a group; what the coordinator says.
-    pub async fn committed(
-        &mut self,
-        partitions: &[TopicPartition],
-    ) -> Result<BTreeMap<TopicPartition, CommittedOffset>, ClientError> {
-        let client = self.client.clone();
-        let group = self.options.group_id.clone().ok_or(NO_GROUP)?;
-        let fetch = || async {
-            let coordinator = client.coordinator(&group, Lane::SHARED).await?;
-            offsets::committed(&coordinator, &group, Some(partitions)).await
-        };
-        client.retry(client.options().api_timeout, fetch).await
-    }
-
-    /// Commits if that is automatic, and leaves the group. Without it the group waits for the session to time out.
-    ///
-    /// # Errors
-    /// Of the commit or of leaving.
-    pub async fn close(mut self) -> Result<(), ClientError> {
-        let committed = match self.options.auto_commit {
-            Some(_) if self.membership.is_some() => self.commit().await,
-            _ => Ok(()),
-        };
-        match &mut self.membership {
-            Some(membership) => committed.and(membership.leave().await),
-            None => committed,
-        }
+    fn subscribe_to(&mut self, subscription: Subscription) -> Result<(), ClientError> {
+        self.membership.as_ref().ok_or(NO_GROUP)?.request_join();
+        self.subscription = Some(subscription);
+        Ok(())
     }
 
     fn moved(&mut self, partition: &TopicPartition) -> Result<&mut Partition, ClientError> {
@@ -294,60 +278,12 @@ impl Consumer {
         }
     }
 
-    fn positions(&self) -> BTreeMap<TopicPartition, CommittedOffset> {
-        let known =
-            self.assigned.iter().filter_map(|(partition, state)| Some((partition.clone(), state.position.clone()?)));
-        known.collect()
-    }
-
     fn set_assignment(&mut self, partitions: BTreeSet<TopicPartition>) {
         self.assigned.retain(|partition, _| partitions.contains(partition));
         for partition in partitions {
             self.seeks += 1;
             let fresh = Partition { seek: self.seeks, ..Default::default() };
             self.assigned.entry(partition).or_insert(fresh);
-        }
-    }
-
-    /// Joins the group when that is due.
-    async fn keep_membership(&mut self) -> Result<(), ClientError> {
-        if let Some(membership) = &mut self.membership {
-            membership.watch_topics().await;
-        }
-        while !self.subscribed.is_empty() && self.membership.as_ref().is_some_and(Membership::needs_join) {
-            let cooperative = self.membership.as_ref().is_some_and(Membership::is_cooperative);
-            if self.membership.as_ref().is_some_and(Membership::take_lost) {
-                // Others may read them already: nothing of them can be committed.
-                self.set_assignment(BTreeSet::new());
-            }
-            if self.options.auto_commit.is_some()
-                && let Err(error) = self.commit().await
-            {
-                tracing::warn!(%error, "offsets were not committed before the rebalance: records may be read again");
-            }
-            if !cooperative {
-                self.set_assignment(BTreeSet::new());
-            }
-            let owned: BTreeSet<_> = self.assigned.keys().cloned().collect();
-            let Some(membership) = &mut self.membership else { return Ok(()) };
-            let assigned = membership.join(&self.subscribed, &owned).await?;
-            // What was given up is free for its next reader only after one more rebalance.
-            if cooperative && !owned.is_subset(&assigned) {
-                membership.request_join();
-            }
-            self.set_assignment(assigned);
-        }
-        Ok(())
-    }
-
-    async fn auto_commit(&mut self) {
-        let (Some(interval), Some(due)) = (self.options.auto_commit, self.next_auto_commit) else { return };
-        if self.membership.is_none() || Instant::now() < due {
-            return;
-        }
-        self.next_auto_commit = Some(Instant::now() + interval);
-        if let Err(error) = self.commit().await {
-            tracing::warn!(%error, "offsets were not committed; the next poll tries again");
         }
     }
 

@@ -105,6 +105,16 @@ pub enum ClientError {
         /// What is wrong.
         cause: RecordError,
     },
+    /// A serializer refused a value.
+    #[error("the {part} of a record for topic {topic} cannot be serialized: {cause}")]
+    Serialize {
+        /// `key` or `value`.
+        part: &'static str,
+        /// The topic.
+        topic: String,
+        /// The serializer's words.
+        cause: String,
+    },
     /// A record over `max.request.size`.
     #[error(
         "a record of {bytes} bytes is over max.request.size={limit}; raise it together with the topic's max.message.bytes"

@@ -35,12 +35,15 @@ pub use admin::{
     GroupMember, LogDir, LogDirPartition, NewTopic, TopicDescription,
 };
 pub use client::Client;
-pub use consumer::{Assignor, Chunk, Consumer, Records, TopicPartition};
+pub use consumer::{Assignor, Chunk, Consumer, PendingCommit, RebalanceListener, Records, Told, TopicPartition};
 pub use error::ClientError;
 pub use offsets::{CommittedOffset, FoundOffset, OffsetSpec};
 pub use options::{Acks, ClientOptions, ConsumerOptions, Isolation, OffsetReset, ProducerOptions};
 pub use partitioner::{Partitioner, murmur2, partition_of_key};
-pub use producer::{Delivery, Producer, ProducerRecord, RecordMetadata};
+pub use producer::{
+    Acknowledgement, BigEndian, Bytes, Delivery, Draft, DraftHeader, Interceptor, Producer, ProducerRecord,
+    RecordMetadata, SerializeError, Serializer, TypedProducer, TypedRecord, Utf8, Written,
+};
 pub use ringlog_protocol::ErrorCode;
 pub use ringlog_record::{Compression, Record, RecordHeader};
 pub use topology::{Broker, Partition, Topic, Topology};

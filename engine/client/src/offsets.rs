@@ -217,6 +217,15 @@ pub(crate) async fn commit(
     committer: &Committer,
     offsets: &BTreeMap<TopicPartition, CommittedOffset>,
 ) -> Result<(), ClientError> {
+    begin_commit(coordinator, committer, offsets)?.await
+}
+
+/// Queues a commit behind those before it on this connection, and gives what its answer comes from.
+pub(crate) fn begin_commit(
+    coordinator: &Connection,
+    committer: &Committer,
+    offsets: &BTreeMap<TopicPartition, CommittedOffset>,
+) -> Result<impl Future<Output = Result<(), ClientError>> + Send + use<>, ClientError> {
     let version = coordinator.version(ApiKey::OffsetCommit, 2..=9)?;
     let row = |(partition_index, committed): (i32, &CommittedOffset)| OffsetCommitRequestPartition {
         partition_index,
@@ -225,25 +234,29 @@ pub(crate) async fn commit(
         committed_metadata: Some(committed.metadata.clone().into()),
     };
     let topics = by_topic(offsets).into_iter().map(|(name, rows)| OffsetCommitRequestTopic {
-        name: name.into(),
+        name: name.to_owned().into(),
         partitions: rows.into_iter().map(row).collect(),
         ..Default::default()
     });
     let (generation, member, instance) = committer.member.clone().unwrap_or((-1, String::new(), None));
-    let request = OffsetCommitRequest {
-        group_id: committer.group.as_str().into(),
+    let group = committer.group.clone();
+    let request: OffsetCommitRequest<'static> = OffsetCommitRequest {
+        group_id: group.clone().into(),
         generation_id_or_member_epoch: generation,
         member_id: member.into(),
         group_instance_id: instance.filter(|_| version >= 7).map(Into::into),
         topics: topics.collect(),
         ..Default::default()
     };
-    let reply = coordinator.call_version(&request, version, Duration::ZERO).await?;
-    for topic in reply.read()?.topics {
-        for row in topic.partitions {
-            let subject = || format!("offset of {}-{} in group {}", topic.name, row.partition_index, committer.group);
-            ClientError::check(row.error_code, subject, None)?;
+    let pending = coordinator.send(&request, version, Vec::new())?;
+    Ok(async move {
+        let reply = pending.reply(Duration::ZERO).await?;
+        for topic in reply.read()?.topics {
+            for row in topic.partitions {
+                let subject = || format!("offset of {}-{} in group {group}", topic.name, row.partition_index);
+                ClientError::check(row.error_code, subject, None)?;
+            }
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }

@@ -1,11 +1,13 @@
 //! The settings of clients, by Kafka's names, with Kafka's defaults.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ringlog_record::Compression;
 
 use crate::consumer::Assignor;
 use crate::partitioner::Partitioner;
+use crate::producer::Interceptor;
 use crate::{Address, ClientError};
 
 /// What every client has: `Client::connect` takes it, and the others contain it.
@@ -92,8 +94,10 @@ pub struct ProducerOptions {
     pub max_in_flight: usize,
     /// `delivery.timeout.ms`: how long after `send` a record may still be tried. Default 2 min.
     pub delivery_timeout: Duration,
-    /// How records without a partition find theirs.
+    /// `partitioner.class`: how records without a partition find theirs. Default by the key's hash.
     pub partitioner: Partitioner,
+    /// `interceptor.classes`: who sees each record first, in their order. Default none.
+    pub interceptors: Vec<Arc<dyn Interceptor>>,
 }
 
 impl Default for ProducerOptions {
@@ -110,6 +114,7 @@ impl Default for ProducerOptions {
             max_in_flight: 5,
             delivery_timeout: Duration::from_secs(120),
             partitioner: Partitioner::KeyHash,
+            interceptors: Vec::new(),
         }
     }
 }

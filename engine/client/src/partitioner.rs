@@ -1,54 +1,89 @@
-//! Which partition a record goes to: explicit, by key hash, sticky, or in turn.
+//! Which partition a record goes to: explicit, by key hash, sticky, in turn, or as the application says.
 
+use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
 
-/// How a record without an explicit partition finds its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+use crate::ProducerRecord;
+
+/// How a record without an explicit partition finds its own. Partitions without a leader are passed over where nothing
+/// depends on which it is: by the sticky choice and in turn.
+#[derive(Clone, Default)]
 pub enum Partitioner {
     /// Records with a key go by its [`murmur2`] hash, to the same partition as from a Java producer. Records without
-    /// one stay with a random partition for a batch's worth of bytes, then move on (KIP-794).
+    /// one are sticky.
     #[default]
     KeyHash,
+    /// Records stay with a random partition for a batch's worth of bytes, then move on, whatever their keys (KIP-794;
+    /// `partitioner.ignore.keys`).
+    Sticky,
     /// Each record goes to the partition after the last one's, whatever its key.
     RoundRobin,
+    /// The application chooses; see [`custom`](Self::custom).
+    Custom(Arc<Choose>),
+}
+
+/// What a custom partitioner is: from a record, and how many partitions its topic has (at least one), to an index below
+/// that.
+type Choose = dyn Fn(&ProducerRecord<'_>, usize) -> usize + Send + Sync;
+
+impl Partitioner {
+    /// The partition is what `choose` gives for the record and the number of partitions, at least one; an index that is
+    /// not below that number fails the record with [`NoSuchPartition`](crate::ClientError::NoSuchPartition). It runs
+    /// within `send`, under the producer's lock: it must not send.
+    pub fn custom(choose: impl Fn(&ProducerRecord<'_>, usize) -> usize + Send + Sync + 'static) -> Self {
+        Self::Custom(Arc::new(choose))
+    }
+}
+
+impl fmt::Debug for Partitioner {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::KeyHash => "KeyHash",
+            Self::Sticky => "Sticky",
+            Self::RoundRobin => "RoundRobin",
+            Self::Custom(_) => "Custom",
+        })
+    }
 }
 
 /// One topic's state of a [`Partitioner`].
 #[derive(Debug, Default)]
 pub(crate) struct TopicPartitioner {
+    /// The last choice, among those with a leader.
     current: usize,
     bytes: usize,
     chosen: bool,
 }
 
 impl TopicPartitioner {
-    /// Index into the topic's `partitions` (at least one) for a record of `bytes`; `sticky_bytes` is how much one
-    /// partition gets of records without a key before the next is chosen.
+    /// The partition for a record of `bytes`, of `partitions`; `led` are those with a leader. There is at least one of
+    /// each. `sticky_bytes` is how much one partition gets of sticky records before the next is chosen.
     pub(crate) fn partition(
         &mut self,
-        kind: Partitioner,
-        key: Option<&[u8]>,
+        kind: &Partitioner,
+        record: &ProducerRecord<'_>,
         bytes: usize,
         sticky_bytes: usize,
         partitions: usize,
+        led: &[usize],
     ) -> usize {
-        match (kind, key) {
-            (Partitioner::KeyHash, Some(key)) => partition_of_key(key, partitions),
-            (Partitioner::KeyHash, None) => {
-                if !self.chosen || self.bytes >= sticky_bytes || self.current >= partitions {
-                    self.choose_another(partitions);
+        match (kind, record.key) {
+            (Partitioner::KeyHash, Some(key)) => return partition_of_key(key, partitions),
+            (Partitioner::Custom(choose), _) => return choose(record, partitions),
+            (Partitioner::KeyHash | Partitioner::Sticky, _) => {
+                if !self.chosen || self.bytes >= sticky_bytes || self.current >= led.len() {
+                    self.choose_another(led.len());
                 }
                 self.bytes += bytes;
-                self.current
             }
-            (Partitioner::RoundRobin, _) => {
-                self.current = (self.current + 1) % partitions;
-                self.current
-            }
+            (Partitioner::RoundRobin, _) => self.current = (self.current + 1) % led.len().max(1),
         }
+        led.get(self.current).copied().unwrap_or_default()
     }
 
     fn choose_another(&mut self, partitions: usize) {
+        let partitions = partitions.max(1);
         // A step of 1 to partitions − 1 from the last one: never the same again.
         let step =
             if self.chosen && partitions > 1 { 1 + random() as usize % (partitions - 1) } else { random() as usize };
@@ -106,31 +141,44 @@ mod tests {
         }
     }
 
+    fn record(key: Option<&[u8]>) -> ProducerRecord<'_> {
+        ProducerRecord { topic: "t", key, ..Default::default() }
+    }
+
     #[test]
-    fn records_without_a_key_stay_for_a_batch_and_then_move() {
-        let mut topic = TopicPartitioner::default();
-        let mut next = || topic.partition(Partitioner::KeyHash, None, 40, 100, 6);
-        for _ in 0..50 {
-            let (a, b, c, d) = (next(), next(), next(), next());
-            assert!(a == b && b == c, "{a} {b} {c}");
-            assert_ne!(c, d);
-            next();
-            next();
+    fn sticky_records_stay_for_a_batch_and_then_move() {
+        for (kind, key) in [(Partitioner::KeyHash, None), (Partitioner::Sticky, Some(&b"k"[..]))] {
+            let mut topic = TopicPartitioner::default();
+            let mut next = || topic.partition(&kind, &record(key), 40, 100, 6, &[0, 1, 2, 3, 4, 5]);
+            for _ in 0..50 {
+                let (a, b, c, d) = (next(), next(), next(), next());
+                assert!(a == b && b == c, "{a} {b} {c}");
+                assert_ne!(c, d);
+                next();
+                next();
+            }
         }
     }
 
     #[test]
     fn one_partition_is_always_that_partition() {
         let mut topic = TopicPartitioner::default();
-        for kind in [Partitioner::KeyHash, Partitioner::RoundRobin] {
-            assert!((0..100).all(|_| topic.partition(kind, None, 40, 100, 1) == 0));
+        for kind in [Partitioner::KeyHash, Partitioner::Sticky, Partitioner::RoundRobin] {
+            assert!((0..100).all(|_| topic.partition(&kind, &record(None), 40, 100, 1, &[0]) == 0));
         }
     }
 
     #[test]
-    fn round_robin_visits_every_partition_in_turn() {
+    fn round_robin_visits_every_partition_with_a_leader_in_turn() {
         let mut topic = TopicPartitioner::default();
-        let visited: Vec<_> = (0..6).map(|_| topic.partition(Partitioner::RoundRobin, Some(b"k"), 1, 1, 3)).collect();
-        assert_eq!(visited, [1, 2, 0, 1, 2, 0]);
+        let mut next = |_| topic.partition(&Partitioner::RoundRobin, &record(Some(b"k")), 1, 1, 5, &[0, 2, 4]);
+        assert_eq!((0..6).map(&mut next).collect::<Vec<_>>(), [2, 4, 0, 2, 4, 0]);
+    }
+
+    #[test]
+    fn a_custom_partitioner_sees_the_record_and_the_number_of_partitions() {
+        let by_length = Partitioner::custom(|record, partitions| record.key.map_or(0, <[u8]>::len) % partitions);
+        let mut topic = TopicPartitioner::default();
+        assert_eq!(topic.partition(&by_length, &record(Some(b"seven77")), 1, 1, 4, &[0]), 3);
     }
 }

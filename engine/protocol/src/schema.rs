@@ -314,6 +314,10 @@ macro_rules! structure {
                 })
             }
 
+            fn throttle_ms(&self) -> i32 {
+                0 $(+ $crate::schema::structure!(@ throttle self $field))*
+            }
+
             #[cfg(test)]
             fn sample(dice: &mut $crate::dice::Dice) -> Self {
                 let mut value = Self::default();
@@ -322,6 +326,8 @@ macro_rules! structure {
             }
         }
     };
+    (@ throttle $self:ident throttle_time_ms) => { $self.throttle_time_ms };
+    (@ throttle $self:ident $other:ident) => { 0 };
     (@ true) => { true };
     (@ initial) => { $crate::Wire::empty() };
     (@ initial $default:expr) => { $default };
@@ -332,7 +338,7 @@ pub(crate) use {answers, api, message, part, stored, structure, with_lifetime};
 #[cfg(test)]
 mod tests {
     use crate::{
-        DecodeError, EncodeError, Message, Reader, Str, Uuid, Writer,
+        DecodeError, EncodeError, Message, Reader, Str, Uuid, Wire, Writer,
         fetch::{FetchRequest, FetchResponse},
         join_group::JoinGroupRequest,
         metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse},
@@ -375,6 +381,7 @@ mod tests {
         assert_eq!(encode(&refuses_creation, 3), Err(error));
 
         let throttled = MetadataResponse { throttle_time_ms: 7, ..Default::default() };
+        assert_eq!((throttled.throttle_ms(), refuses_creation.throttle_ms()), (7, 0));
         assert_eq!(encode(&throttled, 2), encode(&MetadataResponse::default(), 2));
     }
 

@@ -55,6 +55,11 @@ pub trait Wire<'a>: Default + PartialEq {
         }
     }
 
+    /// Of a response, for how long nothing more is to be sent on its connection, in ms (KIP-219); of all else 0.
+    fn throttle_ms(&self) -> i32 {
+        0
+    }
+
     /// What a field is when nothing is said: zero, or empty; of a nullable field empty, not null.
     fn empty() -> Self {
         Self::default()

@@ -36,7 +36,9 @@ pub enum Assignor {
     Range,
     /// All partitions of all topics dealt out in turn.
     RoundRobin,
-    /// As even as can be, while every member keeps what it has; what moves is given up in one rebalance and taken in
+    /// As even as can be, while every member keeps what it has (KIP-54); all stop reading while the group rebalances.
+    Sticky,
+    /// The same, but what moves is given up in one rebalance and taken in
     /// the next, so nobody stops reading what stays (KIP-429).
     CooperativeSticky,
 }
@@ -62,6 +64,7 @@ impl Assignor {
         match self {
             Self::Range => "range",
             Self::RoundRobin => "roundrobin",
+            Self::Sticky => "sticky",
             Self::CooperativeSticky => "cooperative-sticky",
         }
     }
@@ -69,7 +72,13 @@ impl Assignor {
     /// The strategy of that name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Range, Self::RoundRobin, Self::CooperativeSticky].into_iter().find(|known| known.name() == name)
+        let all = [Self::Range, Self::RoundRobin, Self::Sticky, Self::CooperativeSticky];
+        all.into_iter().find(|known| known.name() == name)
+    }
+
+    /// Whether members go on reading what they keep while the group rebalances.
+    pub(crate) fn is_cooperative(self) -> bool {
+        self == Self::CooperativeSticky
     }
 
     /// Deals the partitions of all subscribed topics in `partition_counts` to the members.
@@ -78,6 +87,7 @@ impl Assignor {
         match self {
             Self::Range => range(&members, partition_counts),
             Self::RoundRobin => round_robin(&members, partition_counts),
+            Self::Sticky => sticky(&members, partition_counts),
             Self::CooperativeSticky => withhold_moving(sticky(&members, partition_counts), &members),
         }
     }
@@ -273,6 +283,14 @@ mod tests {
         assert_eq!(shown(&first), ["a: t-0 t-1", "b: "]);
         let (_, last) = settle(members, &topics);
         assert_eq!(shown(&last), ["a: t-0 t-1", "b: t-2 t-3"]);
+    }
+
+    #[test]
+    fn the_eager_sticky_strategy_moves_at_once() {
+        let topics = counts(&[("t", 4)]);
+        let (mut members, _) = settle(vec![member("a", &["t"])], &topics);
+        members.push(member("b", &["t"]));
+        assert_eq!(shown(&Assignor::Sticky.assign(members, &topics)), ["a: t-0 t-1", "b: t-2 t-3"]);
     }
 
     #[test]

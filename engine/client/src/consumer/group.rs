@@ -12,7 +12,7 @@ use ringlog_protocol::heartbeat::HeartbeatRequest;
 use ringlog_protocol::join_group::{JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse};
 use ringlog_protocol::leave_group::{LeaveGroupRequest, MemberIdentity};
 use ringlog_protocol::sync_group::{SyncGroupRequest, SyncGroupRequestAssignment};
-use ringlog_protocol::{ApiKey, DecodeError, ErrorCode, Stored};
+use ringlog_protocol::{ApiKey, DecodeError, ErrorCode, Reader, Stored, Wire, Writer};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -41,8 +41,12 @@ pub(super) struct Membership {
     lane: OwnLane,
     coordinator: Option<Connection>,
     heartbeats: Option<Heartbeats>,
+    /// What the last rebalance gave this member, and in which generation: a sticky strategy goes by it.
+    given: (BTreeSet<TopicPartition>, i32),
+    /// Whether the consumer has not yet taken over what was given.
+    to_take_over: bool,
     /// As the group's leader: the topics by which it dealt, and when to look whether they have changed.
-    dealt: Option<(PartitionCounts, Instant)>,
+    dealt_by: Option<(PartitionCounts, Instant)>,
     signals: Arc<Signals>,
 }
 
@@ -57,6 +61,8 @@ struct SignalState {
     rejoin: bool,
     /// The group has gone on without this member.
     lost: bool,
+    /// What was taken for the coordinator may not be it.
+    coordinator_in_doubt: bool,
     last_poll: Instant,
 }
 
@@ -71,7 +77,7 @@ impl Drop for Heartbeats {
 
 impl Membership {
     pub(super) fn new(client: Client, group: String, options: ConsumerOptions) -> Self {
-        let state = SignalState { rejoin: true, lost: false, last_poll: Instant::now() };
+        let state = SignalState { rejoin: true, lost: false, coordinator_in_doubt: false, last_poll: Instant::now() };
         Self {
             lane: client.own_lane(),
             client,
@@ -81,7 +87,9 @@ impl Membership {
             generation: -1,
             coordinator: None,
             heartbeats: None,
-            dealt: None,
+            given: (BTreeSet::new(), -1),
+            to_take_over: false,
+            dealt_by: None,
             signals: Arc::new(Signals { state: Mutex::new(state), changed: Notify::new() }),
         }
     }
@@ -106,13 +114,22 @@ impl Membership {
 
     /// Whether partitions stay assigned while the group rebalances: when every strategy offered can do that.
     pub(super) fn is_cooperative(&self) -> bool {
-        self.options.assignors.iter().all(|assignor| *assignor == Assignor::CooperativeSticky)
+        self.options.assignors.iter().all(|assignor| assignor.is_cooperative())
+    }
+
+    /// What the last rebalance gave, until it is [taken over](Self::taken_over).
+    pub(super) fn dealt(&self) -> Option<BTreeSet<TopicPartition>> {
+        self.to_take_over.then(|| self.given.0.clone())
+    }
+
+    pub(super) fn taken_over(&mut self) {
+        self.to_take_over = false;
     }
 
     /// As the leader, asks for a rebalance when topics were created or deleted, or have more partitions than were dealt.
     pub(super) async fn watch_topics(&mut self) {
         let now = Instant::now();
-        let Some((dealt, due)) = self.dealt.as_mut().filter(|(_, due)| *due <= now) else { return };
+        let Some((dealt, due)) = self.dealt_by.as_mut().filter(|(_, due)| *due <= now) else { return };
         *due = now + self.client.options().metadata_max_age;
         let names: Vec<&str> = dealt.keys().map(String::as_str).collect();
         match partition_counts(&self.client, &names).await {
@@ -133,7 +150,8 @@ impl Membership {
     }
 
     pub(super) async fn coordinator(&mut self) -> Result<Connection, ClientError> {
-        if let Some(known) = self.coordinator.as_ref().filter(|known| known.is_open()) {
+        let doubted = std::mem::take(&mut lock(&self.signals.state).coordinator_in_doubt);
+        if let Some(known) = self.coordinator.as_ref().filter(|known| known.is_open() && !doubted) {
             return Ok(known.clone());
         }
         let (client, group, lane) = (&self.client, &self.group, self.lane.lane);
@@ -141,34 +159,27 @@ impl Membership {
         Ok(self.coordinator.insert(found).clone())
     }
 
-    /// Forgets the coordinator if `error` says that it is not the coordinator.
-    pub(super) fn doubt_coordinator(&mut self, error: &ClientError) {
-        let moved = matches!(error.code(), Some(ErrorCode::NotCoordinator | ErrorCode::CoordinatorNotAvailable));
-        if moved || error.code().is_none() {
-            self.coordinator = None;
-        }
-    }
-
-    /// Joins or rejoins, and gives what this member is assigned. `owned` is what it reads now (nothing if not
-    /// cooperative).
+    /// Joins or rejoins: [`dealt`](Self::dealt) is what comes of it. `owned` is what the member reads now, nothing if it
+    /// is not cooperative.
     pub(super) async fn join(
         &mut self,
         topics: &[String],
         owned: &BTreeSet<TopicPartition>,
-    ) -> Result<BTreeSet<TopicPartition>, ClientError> {
+    ) -> Result<(), ClientError> {
         self.heartbeats = None;
         let mut backoff = self.client.backoff();
         loop {
             let error = match self.join_once(topics, owned).await {
-                Ok((assigned, coordinator)) => {
+                Ok((given, coordinator)) => {
                     // Only here: a poll that was dropped on the way joins again with the next.
                     lock(&self.signals.state).rejoin = false;
+                    (self.given, self.to_take_over) = ((given, self.generation), true);
                     self.begin_heartbeats(coordinator);
-                    return Ok(assigned);
+                    return Ok(());
                 }
                 Err(error) => error,
             };
-            self.doubt_coordinator(&error);
+            self.signals.doubt_coordinator(&error);
             match error.code() {
                 Some(ErrorCode::MemberIdRequired) => continue,
                 Some(ErrorCode::UnknownMemberId) => self.forget_member(),
@@ -185,6 +196,7 @@ impl Membership {
     fn forget_member(&mut self) {
         self.member_id.clear();
         self.generation = -1;
+        self.to_take_over = false;
     }
 
     async fn join_once(
@@ -199,12 +211,17 @@ impl Membership {
             generation_id: self.generation,
             ..Default::default()
         };
-        let metadata = subscription.to_bytes(SUBSCRIPTION_VERSION)?;
         let version = coordinator.version(ApiKey::JoinGroup, 0..=i16::MAX)?;
-        let protocols = self.options.assignors.iter().map(|assignor| JoinGroupRequestProtocol {
-            name: assignor.name().into(),
-            metadata: metadata.as_slice().into(),
-        });
+        let protocol = |assignor: &Assignor| {
+            let user_data = match assignor {
+                Assignor::Sticky => Some(sticky_data(&self.given.0, self.given.1)?.into()),
+                _ => None,
+            };
+            let subscription = ConsumerProtocolSubscription { user_data, ..subscription.clone() };
+            let metadata = subscription.to_bytes(SUBSCRIPTION_VERSION)?.into();
+            Ok(JoinGroupRequestProtocol { name: assignor.name().into(), metadata })
+        };
+        let protocols = self.options.assignors.iter().map(protocol).collect::<Result<_, ClientError>>()?;
         let request = JoinGroupRequest {
             group_id: self.group.as_str().into(),
             session_timeout_ms: self.options.session_timeout.as_millis() as i32,
@@ -212,7 +229,7 @@ impl Membership {
             member_id: self.member_id.clone().into(),
             group_instance_id: self.options.group_instance_id.as_deref().map(Into::into),
             protocol_type: PROTOCOL_TYPE.into(),
-            protocols: protocols.collect(),
+            protocols,
             ..Default::default()
         };
         // The broker answers when all members have joined, which they have this long for.
@@ -225,10 +242,10 @@ impl Membership {
         self.member_id = joined.member_id.clone().into_owned();
         self.generation = joined.generation_id;
         let protocol = joined.protocol_name.clone().unwrap_or_default().into_owned();
-        self.dealt = None;
+        self.dealt_by = None;
         let assignments = if joined.leader == self.member_id && !joined.skip_assignment {
             let (assignment, counts) = self.assign(&protocol, &joined).await?;
-            self.dealt = Some((counts, Instant::now() + self.client.options().metadata_max_age));
+            self.dealt_by = Some((counts, Instant::now() + self.client.options().metadata_max_age));
             assignment
         } else {
             Assignment::new()
@@ -284,12 +301,16 @@ impl Membership {
         for member in &joined.members {
             let bad = |cause: DecodeError| ClientError::Decode { api: ApiKey::JoinGroup, version: 0, cause };
             let subscription = ConsumerProtocolSubscription::from_newer_bytes(&member.metadata).map_err(bad)?;
+            let (owned, generation) = match assignor {
+                Assignor::Sticky => from_sticky_data(subscription.user_data.as_deref().unwrap_or_default()),
+                _ => (from_wire(&subscription.owned_partitions), subscription.generation_id),
+            };
             members.push(Member {
                 id: member.member_id.clone().into_owned(),
                 instance_id: member.group_instance_id.clone().map(Into::into),
                 topics: subscription.topics.iter().map(|topic| topic.clone().into_owned()).collect(),
-                owned: from_wire(&subscription.owned_partitions).into_iter().collect(),
-                generation: subscription.generation_id,
+                owned: owned.into_iter().collect(),
+                generation,
             });
         }
         let topics: BTreeSet<&str> = members.iter().flat_map(|member| &member.topics).map(String::as_str).collect();
@@ -397,6 +418,14 @@ async fn leave(coordinator: &Connection, member: &Identity, reason: &'static str
 }
 
 impl Signals {
+    /// Has the coordinator looked for again if `error` says that it is another.
+    pub(super) fn doubt_coordinator(&self, error: &ClientError) {
+        let moved = matches!(error.code(), Some(ErrorCode::NotCoordinator | ErrorCode::CoordinatorNotAvailable));
+        if moved || error.code().is_none() {
+            lock(&self.state).coordinator_in_doubt = true;
+        }
+    }
+
     fn rejoin(&self, lost: bool) {
         let mut state = lock(&self.state);
         state.rejoin = true;
@@ -422,4 +451,35 @@ fn from_wire(topics: &[WirePartition<'_>]) -> BTreeSet<TopicPartition> {
         topic.partitions.clone().into_iter().map(move |index| TopicPartition::new(name.clone(), index))
     };
     topics.iter().flat_map(partitions).collect()
+}
+
+/// What a member of a group with the `sticky` strategy tells the leader: what it was given last, and in which
+/// generation. Kafka's layout, which has no version in front.
+fn sticky_data(given: &BTreeSet<TopicPartition>, generation: i32) -> Result<Vec<u8>, ClientError> {
+    let mut writer = Writer::new();
+    to_wire(given).write(&mut writer)?;
+    generation.write(&mut writer)?;
+    Ok(writer.into_bytes().into())
+}
+
+/// Nothing where it cannot be read: then the member only loses its claims. Old members leave the generation out.
+fn from_sticky_data(bytes: &[u8]) -> (BTreeSet<TopicPartition>, i32) {
+    let mut reader = Reader::new(bytes);
+    let given = Vec::<WirePartition<'_>>::read(&mut reader).unwrap_or_default();
+    (from_wire(&given), i32::read(&mut reader).unwrap_or(-1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_sticky_member_tells_lies_as_javas_members_read_it() {
+        let given = BTreeSet::from([TopicPartition::new("t", 0), TopicPartition::new("t", 2)]);
+        let bytes = sticky_data(&given, 5).unwrap();
+        assert_eq!(bytes, b"\0\0\0\x01\0\x01t\0\0\0\x02\0\0\0\0\0\0\0\x02\0\0\0\x05");
+        assert_eq!(from_sticky_data(&bytes), (given.clone(), 5));
+        assert_eq!(from_sticky_data(&bytes[..bytes.len() - 4]), (given, -1));
+        assert_eq!(from_sticky_data(b"\xff\xff"), (BTreeSet::new(), -1));
+    }
 }

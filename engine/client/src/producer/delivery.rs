@@ -1,4 +1,4 @@
-//! The fate of a batch, shared by the futures of its records.
+//! The fate of a batch: shared by the futures of its records, told to the producer's callback.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -43,13 +43,26 @@ enum State {
     Sealed(Result<Written, ClientError>),
 }
 
-/// What a broker says of a batch it has written.
+/// What a broker says of a batch that it has written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// Offset of the first record, the others follow it; or −1, as in [`RecordMetadata::offset`].
+    pub base_offset: i64,
+    /// The time of the append, in ms; −1 when the records keep their own timestamps.
+    pub append_time_ms: i64,
+}
+
+/// What became of a batch: the fate that its records share.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Written {
-    /// Offset of the first record, or −1.
-    pub(super) base_offset: i64,
-    /// −1 when the records keep their own timestamps.
-    pub(super) append_time_ms: i64,
+pub struct Acknowledgement<'a> {
+    /// Where the records were to go.
+    pub topic: &'a str,
+    /// The partition of it.
+    pub partition: i32,
+    /// What [`ProducerRecord::opaque`](crate::ProducerRecord::opaque) said of each record, in their order.
+    pub opaques: &'a [u64],
+    /// Where they were written, or why they were given up.
+    pub outcome: Result<Written, &'a ClientError>,
 }
 
 impl Fate {

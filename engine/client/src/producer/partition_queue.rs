@@ -14,7 +14,7 @@ use ringlog_protocol::ErrorCode;
 use ringlog_record::{BatchBuilder, RecordHeader};
 use tokio::time::Instant;
 
-use super::delivery::{Fate, Written};
+use super::delivery::Fate;
 use crate::ClientError;
 use crate::backoff::Backoff;
 
@@ -25,6 +25,8 @@ pub(super) struct Batch {
     pub(super) fate: Arc<Fate>,
     pub(super) contents: Contents,
     pub(super) records: i32,
+    /// Of each record what the application calls it; empty when nobody is told.
+    pub(super) opaques: Vec<u64>,
     /// What it takes of `buffer.memory`.
     pub(super) reserved_bytes: usize,
     pub(super) created: Instant,
@@ -106,18 +108,6 @@ pub(super) struct Urgency {
     pub(super) all: bool,
 }
 
-/// What becomes of a batch after an answer.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// Its fate is sealed: so much of `buffer.memory` is free again.
-    Done {
-        /// Bytes.
-        freed: usize,
-    },
-    /// It waits to be sent again.
-    Again,
-}
-
 impl PartitionQueue {
     pub(super) fn new(backoff: Backoff) -> Self {
         Self {
@@ -197,16 +187,21 @@ impl PartitionQueue {
     }
 
     /// A batch was acknowledged.
-    pub(super) fn written(&mut self, batch: Batch, written: Written) -> Outcome {
+    pub(super) fn written(&mut self) {
         self.in_flight -= 1;
         self.backoff.reset();
         self.settle();
-        batch.fate.seal(Ok(written));
-        Outcome::Done { freed: batch.reserved_bytes }
     }
 
-    /// A batch was refused, or nothing is known of it. It waits again if that may help and `expires` has not come.
-    pub(super) fn failed(&mut self, batch: Batch, error: ClientError, now: Instant, expires: Instant) -> Outcome {
+    /// A batch was refused, or nothing is known of it. It waits again if that may help and `expires` has not come;
+    /// otherwise it comes back: it has failed.
+    pub(super) fn failed(
+        &mut self,
+        batch: Batch,
+        error: &ClientError,
+        now: Instant,
+        expires: Instant,
+    ) -> Option<Batch> {
         self.in_flight -= 1;
         let numbered = batch.number.is_some();
         let lost_track = numbered
@@ -218,21 +213,20 @@ impl PartitionQueue {
                         | ErrorCode::InvalidProducerEpoch
                 )
             );
-        let outcome = if (lost_track || error.is_retriable()) && now < expires {
+        let given_up = if (lost_track || error.is_retriable()) && now < expires {
             // Behind a batch that failed the broker finds a gap; it closes when that one is sent again.
             self.renumber |= lost_track && !self.retrying;
             let place = self.waiting.partition_point(|other| other.serial < batch.serial);
             self.waiting.insert(place, batch);
             self.not_before = Some(now + self.backoff.next());
-            Outcome::Again
+            None
         } else {
             self.renumber |= numbered;
-            batch.fate.seal(Err(error));
-            Outcome::Done { freed: batch.reserved_bytes }
+            Some(batch)
         };
         self.retrying = true;
         self.settle();
-        outcome
+        given_up
     }
 
     /// Once nothing is in flight sending goes on, with fresh numbers if need be.
@@ -261,6 +255,7 @@ mod tests {
                 fate: Fate::open(),
                 contents: Contents::Built(Bytes::new()),
                 records: 10,
+                opaques: Vec::new(),
                 reserved_bytes: 100,
                 created: Instant::now(),
                 number: None,
@@ -274,12 +269,12 @@ mod tests {
     }
 
     const LATER: Duration = Duration::from_secs(9);
-    const WRITTEN: Written = Written { base_offset: 0, append_time_ms: -1 };
     const URGENT: Urgency = Urgency { linger: Duration::ZERO, flush_up_to: 0, all: true };
 
-    fn fail(queue: &mut PartitionQueue, batch: Batch, code: ErrorCode) -> Outcome {
+    /// Whether the batch is given up.
+    fn fail(queue: &mut PartitionQueue, batch: Batch, code: ErrorCode) -> bool {
         let now = Instant::now();
-        queue.failed(batch, error(code), now, now + LATER)
+        queue.failed(batch, &error(code), now, now + LATER).is_some()
     }
 
     fn numbers(queue: &mut PartitionQueue) -> Vec<(u64, i16, i32)> {
@@ -298,10 +293,10 @@ mod tests {
     fn what_failed_goes_out_again_in_order_with_its_numbers() {
         let mut queue = queue_of(3);
         let [one, two, three] = std::array::from_fn(|_| queue.take(true).unwrap());
-        assert_eq!(fail(&mut queue, one, ErrorCode::NotLeaderOrFollower), Outcome::Again);
+        assert!(!fail(&mut queue, one, ErrorCode::NotLeaderOrFollower));
         assert_eq!(queue.readiness(Instant::now(), URGENT), Readiness::Idle);
-        assert_eq!(fail(&mut queue, three, ErrorCode::OutOfOrderSequenceNumber), Outcome::Again);
-        assert_eq!(fail(&mut queue, two, ErrorCode::OutOfOrderSequenceNumber), Outcome::Again);
+        assert!(!fail(&mut queue, three, ErrorCode::OutOfOrderSequenceNumber));
+        assert!(!fail(&mut queue, two, ErrorCode::OutOfOrderSequenceNumber));
         assert_eq!(queue.readiness(Instant::now() + LATER, URGENT), Readiness::Ready);
         assert_eq!(numbers(&mut queue), [(1, 0, 0), (2, 0, 10), (3, 0, 20)]);
     }
@@ -310,10 +305,10 @@ mod tests {
     fn a_gap_that_nothing_closes_starts_a_fresh_epoch() {
         for code in [ErrorCode::OutOfOrderSequenceNumber, ErrorCode::UnknownProducerId] {
             let mut queue = queue_of(3);
-            let one = queue.take(true).unwrap();
-            queue.written(one, WRITTEN);
+            queue.take(true).unwrap();
+            queue.written();
             let two = queue.take(true).unwrap();
-            assert_eq!(fail(&mut queue, two, code), Outcome::Again);
+            assert!(!fail(&mut queue, two, code));
             assert_eq!(numbers(&mut queue), [(2, 1, 0), (3, 1, 10)]);
         }
     }
@@ -322,19 +317,17 @@ mod tests {
     fn a_numbered_batch_that_is_given_up_leaves_no_gap() {
         let mut queue = queue_of(3);
         let [one, two] = std::array::from_fn(|_| queue.take(true).unwrap());
-        assert_eq!(fail(&mut queue, one, ErrorCode::MessageTooLarge), Outcome::Done { freed: 100 });
-        assert_eq!(fail(&mut queue, two, ErrorCode::OutOfOrderSequenceNumber), Outcome::Again);
+        assert!(fail(&mut queue, one, ErrorCode::MessageTooLarge));
+        assert!(!fail(&mut queue, two, ErrorCode::OutOfOrderSequenceNumber));
         assert_eq!(numbers(&mut queue), [(2, 1, 0), (3, 1, 10)]);
     }
 
-    #[tokio::test]
-    async fn past_its_deadline_a_batch_fails_with_the_last_error() {
+    #[test]
+    fn past_its_deadline_a_batch_is_given_up() {
         let mut queue = queue_of(1);
         let one = queue.take(false).unwrap();
-        let delivery = one.fate.delivery(0, 0, 0);
         let now = Instant::now();
-        assert_eq!(queue.failed(one, error(ErrorCode::RequestTimedOut), now, now), Outcome::Done { freed: 100 });
-        assert_eq!(delivery.await.unwrap_err().code(), Some(ErrorCode::RequestTimedOut));
+        assert!(queue.failed(one, &error(ErrorCode::RequestTimedOut), now, now).is_some());
     }
 
     #[test]

@@ -16,8 +16,8 @@ use tokio::time::Instant;
 
 use super::Shared;
 use super::accumulator::Place;
-use super::delivery::Written;
-use super::partition_queue::{Batch, Contents, Outcome, Readiness};
+use super::delivery::{Acknowledgement, Written};
+use super::partition_queue::{Batch, Contents, Readiness};
 use crate::client::{Lane, OwnLane, lock};
 use crate::connection::{Connection, Reply};
 use crate::{Acks, ClientError, TopicPartition};
@@ -30,6 +30,8 @@ pub(super) struct Sender {
     producer_id: Option<i64>,
     asking_id: bool,
     refreshing: bool,
+    /// When all topics are asked about again without a cause.
+    metadata_due: Instant,
     /// Where the last request ended in the order of partitions.
     last: Place,
     events: FuturesUnordered<BoxFuture<'static, Event>>,
@@ -60,6 +62,7 @@ impl Sender {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         Self {
             lane: shared.client.own_lane(),
+            metadata_due: Instant::now() + shared.client.options().metadata_max_age,
             shared,
             nodes: HashMap::new(),
             producer_id: None,
@@ -89,6 +92,10 @@ impl Sender {
     fn send_due(&mut self) -> Instant {
         let now = Instant::now();
         let mut look_again = now + Duration::from_secs(1);
+        if self.metadata_due <= now {
+            self.metadata_due = now + self.shared.client.options().metadata_max_age;
+            self.refresh_all();
+        }
         loop {
             let requests = self.collect(now, &mut look_again);
             if requests.is_empty() {
@@ -106,11 +113,11 @@ impl Sender {
         let options = &shared.options;
         let topology = shared.client.topology();
         let (mut requests, mut sizes) = (HashMap::<i32, Sent>::new(), HashMap::<i32, usize>::new());
-        let mut leaderless = Vec::new();
+        let (mut leaderless, mut expired) = (Vec::new(), Vec::new());
         let mut accumulator = lock(&shared.accumulator);
         let urgency = accumulator.urgency(options);
         for place in accumulator.active_after(self.last) {
-            shared.expire(&mut accumulator, place, now, options.delivery_timeout, None);
+            expired.extend(accumulator.take_expired(place, now, options.delivery_timeout));
             let topic = accumulator.topic_name(place);
             let Some(queue) = accumulator.queue(place) else { continue };
             if let Some(expires) = queue.expires(options.delivery_timeout) {
@@ -145,6 +152,7 @@ impl Sender {
             accumulator.update_active(place);
         }
         drop(accumulator);
+        shared.give_up(expired, None);
         if !leaderless.is_empty() {
             self.refresh(leaderless);
         }
@@ -209,8 +217,7 @@ impl Sender {
                 node.not_before = connected.is_err().then(|| Instant::now() + pause);
                 node.connection = connected.ok();
                 if node.connection.is_none() {
-                    let topology = self.shared.client.topology();
-                    self.refresh(topology.topic_names().into_iter().map(str::to_owned).collect());
+                    self.refresh_all();
                 }
             }
             Event::ProducerId(outcome) => {
@@ -221,7 +228,10 @@ impl Sender {
                     Err(error) => self.shared.fail_waiting(&error),
                 }
             }
-            Event::Refreshed => self.refreshing = false,
+            Event::Refreshed => {
+                self.refreshing = false;
+                lock(&self.shared.accumulator).learn_all(&self.shared.client.topology());
+            }
             Event::Unanswered(id, batches, outcome) => {
                 self.returned(id);
                 for (place, batch) in batches {
@@ -243,6 +253,13 @@ impl Sender {
     fn returned(&mut self, id: i32) {
         if let Some(node) = self.nodes.get_mut(&id) {
             node.in_flight -= 1;
+        }
+    }
+
+    fn refresh_all(&mut self) {
+        let names = lock(&self.shared.accumulator).topic_names();
+        if !names.is_empty() {
+            self.refresh(names.iter().map(|name| name.to_string()).collect());
         }
     }
 
@@ -279,6 +296,18 @@ impl Sender {
             };
             Event::ProducerId(client.retry(client.options().api_timeout, ask).await)
         }));
+    }
+}
+
+/// However its task ends, by its runtime's end or a callback's panic, nobody waits for it any more.
+impl Drop for Sender {
+    fn drop(&mut self) {
+        self.shared.memory.close();
+        let mut accumulator = lock(&self.shared.accumulator);
+        accumulator.closed = true;
+        for fate in accumulator.flush() {
+            fate.seal(Err(ClientError::Closed));
+        }
     }
 }
 
@@ -364,49 +393,55 @@ impl Shared {
 
     /// Deals with what became of a batch that was sent.
     fn finish(&self, place: Place, batch: Batch, outcome: Result<Written, ClientError>) {
-        let (serial, expires) = (batch.serial, batch.created + self.options.delivery_timeout);
+        let expires = batch.created + self.options.delivery_timeout;
         let mut accumulator = lock(&self.accumulator);
         let Some(queue) = accumulator.queue(place) else { return };
-        let outcome = match outcome {
-            Ok(written) => queue.written(batch, written),
+        let done = match &outcome {
+            Ok(_) => {
+                queue.written();
+                Some(batch)
+            }
             Err(error) => queue.failed(batch, error, Instant::now(), expires),
         };
         accumulator.update_active(place);
-        if let Outcome::Done { freed } = outcome {
-            accumulator.forget(serial);
-            self.memory.add_permits(freed);
-        }
+        let Some(batch) = done else { return };
+        let topic = accumulator.topic_name(place);
+        drop(accumulator);
+        self.seal(&topic, place.1 as i32, batch, outcome);
+    }
+
+    /// Tells everybody the fate of a batch that is in no queue any more.
+    fn seal(&self, topic: &str, partition: i32, batch: Batch, outcome: Result<Written, ClientError>) {
+        self.memory.add_permits(batch.reserved_bytes);
+        let told = Acknowledgement { topic, partition, opaques: &batch.opaques, outcome: outcome.as_ref().copied() };
+        self.callback.iter().for_each(|callback| callback(&told));
+        self.options.interceptors.iter().for_each(|interceptor| interceptor.on_acknowledgement(&told));
+        batch.fate.seal(outcome);
+        // Last: until here the fate is known to whoever has to seal it should the callback panic.
+        lock(&self.accumulator).forget(batch.serial);
     }
 
     /// Nothing can ever be sent: fails all that waits.
     fn fail_waiting(&self, error: &ClientError) {
         let mut accumulator = lock(&self.accumulator);
-        for place in accumulator.active_after((0, 0)) {
-            self.expire(&mut accumulator, place, Instant::now(), Duration::ZERO, Some(error));
-        }
+        let places = accumulator.active_after((0, 0)).into_iter();
+        let waiting =
+            places.flat_map(|place| accumulator.take_expired(place, Instant::now(), Duration::ZERO)).collect();
+        drop(accumulator);
+        self.give_up(waiting, Some(error));
     }
 
-    /// Fails the batches of a partition that have waited for longer than `limit`.
-    fn expire(
-        &self,
-        accumulator: &mut super::accumulator::Accumulator,
-        place: Place,
-        now: Instant,
-        limit: Duration,
-        why: Option<&ClientError>,
-    ) {
-        let expired = accumulator.queue(place).map(|queue| queue.take_expired(now, limit)).unwrap_or_default();
-        for batch in expired {
+    /// Fails batches, of which none was taken in `delivery.timeout.ms` if there is no other cause.
+    fn give_up(&self, batches: Vec<(TopicPartition, Batch)>, why: Option<&ClientError>) {
+        for (partition, batch) in batches {
             let timeout = || ClientError::Timeout {
-                what: format!("the delivery to {}-{}", accumulator.topic_name(place), place.1),
-                after: limit,
+                what: format!("the delivery to {partition}"),
+                after: self.options.delivery_timeout,
                 setting: "delivery.timeout.ms",
             };
-            batch.fate.seal(Err(why.cloned().unwrap_or_else(timeout)));
-            accumulator.forget(batch.serial);
-            self.memory.add_permits(batch.reserved_bytes);
+            let error = why.cloned().unwrap_or_else(timeout);
+            self.seal(&partition.topic, partition.partition, batch, Err(error));
         }
-        accumulator.update_active(place);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Negotiation, order, and what ends a connection.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ringlog_client::{Admin, Client, ClientError, ClientOptions};
 use ringlog_protocol::api_versions::{ApiVersion, ApiVersionsResponse};
@@ -109,6 +109,27 @@ async fn an_absurd_length_is_refused_without_reading_on() {
     let outcome = tokio::time::timeout(Duration::from_millis(100), Admin::new(client.clone()).cluster()).await;
     // It retries for as long as it may; what matters is that it neither hangs on one connection nor reserves 2 GiB.
     assert!(outcome.is_err() || outcome.is_ok_and(|cluster| cluster.is_err()));
+}
+
+#[tokio::test]
+async fn a_throttled_connection_sends_nothing_before_its_time() {
+    const THROTTLE: Duration = Duration::from_millis(50);
+    let (sender, arrivals) = std::sync::mpsc::channel();
+    let client = broker::client(move |received: &Received| {
+        if received.api != ApiKey::DescribeCluster {
+            return Answer::Usual;
+        }
+        sender.send(Instant::now()).unwrap();
+        let throttle_time_ms = THROTTLE.as_millis() as i32;
+        received.answer(&DescribeClusterResponse { throttle_time_ms, ..cluster(received, "c") })
+    })
+    .await;
+    let admin = Admin::new(client);
+    admin.cluster().await.unwrap();
+    let throttled = Instant::now();
+    admin.cluster().await.unwrap();
+    let (first, second) = (arrivals.recv().unwrap(), arrivals.recv().unwrap());
+    assert!(first <= throttled && second >= first + THROTTLE, "{:?} apart", second - first);
 }
 
 #[tokio::test]

@@ -1,9 +1,13 @@
 //! Retries, order, sequence numbers, and what becomes of records that cannot be written.
 
-use std::sync::mpsc;
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use ringlog_client::{Acks, ClientError, Compression, Delivery, ErrorCode, Producer, ProducerOptions, ProducerRecord};
+use ringlog_client::{
+    Acknowledgement, Acks, BigEndian, Client, ClientError, Compression, Delivery, Draft, ErrorCode, Interceptor,
+    Partitioner, Producer, ProducerOptions, ProducerRecord, TypedProducer, TypedRecord, Utf8,
+};
 use ringlog_protocol::produce::{PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceResponse};
 use ringlog_protocol::{ApiKey, Records};
 use ringlog_record::Batch;
@@ -60,6 +64,11 @@ async fn send(producer: &Producer, value: &str) -> Delivery {
 
 /// A producer whose Produce requests are answered by `codes` in turn, then without errors; and what the broker saw.
 async fn against(codes: Vec<Option<ErrorCode>>, options: ProducerOptions) -> (Producer, mpsc::Receiver<Vec<Seen>>) {
+    let (client, requests) = answering(codes).await;
+    (Producer::new(client, options).unwrap(), requests)
+}
+
+async fn answering(codes: Vec<Option<ErrorCode>>) -> (Client, mpsc::Receiver<Vec<Seen>>) {
     let (sender, receiver) = mpsc::channel();
     let mut codes = codes.into_iter();
     let mut offset = 100;
@@ -76,7 +85,7 @@ async fn against(codes: Vec<Option<ErrorCode>>, options: ProducerOptions) -> (Pr
         }
     })
     .await;
-    (Producer::new(client, options).unwrap(), receiver)
+    (client, receiver)
 }
 
 fn producers(requests: &mpsc::Receiver<Vec<Seen>>) -> Vec<(String, (i64, i16, i32))> {
@@ -217,6 +226,104 @@ async fn each_records_own_faults_are_told_at_once() {
     producer.close().await.unwrap();
     let error = clone.send(ProducerRecord { topic: "t", ..Default::default() }).await.unwrap_err();
     assert_eq!(error, ClientError::Closed);
+}
+
+#[tokio::test]
+async fn the_callback_hears_of_each_batch_by_the_names_of_its_records() {
+    let (client, _requests) = answering(vec![Some(ErrorCode::MessageTooLarge)]).await;
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let notes = Arc::clone(&told);
+    let callback = move |batch: &Acknowledgement<'_>| {
+        let outcome = batch.outcome.map(|written| written.base_offset).map_err(|error| error.code().unwrap());
+        notes.lock().unwrap().push((batch.topic.to_owned(), batch.partition, batch.opaques.to_vec(), outcome));
+    };
+    let options = ProducerOptions { linger: Duration::from_secs(60), ..Default::default() };
+    let producer = Producer::with_callback(client, options, callback).unwrap();
+    let record =
+        |opaque| ProducerRecord { topic: "t", partition: Some(1), value: Some(b"v"), opaque, ..Default::default() };
+    for opaque in [7, 8] {
+        drop(producer.send(record(opaque)).await.unwrap());
+    }
+    assert_eq!(producer.flush().await.unwrap_err().code(), Some(ErrorCode::MessageTooLarge));
+    drop(producer.send(record(9)).await.unwrap());
+    producer.close().await.unwrap();
+    let expected =
+        [("t".to_owned(), 1, vec![7, 8], Err(ErrorCode::MessageTooLarge)), ("t".to_owned(), 1, vec![9], Ok(102))];
+    assert_eq!(*told.lock().unwrap(), expected);
+}
+
+#[tokio::test]
+async fn interceptors_change_records_in_turn_and_hear_what_became_of_them() {
+    #[derive(Debug)]
+    struct Appends(&'static str, mpsc::Sender<(&'static str, usize)>);
+
+    impl Interceptor for Appends {
+        fn on_send(&self, record: &mut Draft<'_>) {
+            let value = [record.value.as_deref().unwrap_or_default(), self.0.as_bytes()].concat();
+            record.value = Some(Cow::Owned(value));
+        }
+
+        fn on_acknowledgement(&self, acknowledgement: &Acknowledgement<'_>) {
+            self.1.send((self.0, acknowledgement.opaques.len())).unwrap();
+        }
+    }
+
+    let (sender, told) = mpsc::channel();
+    let interceptors: Vec<Arc<dyn Interceptor>> =
+        vec![Arc::new(Appends("-first", sender.clone())), Arc::new(Appends("-second", sender))];
+    let (producer, requests) = against(vec![], ProducerOptions { interceptors, ..one_by_one() }).await;
+    send(&producer, "a").await.await.unwrap();
+    assert_eq!(producers(&requests), expected(&[("a-first-second", 0, 0)]));
+    assert_eq!(told.try_iter().collect::<Vec<_>>(), [("-first", 1), ("-second", 1)]);
+}
+
+#[tokio::test]
+async fn what_would_have_to_wait_is_left_undone_by_try_send() {
+    let options = ProducerOptions {
+        linger: Duration::from_secs(600),
+        buffer_bytes: 3000,
+        max_request_bytes: 3000,
+        ..Default::default()
+    };
+    let (producer, requests) = against(vec![], options).await;
+    let value = [b'x'; 1000];
+    let record = ProducerRecord { topic: "t", partition: Some(0), value: Some(&value), ..Default::default() };
+    assert!(producer.try_send(&record).unwrap().is_none(), "the topic is not known yet");
+    let first = producer.send(record).await.unwrap();
+    let second = producer.try_send(&record).unwrap().unwrap();
+    assert!(producer.try_send(&record).unwrap().is_none(), "the buffer is full");
+    producer.flush().await.unwrap();
+    assert_eq!((first.await.unwrap().offset, second.await.unwrap().offset), (101, 102));
+    assert_eq!(requests.try_iter().flatten().map(|seen| seen.values.len()).sum::<usize>(), 2);
+}
+
+#[tokio::test]
+async fn a_custom_partitioner_decides_and_an_impossible_choice_fails_the_record() {
+    let partitioner = Partitioner::custom(|record, _| record.key.map_or(7, <[u8]>::len));
+    let (producer, _requests) = against(vec![], ProducerOptions { partitioner, ..one_by_one() }).await;
+    let with_key = ProducerRecord { topic: "t", key: Some(b"k"), value: Some(b"v"), ..Default::default() };
+    assert_eq!(producer.send(with_key).await.unwrap().await.unwrap().partition, 1);
+    let without = ProducerRecord { key: None, ..with_key };
+    let error = producer.send(without).await.unwrap_err();
+    assert!(matches!(error, ClientError::NoSuchPartition { partition: 7, partitions: 2, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn serializers_make_the_bytes_of_keys_and_values() {
+    let (producer, requests) = against(vec![], one_by_one()).await;
+    let typed = TypedProducer::new(producer, BigEndian, Utf8);
+    let record = TypedRecord { topic: "t", key: Some(&1_i32), value: Some("one"), ..Default::default() };
+    assert_eq!(typed.send(record).await.unwrap().await.unwrap().offset, 101);
+    assert_eq!(requests.try_iter().flatten().flat_map(|seen| seen.values).collect::<Vec<_>>(), ["one"]);
+}
+
+#[tokio::test]
+async fn a_callback_that_panics_ends_the_producer_and_leaves_nobody_waiting() {
+    let (client, _requests) = answering(vec![]).await;
+    let producer = Producer::with_callback(client, one_by_one(), |_| panic!("on purpose")).unwrap();
+    assert_eq!(send(&producer, "a").await.await.unwrap_err(), ClientError::Closed);
+    let record = ProducerRecord { topic: "t", ..Default::default() };
+    assert_eq!(producer.send(record).await.unwrap_err(), ClientError::Closed);
 }
 
 #[tokio::test]
