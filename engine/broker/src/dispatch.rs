@@ -6,6 +6,7 @@ use bytes::BytesMut;
 use futures_util::future::FutureExt;
 use ringlog_protocol::{ApiKey, encode_response};
 
+use crate::budget::Held;
 use crate::detached::to_the_end;
 use crate::handlers::{
     alter_client_quotas, alter_configs, alter_partition_reassignments, alter_replica_log_dirs,
@@ -53,25 +54,19 @@ macro_rules! served {
     // Answered when the handler's future is done, and done also when the connection ends before: topics and the metadata log
     // are never left half changed.
     (@ to_the_end $handler:ident $incoming:ident) => {
-        Ok(Handling::Later(
-            to_the_end(async move {
-                let request = $incoming.decode()?;
-                let response = $handler::serve(&$incoming, &request).await;
-                $incoming.answer(&response)
-            })
-            .boxed_local(),
-        ))
+        Ok(outliving($incoming.hold(), async move {
+            let request = $incoming.decode()?;
+            let response = $handler::serve(&$incoming, &request).await;
+            $incoming.answer(&response)
+        }))
     };
     // The same; the response may say that the client has to wait.
     (@ throttled $handler:ident $incoming:ident) => {
-        Ok(Handling::Later(
-            to_the_end(async move {
-                let request = $incoming.decode()?;
-                let response = $handler::serve(&$incoming, &request).await;
-                Ok($incoming.answer(&response)?.throttled(response.throttle_time_ms))
-            })
-            .boxed_local(),
-        ))
+        Ok(outliving($incoming.hold(), async move {
+            let request = $incoming.decode()?;
+            let response = $handler::serve(&$incoming, &request).await;
+            Ok($incoming.answer(&response)?.throttled(response.throttle_time_ms))
+        }))
     };
     // The handler takes the frame and makes the reply itself: records are never copied.
     (@ by_itself $handler:ident $incoming:ident) => {
@@ -142,4 +137,51 @@ pub(crate) fn start(shard: &Rc<Shard>, peer: Peer, frame: BytesMut) -> Result<(A
         _ => hand_over(incoming),
     };
     Ok((api, handling?))
+}
+
+/// Work that outlives its connection. Its bytes keep their place in the budget as long: else who sends a request and is gone, again
+/// and again, would fill the memory.
+fn outliving(held: Held, work: impl Future<Output = Result<Reply, RequestError>> + 'static) -> Handling {
+    let work = to_the_end(async move {
+        let outcome = work.await;
+        drop(held);
+        outcome
+    });
+    Handling::Later(work.boxed_local())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+    use tokio::task::{LocalSet, spawn_local, yield_now};
+
+    use super::*;
+    use crate::budget::Budget;
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_outlives_its_connection_is_counted_until_it_is_done() {
+        let budget = Budget::new(100);
+        let (go_on, told) = oneshot::channel::<()>();
+        let (begun, beginning) = oneshot::channel::<()>();
+        let work = async move {
+            begun.send(()).unwrap();
+            told.await.unwrap();
+            Ok(Reply::silence())
+        };
+        let Handling::Later(request) = outliving(budget.hold(7), work) else { panic!("not answered yet") };
+        let local = LocalSet::new();
+        local
+            .run_until(async {
+                let connection = spawn_local(request);
+                beginning.await.unwrap();
+                connection.abort();
+                assert!(connection.await.unwrap_err().is_cancelled());
+                assert_eq!(budget.held(), 7);
+                go_on.send(()).unwrap();
+                while budget.held() > 0 {
+                    yield_now().await;
+                }
+            })
+            .await;
+    }
 }

@@ -8,6 +8,7 @@ use futures_util::future::LocalBoxFuture;
 use ringlog_protocol::{ApiKey, DecodeError, EncodeError, Message, Reader, Request, RequestHeader, encode_response};
 
 use crate::broker::Broker;
+use crate::budget::Held;
 use crate::quotas::Client;
 use crate::reply::Reply;
 use crate::shard::Shard;
@@ -66,6 +67,11 @@ impl Incoming {
     /// The request's body as its type.
     pub(crate) fn decode<'a, R: Request<'a>>(&'a self) -> Result<R, RequestError> {
         R::decode(&mut Reader::new(&self.body), self.version).map_err(|cause| self.malformed(cause))
+    }
+
+    /// Counts the body's bytes until the guard is dropped.
+    pub(crate) fn hold(&self) -> Held {
+        self.broker().budget.hold(self.body.len())
     }
 
     pub(crate) fn malformed(&self, cause: DecodeError) -> RequestError {

@@ -47,7 +47,7 @@ struct TopicOutcomes {
 /// Queues every batch on its partition before it returns: the order of requests is the order in the log.
 pub(crate) fn start(mut incoming: Incoming) -> Result<Handling, RequestError> {
     let bytes = incoming.body.len();
-    let held = incoming.broker().budget.hold(bytes);
+    let held = incoming.hold();
     let body = incoming.body.split();
     let walk = produce::walk(&body, incoming.version).map_err(|cause| incoming.malformed(cause))?;
     let acks = walk.acks;
