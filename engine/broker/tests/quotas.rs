@@ -14,6 +14,7 @@ use ringlog_protocol::create_topics::{CreatableTopic, CreateTopicsRequest};
 use ringlog_protocol::delete_topics::DeleteTopicsRequest;
 use ringlog_protocol::describe_client_quotas::DescribeClientQuotasRequest;
 use ringlog_protocol::fetch::{FetchPartition, FetchRequest, FetchTopic};
+use ringlog_protocol::metadata::{MetadataRequest, MetadataRequestTopic};
 use ringlog_protocol::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use ringlog_protocol::{Blob, ErrorCode, Message, Reader, Records, Request, ResponseHeader, encode_request};
 use ringlog_record::{BatchBuilder, Compression};
@@ -198,6 +199,21 @@ fn topics_are_made_and_deleted_no_faster_than_allowed() {
     assert!(made.throttle_time_ms > refused.throttle_time_ms, "{}", made.throttle_time_ms);
     let other = Connection::new(broker.address, "other").ask(6, &create("others", 5));
     assert_eq!((other.topics[0].error_code, other.throttle_time_ms), (0, 0));
+    broker.stop();
+}
+
+#[test]
+fn what_can_not_be_made_uses_no_quota_up() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = broker_with_a_topic(data.path());
+    set(broker.address, &[("client-id", Some("asker"))], "controller_mutation_rate", Some(0.1));
+    let topic = |name: &'static str| MetadataRequestTopic { name: Some(name.into()), ..Default::default() };
+    let topics = ["no name", "neither/this", "nor:this", "a-name"].map(topic).into();
+    let request = MetadataRequest { topics: Some(topics), allow_auto_topic_creation: true, ..Default::default() };
+    let answer = Connection::new(broker.address, "asker").ask(4, &request);
+    let codes: Vec<i16> = answer.topics.iter().map(|topic| topic.error_code).collect();
+    let invalid = ErrorCode::InvalidTopicException as i16;
+    assert_eq!(codes, [invalid, invalid, invalid, 0]);
     broker.stop();
 }
 

@@ -84,6 +84,13 @@ async fn auto_create(incoming: &Incoming, name: &str) -> Result<Arc<Topic>, Topi
     if name == OFFSETS_TOPIC {
         broker.topics.ensure_offsets_topic(disk).await?;
     }
+    match broker.topics.check_new(name, &Default::default()) {
+        // It has just been made, by this request or beside it: that is no more to be paid for than what can't be made.
+        Err(TopicError::Exists { .. }) => {
+            return broker.topics.get(name).ok_or_else(|| TopicError::Unknown { name: name.to_owned() });
+        }
+        checked => checked?,
+    };
     if broker.quotas.mutations(incoming.client(), true).take(broker.config.num_partitions as usize).is_err() {
         return Err(TopicError::Unknown { name: name.to_owned() });
     }
