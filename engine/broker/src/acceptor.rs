@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::UnboundedSender;
 use tracing::{debug, warn};
@@ -11,8 +12,8 @@ use tracing::{debug, warn};
 use crate::broker::Broker;
 use crate::shard::Arrival;
 
-/// How long accepting rests when the process has no descriptors left.
-const OUT_OF_DESCRIPTORS_PAUSE: Duration = Duration::from_millis(100);
+/// How long accepting rests when there are no descriptors left, or no memory: asking again at once would take a core.
+const OUT_OF_RESOURCES_PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts on `listener` until the broker drains.
 pub(crate) async fn accept(listener: TcpListener, shards: Vec<UnboundedSender<Arrival>>, broker: Arc<Broker>) {
@@ -24,9 +25,9 @@ pub(crate) async fn accept(listener: TcpListener, shards: Vec<UnboundedSender<Ar
         };
         let (stream, address) = match accepted {
             Ok(accepted) => accepted,
-            Err(error) if is_out_of_descriptors(&error) => {
-                warn!(%error, "no descriptor for a further connection: raise ulimit -n");
-                tokio::time::sleep(OUT_OF_DESCRIPTORS_PAUSE).await;
+            Err(error) if is_out_of_resources(&error) => {
+                warn!(%error, "no room for a further connection: raise ulimit -n, or the memory of the host");
+                tokio::time::sleep(OUT_OF_RESOURCES_PAUSE).await;
                 continue;
             }
             // The peer was gone before it was accepted (accept(2) passes its error on).
@@ -55,6 +56,20 @@ pub(crate) async fn accept(listener: TcpListener, shards: Vec<UnboundedSender<Ar
     }
 }
 
-fn is_out_of_descriptors(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(code) if code == nix::errno::Errno::EMFILE as i32 || code == nix::errno::Errno::ENFILE as i32)
+/// What accept(2) names for a process or host at its limits.
+fn is_out_of_resources(error: &io::Error) -> bool {
+    let code = error.raw_os_error().map(Errno::from_raw);
+    matches!(code, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_that_has_gone_is_told_from_a_host_at_its_limits() {
+        for (errno, is_out) in [(Errno::EMFILE, true), (Errno::ENOMEM, true), (Errno::ECONNABORTED, false)] {
+            assert_eq!(is_out_of_resources(&io::Error::from(errno)), is_out, "{errno}");
+        }
+    }
 }
