@@ -2,13 +2,18 @@
 #![forbid(unsafe_code)]
 
 mod binary;
+mod calibrate;
 mod compare;
+mod curve;
 mod duration;
 mod kept_run;
 mod lab;
+mod max_rate;
+mod measurement;
 mod quick;
 mod recorded;
 mod report;
+mod run;
 mod signals;
 mod sweep;
 mod verify;
@@ -30,6 +35,14 @@ struct Cli {
 enum Command {
     /// A first sweep in under three minutes: a dozen cells, verified, with a report
     Quick(quick::Quick),
+    /// Runs a workload on one target, or on several in turns
+    Run(run::Run),
+    /// Measures latency at loads from a hundredth of a target's maximum to more than it takes
+    Curve(curve::Curve),
+    /// Searches the highest rate that keeps an objective, such as 'p99<10ms'
+    MaxRate(max_rate::MaxRate),
+    /// Says what the load generator itself can do, against a sink that keeps nothing
+    Calibrate(calibrate::Calibrate),
     /// Compares ways of writing a log and of moving it to sockets on this host
     #[command(subcommand)]
     Lab(lab::Lab),
@@ -49,6 +62,10 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Quick(quick) => quick.run(),
+        Command::Run(run) => run.run(),
+        Command::Curve(curve) => curve.run(),
+        Command::MaxRate(max_rate) => max_rate.run(),
+        Command::Calibrate(calibrate) => calibrate.run(),
         Command::Lab(lab) => lab.run(),
         Command::Sweep(sweep) => sweep.run(),
         Command::Workloads(workloads) => workloads.run(),

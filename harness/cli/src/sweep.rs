@@ -207,7 +207,8 @@ fn say_plan(workload: &Workload, data: &Path) {
     );
 }
 
-fn objective(slo: Slo) -> Objective {
+/// As results have it.
+pub(crate) fn objective(slo: Slo) -> Objective {
     Objective { percentile: slo.percent, limit_us: slo.below.as_secs_f64() * 1e6 }
 }
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 
-use ringbench_stats::Cost;
 use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_local};
 
@@ -212,6 +211,7 @@ impl<D: Driver> Crew<'_, D> {
         }
         meter.abort();
         timer.abort();
+        desk.close_meter();
         let tally = desk.tally.replace(Tally::new(desk.window));
         Ok(Work { tally, lanes, readings })
     }
@@ -242,9 +242,9 @@ impl Drop for DoneProducing<'_> {
 /// What the thread costs while it counts.
 async fn meter(desk: Rc<Desk>) {
     if desk.timer.sleep_until(desk.window.begin_ns).await.is_ok() {
-        let before = Cost::of_this_thread();
+        desk.open_meter();
         if desk.timer.sleep_until(desk.window.end_ns).await.is_ok() {
-            desk.tally.borrow_mut().cost = Cost::of_this_thread().since(&before);
+            desk.close_meter();
         }
     }
 }

@@ -1,9 +1,11 @@
 //! What the producers and consumers of a load thread share, and what the threads do.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+
+use ringbench_stats::Cost;
 
 use super::tally::Tally;
 use super::window::Window;
@@ -47,10 +49,24 @@ pub(crate) struct Desk {
     pub(crate) window: Window,
     pub(crate) timer: Timer,
     pub(crate) tally: RefCell<Tally>,
+    /// What the thread had cost when counting began, until it ends.
+    before: Cell<Option<Cost>>,
 }
 
 impl Desk {
     pub(crate) fn new(window: Window) -> io::Result<Desk> {
-        Ok(Desk { window, timer: Timer::new()?, tally: RefCell::new(Tally::new(window)) })
+        Ok(Desk { window, timer: Timer::new()?, tally: RefCell::new(Tally::new(window)), before: Cell::new(None) })
+    }
+
+    /// Counting begins.
+    pub(crate) fn open_meter(&self) {
+        self.before.set(Some(Cost::of_this_thread()));
+    }
+
+    /// Counting has ended, or was cut short; nothing the second time.
+    pub(crate) fn close_meter(&self) {
+        if let Some(before) = self.before.take() {
+            self.tally.borrow_mut().cost = Cost::of_this_thread().since(&before);
+        }
     }
 }

@@ -1,0 +1,102 @@
+//! `ringbench curve`: latency at loads from little to more than there is room for.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use ringbench_load::workload::{Arrival, CellSpec, Turn, schedule};
+use ringbench_report::results::Kind;
+
+use crate::measurement::{Asked, Measurement};
+use crate::run::{Load, ended, in_turns, line};
+
+/// Shares of the measured maximum, closest where the knee is.
+const LOADS: [f64; 11] = [0.01, 0.05, 0.1, 0.25, 0.5, 0.7, 0.8, 0.9, 0.95, 1.0, 1.05];
+
+/// Options of `ringbench curve`.
+#[derive(Debug, Args)]
+pub(crate) struct Curve {
+    #[command(flatten)]
+    load: Load,
+    /// Shares of the measured maximum [default: 0.01 to 1.05 in eleven steps]
+    #[arg(long, value_name = "SHARE", value_delimiter = ',', value_parser = share)]
+    loads: Vec<f64>,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let allowed = 0.001..=10.0;
+    text.parse().ok().filter(|share| allowed.contains(share)).ok_or_else(|| "0.001 to 10 are allowed".to_owned())
+}
+
+impl Curve {
+    pub(crate) fn run(self) -> Result<ExitCode, String> {
+        let (workload, workload_yaml) = self.load.workload()?;
+        let targets = self.load.targets()?;
+        let mut measurement = Measurement::begin(&Asked {
+            kind: Kind::Curve,
+            workload: &workload,
+            workload_yaml,
+            targets: &targets,
+            out: &self.load.out,
+            threads: self.load.threads,
+        })?;
+        let loads = if self.loads.is_empty() { LOADS.to_vec() } else { self.loads };
+        for cell in &workload.cells {
+            let maxima = maxima(&mut measurement, cell, targets.len(), workload.repeats)?;
+            for Turn { cell: load, repeat } in schedule(loads.len(), workload.repeats, workload.order, workload.seed) {
+                let load = loads.get(load).copied().unwrap_or(1.0);
+                for target in in_turns(targets.len(), repeat) {
+                    if measurement.is_stopped() {
+                        return ended(measurement);
+                    }
+                    let maximum = maxima.get(target).copied().unwrap_or_default();
+                    let cell = at_rate(cell, maximum * load);
+                    let row = measurement.repeat(target, &cell, Some(load))?;
+                    eprintln!("{:>3.0} % {}", load * 100.0, line(&cell.name, row));
+                }
+            }
+        }
+        ended(measurement)
+    }
+}
+
+/// What each target does as fast as it goes: the median of the repeats, in turns.
+///
+/// # Errors
+/// A sentence, when one of them does nothing at all.
+pub(crate) fn maxima(
+    measurement: &mut Measurement,
+    cell: &CellSpec,
+    targets: usize,
+    repeats: u32,
+) -> Result<Vec<f64>, String> {
+    let cell = CellSpec { arrival: Arrival::Maximum, ..cell.clone() };
+    let mut maxima = vec![None; targets];
+    for repeat in 0..repeats {
+        for target in in_turns(targets, repeat) {
+            if !measurement.is_stopped() {
+                let row = measurement.repeat(target, &cell, None)?;
+                eprintln!("max   {}", line(&cell.name, row));
+                if let Some(maximum) = maxima.get_mut(target) {
+                    *maximum = row.achieved_per_s;
+                }
+            }
+        }
+    }
+    if measurement.is_stopped() {
+        return Ok(vec![1.0; targets]);
+    }
+    let found = maxima.into_iter().map(|maximum| maximum.filter(|rate| *rate > 0.0));
+    found
+        .collect::<Option<_>>()
+        .ok_or_else(|| format!("{}: nothing was acknowledged, so there is no maximum", cell.name))
+}
+
+/// The same cell at a rate: Poisson where it was that, else uniform.
+pub(crate) fn at_rate(cell: &CellSpec, per_second: f64) -> CellSpec {
+    let per_second = per_second.round().max(1.0);
+    let arrival = match cell.arrival {
+        Arrival::Poisson { .. } => Arrival::Poisson { per_second },
+        _ => Arrival::Uniform { per_second },
+    };
+    CellSpec { arrival, ..cell.clone() }
+}

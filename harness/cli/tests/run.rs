@@ -1,0 +1,138 @@
+//! `ringbench run`, `curve`, `max-rate` and `calibrate` as a user runs them, shortly.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use ringbench_report::results::Run;
+use support::broker::Broker;
+
+const SHORT: [&str; 4] =
+    ["--set=warmupDuration=200ms", "--set=messageSize=100", "--set=testDuration=600ms", "--seed=7"];
+
+fn ringbench(command: &str, target: &str, out: &Path) -> Command {
+    let mut ringbench = Command::new(env!("CARGO_BIN_EXE_ringbench"));
+    ringbench.args([command, "--target", target, "--out"]).arg(out).args(SHORT);
+    ringbench
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn a_run_at_a_rate_is_verified_reported_and_never_overwritten() {
+    let (broker, out) = (Broker::start(&[]), tempfile::tempdir().unwrap());
+    let (url, out) = (format!("kafka://{}", broker.address()), out.path().join("run"));
+    let ran = ringbench("run", &url, &out).args(["--rate", "2000", "--repeats", "2"]).output().unwrap();
+    assert!(ran.status.success(), "{}", said(&ran));
+    let run = Run::read(&out).unwrap();
+    assert!(!run.interrupted && run.calibration.is_some() && run.command.contains("--seed=7"), "{}", run.command);
+    assert_eq!(run.targets[0].product, "ringlog");
+    assert!(run.targets[0].config.contains_key("log.segment.bytes"));
+    let [ref cell] = run.cells[..] else { panic!("{} cells", run.cells.len()) };
+    assert!(cell.valid && cell.repeats.len() == 2, "{:?}", cell.why);
+    assert_eq!((cell.offered_per_s, cell.declared.driver.as_str()), (Some(2_000.0), "native"));
+    let ledger = cell.ledger;
+    // 0.8 s, twice; from each of the producers' first tick on.
+    assert_eq!((ledger.sent, ledger.acked, ledger.received), (3_200, 3_200, 3_200));
+    assert!(cell.broker_cpu_s.is_some() && cell.latency_us.p90.is_some() && cell.end_to_end_us.p90.is_some());
+    assert!(out.join("report.html").exists() && out.join("cells.csv").exists());
+
+    let before = std::fs::read(out.join("results.json")).unwrap();
+    let again = ringbench("run", &url, &out).output().unwrap();
+    assert!(!again.status.success() && said(&again).contains("holds a run already"), "{}", said(&again));
+    assert_eq!(std::fs::read(out.join("results.json")).unwrap(), before);
+}
+
+#[test]
+fn a_curve_has_the_maximum_and_each_load_and_two_targets_take_turns() {
+    let (brokers, out) = ([Broker::start(&[]), Broker::start(&[])], tempfile::tempdir().unwrap());
+    let [first, second] = brokers.each_ref().map(|broker| format!("kafka://{}", broker.address()));
+    let ran =
+        ringbench("curve", &first, out.path()).args(["--target", &second, "--loads", "0.1,0.5"]).output().unwrap();
+    assert!(ran.status.success(), "{}", said(&ran));
+    let run = Run::read(out.path()).unwrap();
+    assert_eq!(run.targets.iter().map(|target| &*target.name).collect::<Vec<_>>(), ["ringlog", "ringlog-2"]);
+    let of = |name: &str| run.cells.iter().filter(|cell| cell.target == name).map(|cell| cell.load).collect::<Vec<_>>();
+    for name in ["ringlog", "ringlog-2"] {
+        let mut loads = of(name);
+        loads.sort_by(|a, b| a.partial_cmp(b).unwrap());
+        assert_eq!(loads, [None, Some(0.1), Some(0.5)]);
+    }
+}
+
+#[test]
+fn a_search_ends_with_a_rate_that_was_confirmed_or_with_the_reason_why_there_is_none() {
+    let (broker, out) = (Broker::start(&[]), tempfile::tempdir().unwrap());
+    let url = format!("kafka://{}", broker.address());
+    let (easy, hopeless) = (out.path().join("easy"), out.path().join("hopeless"));
+    let ran = ringbench("max-rate", &url, &easy).args(["--slo", "p50<10s"]).output().unwrap();
+    let run = Run::read(&easy).unwrap_or_else(|error| panic!("{error}: {}", said(&ran)));
+    let [ref found] = run.max_rates[..] else { panic!("{}", said(&ran)) };
+    if let Some(rate) = found.rate_per_s {
+        let key = found.confirmed_by.clone().unwrap();
+        let cell = run.cells.iter().find(|cell| cell.key == key).unwrap();
+        assert!(cell.offered_per_s == Some(rate) && cell.repeats.len() >= 2, "{found:?}");
+    }
+    assert!(!found.why.is_empty());
+    let ran = ringbench("max-rate", &url, &hopeless).args(["--slo", "p50<0.001ms"]).output().unwrap();
+    let run = Run::read(&hopeless).unwrap_or_else(|error| panic!("{error}: {}", said(&ran)));
+    assert_eq!(run.max_rates[0].rate_per_s, None);
+    let none = ringbench("max-rate", &url, &out.path().join("none")).output().unwrap();
+    assert!(said(&none).contains("--slo 'p99<10ms'"), "{}", said(&none));
+}
+
+#[test]
+fn ctrl_c_keeps_what_was_measured_and_marks_it() {
+    let (broker, out) = (Broker::start(&[]), tempfile::tempdir().unwrap());
+    let url = format!("kafka://{}", broker.address());
+    let mut run = ringbench("run", &url, out.path());
+    run.args(["--rate=500", "--set=testDuration=60s", "--repeats=9"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = run.spawn().unwrap();
+    // Before, there is nothing to keep.
+    while !out.path().join("results.json").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "{}", said(&child.wait_with_output().unwrap()));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_secs(3));
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
+    let ended = child.wait_with_output().unwrap();
+    assert!(!ended.status.success() && said(&ended).contains("interrupted"), "{}", said(&ended));
+    let run = Run::read(out.path()).unwrap();
+    assert!(run.interrupted);
+    assert!(run.cells.iter().all(|cell| !cell.valid), "half a cell is none");
+}
+
+#[test]
+fn what_is_wrong_is_said_with_the_value_and_the_remedy() {
+    let out = tempfile::tempdir().unwrap();
+    let nowhere = "kafka://127.0.0.1:1";
+    for (command, target, more, expected) in [
+        ("run", "127.0.0.1:9092", &[][..], "write kafka://HOST:PORT"),
+        ("run", nowhere, &[], "is a broker running there"),
+        ("run", nowhere, &["--set", "batch.sise=1"], "batch.size"),
+        ("run", nowhere, &["--set", "acks"], "KEY=VALUE"),
+        ("run", nowhere, &["--rate", "-5"], "-5"),
+        ("curve", nowhere, &["--loads", "0"], "0.001 to 10 are allowed"),
+        ("max-rate", nowhere, &["--slo", "fast"], "p99<10ms"),
+    ] {
+        let ran = ringbench(command, target, &out.path().join("out")).args(more).output().unwrap();
+        assert!(!ran.status.success() && said(&ran).contains(expected), "{command} {target} {more:?}: {}", said(&ran));
+    }
+    assert!(!out.path().join("out").exists(), "nothing is made for a run that can't begin");
+}
+
+#[test]
+fn the_generator_says_what_it_can_do_alone() {
+    let calibrated = Command::new(env!("CARGO_BIN_EXE_ringbench"));
+    let calibrated = { calibrated }.args(["calibrate", "--seconds", "0.2", "--repeats", "1"]).output().unwrap();
+    assert!(calibrated.status.success(), "{}", said(&calibrated));
+    let said = said(&calibrated);
+    assert!(said.contains("| 100 B |") && said.contains("| 1024 B |") && said.contains("| 1000 | "), "{said}");
+}
