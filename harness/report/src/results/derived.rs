@@ -21,6 +21,8 @@ impl RunCell {
     /// # Errors
     /// Those of [`super::LogFile::read`].
     pub fn derive(&mut self, roofline: Option<&Roofline>, directory: &Path) -> Result<(), ReportError> {
+        // One that was made up for later stands where it belongs: cells are compared repeat by repeat.
+        self.repeats.sort_by_key(|repeat| repeat.order);
         let mut merged: [Latencies; SERIES.len()] = Default::default();
         for log in self.whole().filter_map(|repeat| repeat.histograms.as_ref()) {
             let log = log.read(directory)?;
