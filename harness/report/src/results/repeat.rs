@@ -3,6 +3,8 @@
 use ringbench_stats::Latencies;
 use serde::{Deserialize, Serialize};
 
+use crate::numbers::grouped;
+
 /// One repeat of a cell.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Repeat {
@@ -196,7 +198,7 @@ impl Ledger {
             ("refused or unanswered", failed),
         ];
         let faults = named.into_iter().filter(|(_, count)| *count > 0);
-        faults.map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
+        faults.map(|(name, count)| format!("{name} {}", grouped(count))).collect::<Vec<_>>().join(", ")
     }
 
     pub(super) fn add(&mut self, other: &Ledger) {

@@ -121,12 +121,12 @@ pub(super) fn throughput(cells: &[&Cell<'_>], tier: &str) -> Vec<Block> {
         "records/s (interval)",
         "MB/s (interval)",
         "× the first (98 %)",
-        "received MB/s",
-        "wire bytes/byte",
+        "received",
+        "wire ratio",
         "of floor",
         "p50",
         "p99",
-        "client busy",
+        "client",
         "to know",
     ];
     let table = Table::new(&head, cells.iter().map(row).collect()).with_words(&["to know"]);
@@ -134,7 +134,10 @@ pub(super) fn throughput(cells: &[&Cell<'_>], tier: &str) -> Vec<Block> {
         name: slug(&format!("throughput {tier}")),
         title: "Megabytes of records a second, before compression".to_owned(),
         chart: bars("Throughput", "MB/s", &cells.iter().take(BARS).map(bar).collect::<Vec<_>>(), false),
-        caption: first(cells.len()),
+        caption: format!(
+            "Received: MB/s that consumers got; wire ratio: bytes sent for each byte of records; of floor: those as a share of what receive, CRC and append do alone on this host; client: how busy its busiest thread was. {}",
+            first(cells.len())
+        ),
         table: table.with_grey(alike(&cells)),
     })]
 }
@@ -188,7 +191,7 @@ pub(super) fn latency(cells: &[&Cell<'_>], tier: &str) -> Vec<Block> {
         "end to end p50",
         "p99",
         "generator late p99",
-        "client busy",
+        "client",
         "to know",
     ];
     let table = Table::new(&head, cells.iter().map(row).collect()).with_words(&["to know"]);
