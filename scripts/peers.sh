@@ -6,7 +6,8 @@
 #   scripts/peers.sh start NAME [--profile default|durable] [--dir D]   start it in D, which is new; prints one line when it is ready
 #   scripts/peers.sh stop NAME [--dir D]                                end what `start` started there, and remove D
 #
-# The line of `start`: peer=NAME version=V profile=P durability=D replication=1 pid=N url=U; U is what ringbench takes as a target
+# The line of `start`: peer=NAME version=V profile=P durability=D replication=1 pid=N url=U; U is what ringbench takes as a target.
+# A broker with several kinds of queues has also=U,U behind it.
 # Durability is what an acknowledgement has behind it: memory, page-cache, fsync, or fsync:TIME where it is on disk so much later at
 # most; queue: the kind of queue decides (classic and quorum: fsync; stream: page-cache). D is /tmp/ringlog-peer-NAME unless named.
 # Packages stay in RINGLOG_PEERS_CACHE; RINGLOG_PEER_HEAP is the heap of those in Java (768m).
@@ -33,7 +34,7 @@ pulsar      jars    org.apache.pulsar:pulsar-broker:4.0.7                       
 PEERS
 }
 
-usage() { sed -n '2,13s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '2,14s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 unavailable() { echo "peers: $name can't be had: $*" >&2; exit 3; }
 failed() { echo "peers: $name: $*" >&2; exit 1; }
 need() { command -v "$1" >/dev/null || unavailable "no $1 here: install ${2:-it}"; }
@@ -115,9 +116,11 @@ serve_nats() {
 }
 
 serve_rabbitmq() {
-    local erlang=$home/usr/lib/erlang
-    url=amqp://127.0.0.1:$port
-    echo "listeners.tcp.1 = 127.0.0.1:$port" >"$dir/rabbitmq.conf"
+    local erlang=$home/usr/lib/erlang streams
+    streams=$(free_port)
+    url="amqp://127.0.0.1:$port also=amqp+quorum://127.0.0.1:$port,rabbitmq-stream://127.0.0.1:$streams"
+    printf '%s\n' "listeners.tcp.1 = 127.0.0.1:$port" "stream.listeners.tcp.1 = 127.0.0.1:$streams" >"$dir/rabbitmq.conf"
+    echo '[rabbitmq_stream].' >"$dir/plugins"
     # Erlang's start script holds the path at which its package would be installed.
     sed -i "s|ROOTDIR=/.*|ROOTDIR=$erlang|" "$erlang/bin/erl"
     ERL_EPMD_PORT=$(free_port)

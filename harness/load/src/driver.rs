@@ -4,6 +4,7 @@
 //! a tokio runtime of one thread, and need not be `Send`. Nothing is boxed for a record: a driver's futures are its own types.
 
 mod amqp;
+mod fields;
 mod kafka_settings;
 mod line;
 mod native;
@@ -13,6 +14,7 @@ mod peer;
 mod pipeline;
 mod redis;
 mod stomp;
+mod streams;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -29,6 +31,7 @@ pub use self::peer::Peer;
 pub use self::pipeline::Receipt;
 pub use self::redis::{RedisConsumer, RedisDriver, RedisProducer};
 pub use self::stomp::{StompConsumer, StompDriver, StompProducer};
+pub use self::streams::{StreamConsumer, StreamDriver, StreamProducer};
 
 /// A way to one target, made for one cell.
 pub trait Driver: Sync {

@@ -10,7 +10,7 @@ use ringlog_client::{Address, Admin, Client, ClientOptions, ConfigResource};
 use tokio::runtime::Runtime;
 
 use crate::LoadError;
-use crate::driver::{AmqpDriver, NativeDriver, NatsDriver, NullDriver, Peer, RedisDriver, StompDriver};
+use crate::driver::{AmqpDriver, NativeDriver, NatsDriver, NullDriver, Peer, RedisDriver, StompDriver, StreamDriver};
 use crate::generator::{Conditions, Outcome, run_cell};
 use crate::workload::CellSpec;
 
@@ -86,6 +86,7 @@ impl Target {
                 "redis" => run_cell(&RedisDriver::new(peer, cell), cell, conditions),
                 "nats" => run_cell(&NatsDriver::new(peer, cell), cell, conditions),
                 "activemq" | "artemis" => run_cell(&StompDriver::new(peer, cell), cell, conditions),
+                "rabbitmq-stream" => run_cell(&StreamDriver::new(peer, cell), cell, conditions),
                 _ => run_cell(&AmqpDriver::new(peer, cell), cell, conditions),
             },
             Target::Null => run_cell(&NullDriver, cell, conditions),

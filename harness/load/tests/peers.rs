@@ -53,12 +53,13 @@ fn artemis_gives_back_what_it_acknowledged() {
 #[test]
 fn queues_of_rabbitmq_give_back_what_they_acknowledged() {
     let Some(mut peer) = Running::start("rabbitmq", "default") else { return };
-    let classic = peer.target.to_string();
-    for (kind, durability) in [("", "fsync"), ("+quorum", "fsync"), ("+stream", "page-cache")] {
-        peer.target = classic.replace("amqp", &format!("amqp{kind}")).parse().unwrap();
-        peer.durability = durability.to_owned();
-        peer.gives_back(&format!("amqp{kind}"));
+    for target in std::iter::once(peer.target.clone()).chain(peer.also.clone()) {
+        let driver = target.to_string().split_once(':').unwrap().0.to_owned();
+        peer.durability = if driver == "rabbitmq-stream" { "page-cache" } else { "fsync" }.to_owned();
+        peer.target = target;
+        peer.gives_back(&driver);
     }
+    assert_eq!(peer.also.len(), 2);
     let refused = peer.run(&cell(CELLS[1], "fsync")).unwrap_err().to_string();
     assert!(refused.contains("fsync is asked for"), "{refused}");
 }
@@ -85,6 +86,8 @@ struct Running {
     name: String,
     dir: PathBuf,
     target: Target,
+    /// Other ways to it.
+    also: Vec<Target>,
     durability: String,
 }
 
@@ -106,11 +109,13 @@ impl Running {
         let line = String::from_utf8_lossy(&started.stdout).into_owned();
         let said = String::from_utf8_lossy(&started.stderr);
         assert!(started.status.success(), "{name} did not start: {said}");
-        let word = |key: &str| line.split_whitespace().find_map(|word| word.strip_prefix(key)).unwrap().to_owned();
+        let word =
+            |key: &str| line.split_whitespace().find_map(|word| word.strip_prefix(key)).unwrap_or_default().to_owned();
         Some(Running {
             name: name.to_owned(),
             dir,
             target: word("url=").parse().unwrap(),
+            also: word("also=").split_terminator(',').map(|url| url.parse().unwrap()).collect(),
             durability: word("durability="),
         })
     }

@@ -1,13 +1,13 @@
-//! RabbitMQ by AMQP 0-9-1 (<https://www.rabbitmq.com/amqp-0-9-1-protocol>): a slot is a queue: classic, quorum or stream.
+//! RabbitMQ by AMQP 0-9-1 (<https://www.rabbitmq.com/amqp-0-9-1-protocol>): a slot is a queue, classic or quorum.
 //!
 //! Records are persistent, and publishers wait for confirms. Consumers acknowledge what they got, as often as they poll. Queues have no
-//! keys; but for streams they give a record to one reader, so that there can be one subscription. Streams have a faster protocol of
-//! their own, which this driver does not speak.
+//! keys, and give a record to one reader: there can be one subscription. Streams are [`super::streams`]'s.
 
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, BytesMut};
 
+use super::fields::Fields;
 use super::line::Line;
 use super::peer::Peer;
 use super::pipeline::{Answer, Answers, Pipeline, Receipt};
@@ -67,7 +67,7 @@ pub struct AmqpDriver {
 }
 
 impl AmqpDriver {
-    /// For one cell. The kind of queue stands in the peer's name: `amqp` (classic), `amqp+quorum`, `amqp+stream`.
+    /// For one cell. The kind of queue stands in the peer's name: `amqp` (classic) or `amqp+quorum`.
     #[must_use]
     pub fn new(peer: &Peer, cell: &CellSpec) -> AmqpDriver {
         AmqpDriver { peer: peer.clone(), cell: cell.clone() }
@@ -156,9 +156,8 @@ impl Driver for AmqpDriver {
     }
 
     async fn consumer(&self, layout: &Layout, subscription: u32, slots: &[u32]) -> Result<AmqpConsumer, LoadError> {
-        if subscription > 0 && self.kind() != "stream" {
-            let why = "a queue gives a record to one reader: subscriptionsPerTopic must be 1, but for amqp+stream";
-            return Err(self.peer.error(why));
+        if subscription > 0 {
+            return Err(self.peer.error("a queue gives a record to one reader: subscriptionsPerTopic must be 1"));
         }
         let slots = slots.iter().map(|&slot| (slot, layout.name(slot))).collect();
         Ok(AmqpConsumer { driver: self.clone(), slots, line: None, coming: None })
@@ -198,7 +197,7 @@ impl Produce for AmqpProducer {
             self.pipeline = self.driver.pipeline().await?;
         }
         let queue = self.queues.get(record.slot as usize).map_or("", String::as_str);
-        Ok(self.pipeline.request(|out| publish(out, queue, record.value)))
+        Ok(self.pipeline.request(|out, _| publish(out, queue, record.value)))
     }
 
     fn idle(&mut self) {
@@ -253,7 +252,7 @@ impl Answers for Confirms {
     }
 }
 
-/// Reads queues, streams from their beginning. What it has acknowledged is off a queue.
+/// Reads queues. What it has acknowledged is off a queue.
 #[derive(Debug)]
 pub struct AmqpConsumer {
     driver: AmqpDriver,
@@ -304,10 +303,7 @@ impl AmqpConsumer {
                 short(out, queue);
                 short(out, &slot.to_string());
                 out.put_u8(NO_WAIT);
-                match self.driver.kind() {
-                    "stream" => table(out, "x-stream-offset", "first"),
-                    _ => out.put_u32(0),
-                }
+                out.put_u32(0);
             }),
             answer: None,
         };
@@ -456,40 +452,6 @@ impl Frame {
             Ok(id) if self.kind == METHOD => format!("method {}.{} is not expected here", id >> 16, id & 0xffff),
             _ => format!("a frame of kind {} is not expected here", self.kind),
         }
-    }
-}
-
-/// What a method's fields say, one after the other.
-struct Fields<'a>(&'a [u8]);
-
-impl<'a> Fields<'a> {
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], String> {
-        let (bytes, rest) = self.0.split_first_chunk::<N>().ok_or("a method ends before its fields do")?;
-        self.0 = rest;
-        Ok(*bytes)
-    }
-
-    fn u8(&mut self) -> Result<u8, String> {
-        Ok(u8::from_be_bytes(self.take()?))
-    }
-
-    fn u16(&mut self) -> Result<u16, String> {
-        Ok(u16::from_be_bytes(self.take()?))
-    }
-
-    fn u32(&mut self) -> Result<u32, String> {
-        Ok(u32::from_be_bytes(self.take()?))
-    }
-
-    fn u64(&mut self) -> Result<u64, String> {
-        Ok(u64::from_be_bytes(self.take()?))
-    }
-
-    fn short(&mut self) -> Result<&'a str, String> {
-        let bytes = usize::from(self.u8()?);
-        let (text, rest) = self.0.split_at_checked(bytes).ok_or("a method ends before its fields do")?;
-        self.0 = rest;
-        std::str::from_utf8(text).map_err(|_| "a method's text is no text".to_owned())
     }
 }
 

@@ -154,7 +154,7 @@ impl Produce for NatsProducer {
         }
         let subject = self.subjects.get(record.slot as usize).map_or("", String::as_str);
         let acks = &self.acks;
-        Ok(self.pipeline.request(|out| {
+        Ok(self.pipeline.request(|out, _| {
             // The server takes a connection's records one after the other: all acknowledgements may go to one subject.
             // Writing to memory does not fail.
             let _ = write!(out, "PUB {subject} {acks} {}\r\n", record.value.len());

@@ -19,7 +19,7 @@ const DELIVERED: [(&str, Durability); 7] = [
     // Classic queues, as of RabbitMQ 3.10.
     ("amqp", Durability::Fsync),
     ("amqp+quorum", Durability::Fsync),
-    ("amqp+stream", Durability::PageCache),
+    ("rabbitmq-stream", Durability::PageCache),
 ];
 
 /// One peer.

@@ -95,7 +95,7 @@ impl Pipeline {
     pub(crate) async fn room(&self) {
         std::future::poll_fn(|context| {
             let mut state = self.shared.lock();
-            if state.sent - state.answered < u64::from(IN_FLIGHT) || state.gone.is_some() {
+            if !state.is_full() || state.gone.is_some() {
                 return Poll::Ready(());
             }
             state.wait(context);
@@ -106,18 +106,29 @@ impl Pipeline {
         .await;
     }
 
-    /// Adds one request, which `write` appends whole.
-    pub(crate) fn request(&mut self, write: impl FnOnce(&mut BytesMut)) -> Receipt {
+    /// Whether the next request has to wait.
+    pub(crate) fn is_full(&self) -> bool {
+        self.shared.lock().is_full()
+    }
+
+    /// Adds one request, which `write` appends whole; it is given its number. What it does not append must come by
+    /// [`Self::append`].
+    pub(crate) fn request(&mut self, write: impl FnOnce(&mut BytesMut, u64)) -> Receipt {
         let mut state = self.shared.lock();
-        write(&mut state.held_back);
         let number = state.sent;
         state.sent += 1;
-        let full = state.held_back.len() >= HELD_BACK_BYTES;
+        write(&mut state.held_back, number);
+        let is_much = state.held_back.len() >= HELD_BACK_BYTES;
         drop(state);
-        if full {
+        if is_much {
             self.flush();
         }
         Receipt { shared: self.shared.clone(), number }
+    }
+
+    /// Appends to what is held back.
+    pub(crate) fn append(&mut self, write: impl FnOnce(&mut BytesMut)) {
+        write(&mut self.shared.lock().held_back);
     }
 
     /// Lets go what is held back.
@@ -170,6 +181,10 @@ impl Shared {
 }
 
 impl State {
+    fn is_full(&self) -> bool {
+        self.sent - self.answered >= u64::from(IN_FLIGHT)
+    }
+
     fn wait(&mut self, context: &Context<'_>) {
         if !self.waiting.iter().any(|waker| waker.will_wake(context.waker())) {
             self.waiting.push(context.waker().clone());

@@ -121,7 +121,7 @@ impl Produce for RedisProducer {
             self.pipeline = self.driver.pipeline().await?;
         }
         let stream = self.keys.get(record.slot as usize).map_or(&b""[..], String::as_bytes);
-        Ok(self.pipeline.request(|out| match record.key {
+        Ok(self.pipeline.request(|out, _| match record.key {
             Some(key) => command(out, &[b"XADD", stream, b"*", b"k", key, b"v", record.value]),
             None => command(out, &[b"XADD", stream, b"*", b"v", record.value]),
         }))

@@ -104,7 +104,7 @@ impl Produce for StompProducer {
             self.pipeline = self.driver.pipeline().await?;
         }
         let queue = self.queues.get(record.slot as usize).map_or("", String::as_str);
-        Ok(self.pipeline.request(|out| {
+        Ok(self.pipeline.request(|out, _| {
             // Classic reads the kind of destination from its name, Artemis from a header. Receipts come in order: all have one name.
             let head = format_args!(
                 "SEND\ndestination:/queue/{queue}\ndestination-type:ANYCAST\npersistent:true\nreceipt:r\ncontent-length:{}\n\n",

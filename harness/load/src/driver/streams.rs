@@ -1,0 +1,543 @@
+//! RabbitMQ Streams by their own protocol
+//! (<https://github.com/rabbitmq/rabbitmq-server/blob/main/deps/rabbitmq_stream/docs/PROTOCOL.adoc>): a slot is a stream.
+//!
+//! Publishers collect records of a stream for one frame until there is nothing more to send, or enough; consumers read whole chunks.
+//! A confirm has the page cache behind it. Records have no keys. Values are written as data sections of AMQP 1.0, as RabbitMQ's own
+//! clients write them.
+
+use std::time::Duration;
+
+use bytes::{Buf, BufMut, BytesMut};
+
+use super::fields::Fields;
+use super::line::Line;
+use super::peer::Peer;
+use super::pipeline::{Answer, Answers, HELD_BACK_BYTES, Pipeline, Receipt};
+use super::{Consume, Declaration, Driver, Layout, Outgoing, Produce};
+use crate::LoadError;
+use crate::workload::CellSpec;
+
+/// How long a broker may take to greet, and to make a stream.
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// The longest frame: RabbitMQ's default.
+const FRAME_BYTES: usize = 1 << 20;
+/// Chunks of a stream that may be under way to a consumer.
+const CREDIT: u16 = 10;
+/// Publishers and subscriptions of a connection are numbered with a byte.
+const MAX_STREAMS: usize = 256;
+/// Its number and its length, in front of a record.
+const ENTRY_BYTES: usize = 12;
+/// What stands in front of the records of a chunk.
+const CHUNK_HEADER_BYTES: usize = 48;
+
+const DECLARE_PUBLISHER: u16 = 1;
+const PUBLISH: u16 = 2;
+const PUBLISH_CONFIRM: u16 = 3;
+const PUBLISH_ERROR: u16 = 4;
+const SUBSCRIBE: u16 = 7;
+const DELIVER: u16 = 8;
+const CREDIT_GRANT: u16 = 9;
+const CREATE: u16 = 13;
+const DELETE: u16 = 14;
+const PEER_PROPERTIES: u16 = 17;
+const SASL_HANDSHAKE: u16 = 18;
+const SASL_AUTHENTICATE: u16 = 19;
+const TUNE: u16 = 20;
+const OPEN: u16 = 21;
+const CLOSE: u16 = 22;
+const HEARTBEAT: u16 = 23;
+/// In the key of a response.
+const RESPONSE: u16 = 0x8000;
+/// What a response says when all is well.
+const OK: u16 = 1;
+
+/// A RabbitMQ broker with its stream plugin.
+#[derive(Debug, Clone)]
+pub struct StreamDriver {
+    peer: Peer,
+    cell: CellSpec,
+}
+
+impl StreamDriver {
+    /// For one cell.
+    #[must_use]
+    pub fn new(peer: &Peer, cell: &CellSpec) -> StreamDriver {
+        StreamDriver { peer: peer.clone(), cell: cell.clone() }
+    }
+
+    /// A connection on which these requests have been answered.
+    async fn connect(&self, requests: &[BytesMut]) -> Result<Line, LoadError> {
+        let mut line = Line::new(self.peer.connect().await?);
+        let greeting = async {
+            call(&mut line, &request(PEER_PROPERTIES, |out| out.put_u32(0))).await?;
+            call(&mut line, &request(SASL_HANDSHAKE, |_| {})).await?;
+            let authenticate = request(SASL_AUTHENTICATE, |out| {
+                text(out, "PLAIN");
+                out.put_u32(12);
+                out.extend_from_slice(b"\0guest\0guest");
+            });
+            call(&mut line, &authenticate).await?;
+            let tune = line.next(Frame::take).await?;
+            if tune.key != TUNE {
+                return Err(tune.text());
+            }
+            // No heartbeats: a run ends by its own clock.
+            let tuned = frame(TUNE, |out| {
+                out.put_u32(FRAME_BYTES as u32);
+                out.put_u32(0);
+            });
+            line.write(tuned).await?;
+            call(&mut line, &request(OPEN, |out| text(out, "/"))).await?;
+            for request in requests {
+                call(&mut line, request).await?;
+            }
+            Ok(())
+        };
+        let greeted = tokio::time::timeout(ANSWER_LIMIT, greeting).await;
+        greeted
+            .unwrap_or_else(|_| Err(format!("no answer within {ANSWER_LIMIT:?}")))
+            .map_err(|said| self.peer.error(said))?;
+        Ok(line)
+    }
+
+    async fn pipeline(&self, streams: &[String]) -> Result<Pipeline, LoadError> {
+        let declare = |(publisher, stream): (usize, &String)| {
+            request(DECLARE_PUBLISHER, |out| {
+                out.put_u8(publisher as u8);
+                text(out, "");
+                text(out, stream);
+            })
+        };
+        let declared: Vec<BytesMut> = streams.iter().enumerate().map(declare).collect();
+        Ok(Pipeline::new(&self.peer, self.connect(&declared).await?.stream, Confirms::default()))
+    }
+
+    fn countable(&self, streams: usize) -> Result<(), LoadError> {
+        if streams <= MAX_STREAMS {
+            return Ok(());
+        }
+        Err(self
+            .peer
+            .error(format!("a connection has at most {MAX_STREAMS} streams, not {streams}: take fewer partitions")))
+    }
+}
+
+impl Driver for StreamDriver {
+    type Producer = StreamProducer;
+    type Consumer = StreamConsumer;
+
+    fn declares(&self) -> Declaration {
+        self.peer.declares(&self.cell)
+    }
+
+    async fn prepare(&self, layout: &Layout) -> Result<(), LoadError> {
+        self.peer.grants(self.cell.durability)?;
+        let create = |slot| {
+            request(CREATE, |out| {
+                text(out, &layout.name(slot));
+                out.put_u32(0);
+            })
+        };
+        self.connect(&(0..layout.slots()).map(create).collect::<Vec<_>>()).await.map(drop)
+    }
+
+    async fn producer(&self, layout: &Layout, topic: usize) -> Result<StreamProducer, LoadError> {
+        let first_slot = layout.first_slot(topic);
+        let streams: Vec<String> = (first_slot..first_slot + layout.partitions).map(|slot| layout.name(slot)).collect();
+        self.countable(streams.len())?;
+        let pipeline = self.pipeline(&streams).await?;
+        let collected = streams.iter().map(|_| Collected::default()).collect();
+        Ok(StreamProducer { driver: self.clone(), pipeline, first_slot, streams, collected, held_back_bytes: 0 })
+    }
+
+    async fn consumer(&self, layout: &Layout, _: u32, slots: &[u32]) -> Result<StreamConsumer, LoadError> {
+        self.countable(slots.len())?;
+        let streams = slots.iter().map(|&slot| Reading { slot, stream: layout.name(slot), next_offset: 0 }).collect();
+        Ok(StreamConsumer { driver: self.clone(), streams, line: None })
+    }
+
+    async fn stored_bytes(&self, _: &Layout) -> Option<u64> {
+        None
+    }
+
+    async fn remove(&self, layout: &Layout) -> Result<(), LoadError> {
+        let delete = |slot| request(DELETE, |out| text(out, &layout.name(slot)));
+        self.connect(&(0..layout.slots()).map(delete).collect::<Vec<_>>()).await.map(drop)
+    }
+}
+
+/// Publishes to streams.
+#[derive(Debug)]
+pub struct StreamProducer {
+    driver: StreamDriver,
+    pipeline: Pipeline,
+    first_slot: u32,
+    streams: Vec<String>,
+    /// By publisher.
+    collected: Vec<Collected>,
+    held_back_bytes: usize,
+}
+
+/// Records of one stream that wait for their frame.
+#[derive(Debug, Default)]
+struct Collected {
+    records: u32,
+    entries: BytesMut,
+}
+
+impl Produce for StreamProducer {
+    type Receipt = Receipt;
+
+    async fn send(&mut self, record: Outgoing<'_>) -> Result<Receipt, LoadError> {
+        if self.pipeline.is_full() {
+            self.publish();
+        }
+        self.pipeline.room().await;
+        if self.pipeline.is_gone() {
+            self.collected.iter_mut().for_each(|collected| *collected = Collected::default());
+            self.held_back_bytes = 0;
+            self.pipeline = self.driver.pipeline(&self.streams).await?;
+        }
+        let publisher = (record.slot - self.first_slot) as usize;
+        let Some(Collected { records, entries }) = self.collected.get_mut(publisher) else {
+            return Err(self.driver.peer.error(format!("slot {} is not of this producer's topic", record.slot)));
+        };
+        let receipt = self.pipeline.request(|_, number| {
+            entries.put_u64(number);
+            entry(entries, record.value);
+        });
+        *records += 1;
+        self.held_back_bytes += ENTRY_BYTES + record.value.len();
+        if self.held_back_bytes >= HELD_BACK_BYTES {
+            self.publish();
+        }
+        Ok(receipt)
+    }
+
+    fn idle(&mut self) {
+        self.publish();
+    }
+}
+
+impl StreamProducer {
+    /// Lets go what is collected: a frame for each stream.
+    fn publish(&mut self) {
+        if std::mem::take(&mut self.held_back_bytes) == 0 {
+            return;
+        }
+        for (publisher, Collected { records, entries }) in self.collected.iter_mut().enumerate() {
+            if *records > 0 {
+                let published = frame(PUBLISH, |out| {
+                    out.put_u8(publisher as u8);
+                    out.put_u32(std::mem::take(records));
+                    out.extend_from_slice(entries);
+                });
+                entries.clear();
+                self.pipeline.append(|out| out.extend_from_slice(&published));
+            }
+        }
+        self.pipeline.flush();
+    }
+}
+
+/// Appends a record: its length, and a data section of AMQP 1.0.
+fn entry(out: &mut BytesMut, value: &[u8]) {
+    match u8::try_from(value.len()) {
+        Ok(bytes) => {
+            out.put_u32(u32::from(bytes) + 5);
+            out.extend_from_slice(&[0x00, 0x53, 0x75, 0xa0, bytes]);
+        }
+        Err(_) => {
+            out.put_u32(value.len() as u32 + 8);
+            out.extend_from_slice(&[0x00, 0x53, 0x75, 0xb0]);
+            out.put_u32(value.len() as u32);
+        }
+    }
+    out.extend_from_slice(value);
+}
+
+/// The value of a record; nothing where it isn't one data section.
+fn value(entry: &[u8]) -> &[u8] {
+    match entry {
+        [0x00, 0x53, 0x75, 0xa0, bytes, value @ ..] if value.len() == usize::from(*bytes) => value,
+        [0x00, 0x53, 0x75, 0xb0, a, b, c, d, value @ ..]
+            if value.len() == u32::from_be_bytes([*a, *b, *c, *d]) as usize =>
+        {
+            value
+        }
+        _ => &[],
+    }
+}
+
+/// Takes confirms for answers: a frame has many.
+#[derive(Debug, Default)]
+struct Confirms {
+    /// What is left of a frame, and how the records that it names fared.
+    rest: Option<(Frame, usize)>,
+}
+
+impl Answers for Confirms {
+    fn next(&mut self, inbox: &mut BytesMut, _: &mut BytesMut) -> Result<Option<Answer>, String> {
+        loop {
+            if let Some((frame, at)) = &mut self.rest {
+                let mut fields = Fields(frame.payload.get(*at..).unwrap_or_default());
+                if !fields.0.is_empty() {
+                    let number = fields.u64()?;
+                    let outcome = match frame.key {
+                        PUBLISH_ERROR => Err(format!("it could not take the record: code {}", fields.u16()?)),
+                        _ => Ok(()),
+                    };
+                    *at = frame.payload.len() - fields.0.len();
+                    return Ok(Some(Answer::To { number, all_before: false, outcome }));
+                }
+            }
+            match Frame::take(inbox)? {
+                // Behind the publisher's number and a count.
+                Some(frame) if matches!(frame.key, PUBLISH_CONFIRM | PUBLISH_ERROR) => self.rest = Some((frame, 5)),
+                Some(frame) if frame.key == HEARTBEAT => self.rest = None,
+                Some(frame) => return Err(frame.text()),
+                None => {
+                    self.rest = None;
+                    return Ok(None);
+                }
+            }
+        }
+    }
+}
+
+/// Reads streams from their beginning.
+#[derive(Debug)]
+pub struct StreamConsumer {
+    driver: StreamDriver,
+    /// By subscription.
+    streams: Vec<Reading>,
+    line: Option<Line>,
+}
+
+#[derive(Debug)]
+struct Reading {
+    slot: u32,
+    stream: String,
+    /// Where it goes on: chunks come whole, with records before it.
+    next_offset: u64,
+}
+
+impl Consume for StreamConsumer {
+    async fn poll(&mut self, wait: Duration, mut each: impl FnMut(u32, &[u8])) -> Result<(), LoadError> {
+        let mut line = match self.line.take() {
+            Some(line) => line,
+            None => {
+                let mut line = self.driver.connect(&[]).await?;
+                line.write(self.subscribe()).await.map_err(|said| self.driver.peer.error(said))?;
+                line
+            }
+        };
+        let read = self.read(&mut line, wait, &mut each).await;
+        if read.is_ok() {
+            self.line = Some(line);
+        }
+        read.map_err(|said| self.driver.peer.error(said))
+    }
+}
+
+impl StreamConsumer {
+    /// Answers come between the chunks of those that were subscribed to before.
+    fn subscribe(&self) -> BytesMut {
+        const FROM_OFFSET: u16 = 4;
+        let mut all = BytesMut::new();
+        for (subscription, reading) in self.streams.iter().enumerate() {
+            let subscribe = request(SUBSCRIBE, |out| {
+                out.put_u8(subscription as u8);
+                text(out, &reading.stream);
+                out.put_u16(FROM_OFFSET);
+                out.put_u64(reading.next_offset);
+                out.put_u16(CREDIT);
+                out.put_u32(0);
+            });
+            all.extend_from_slice(&subscribe);
+        }
+        all
+    }
+
+    async fn read(&mut self, line: &mut Line, wait: Duration, each: &mut impl FnMut(u32, &[u8])) -> Result<(), String> {
+        let Ok(first) = tokio::time::timeout(wait, line.next(Frame::take)).await else { return Ok(()) };
+        let (mut next, mut credits) = (Some(first?), BytesMut::new());
+        while let Some(frame) = next {
+            let mut fields = Fields(&frame.payload);
+            match frame.key {
+                DELIVER => {
+                    let subscription = fields.u8()?;
+                    let reading = self.streams.get_mut(usize::from(subscription));
+                    chunk(&mut fields, reading.ok_or("a chunk for nobody")?, each)?;
+                    credits.extend_from_slice(&super::streams::frame(CREDIT_GRANT, |out| {
+                        out.put_u8(subscription);
+                        out.put_u16(1);
+                    }));
+                }
+                HEARTBEAT => {}
+                _ => frame.is_ok()?,
+            }
+            // What else has come already.
+            next = Frame::take(&mut line.inbox)?;
+        }
+        if credits.is_empty() { Ok(()) } else { line.write(credits).await }
+    }
+}
+
+/// Hands over the records of a chunk, from the one on that has not been read.
+fn chunk(fields: &mut Fields<'_>, reading: &mut Reading, each: &mut impl FnMut(u32, &[u8])) -> Result<(), String> {
+    const SUB_BATCH: u32 = 1 << 31;
+    let mut header = Fields(fields.bytes(CHUNK_HEADER_BYTES)?);
+    // Magic number, kind; entries; records, time and epoch.
+    header.u16()?;
+    let entries = header.u16()?;
+    header.bytes(4 + 8 + 8)?;
+    let first_offset = header.u64()?;
+    for offset in (first_offset..).take(usize::from(entries)) {
+        let bytes = fields.u32()?;
+        if bytes & SUB_BATCH != 0 {
+            return Err("a batch within a chunk, which nobody wrote".to_owned());
+        }
+        let entry = fields.bytes(bytes as usize)?;
+        if offset >= reading.next_offset {
+            reading.next_offset = offset + 1;
+            each(reading.slot, value(entry));
+        }
+    }
+    Ok(())
+}
+
+async fn call(line: &mut Line, request: &BytesMut) -> Result<(), String> {
+    line.write(request).await?;
+    line.next(Frame::take).await?.is_ok()
+}
+
+/// A request that is answered. All have one number: they are sent one after the other.
+fn request(key: u16, fields: impl FnOnce(&mut BytesMut)) -> BytesMut {
+    frame(key, |out| {
+        out.put_u32(0);
+        fields(out);
+    })
+}
+
+/// `bytes u32 | key u16 | version u16 | payload`
+fn frame(key: u16, payload: impl FnOnce(&mut BytesMut)) -> BytesMut {
+    let mut out = BytesMut::new();
+    out.put_u32(0);
+    out.put_u16(key);
+    out.put_u16(1);
+    payload(&mut out);
+    let bytes = (out.len() - 4) as u32;
+    out[..4].copy_from_slice(&bytes.to_be_bytes());
+    out
+}
+
+fn text(out: &mut BytesMut, text: &str) {
+    out.put_u16(text.len() as u16);
+    out.extend_from_slice(text.as_bytes());
+}
+
+#[derive(Debug)]
+struct Frame {
+    key: u16,
+    payload: BytesMut,
+}
+
+impl Frame {
+    /// Takes the next whole frame off the front.
+    fn take(inbox: &mut BytesMut) -> Result<Option<Frame>, String> {
+        const HEAD_BYTES: usize = 4;
+        let Some((head, rest)) = inbox.split_first_chunk::<8>() else { return Ok(None) };
+        let mut fields = Fields(head);
+        let (bytes, key) = (fields.u32()? as usize, fields.u16()?);
+        // A chunk may be a little longer than what was put into it.
+        if !(HEAD_BYTES..=2 * FRAME_BYTES).contains(&bytes) {
+            return Err("it does not speak the protocol of RabbitMQ's streams".to_owned());
+        }
+        if rest.len() < bytes - HEAD_BYTES {
+            return Ok(None);
+        }
+        inbox.advance(head.len());
+        Ok(Some(Frame { key, payload: inbox.split_to(bytes - HEAD_BYTES) }))
+    }
+
+    /// Whether it is a response that all is well.
+    fn is_ok(&self) -> Result<(), String> {
+        let mut fields = Fields(&self.payload);
+        if self.key & RESPONSE == 0 {
+            return Err(self.text());
+        }
+        fields.u32()?;
+        match fields.u16()? {
+            OK => Ok(()),
+            code => Err(format!("request {} was refused with code {code}", self.key & !RESPONSE)),
+        }
+    }
+
+    fn text(&self) -> String {
+        match self.key {
+            CLOSE => "it closed the connection".to_owned(),
+            key => format!("a frame of kind {key} is not expected here"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_that_comes_byte_by_byte_is_taken_when_it_is_whole() {
+        let bytes = request(OPEN, |out| text(out, "/"));
+        let mut inbox = BytesMut::new();
+        for (at, &byte) in bytes.iter().enumerate() {
+            inbox.put_u8(byte);
+            let taken = Frame::take(&mut inbox).unwrap();
+            assert_eq!(taken.is_some(), at + 1 == bytes.len(), "at byte {at}");
+        }
+        assert!(Frame::take(&mut BytesMut::from(&b"HTTP/1.1 400"[..])).is_err());
+        assert!(Frame::take(&mut BytesMut::from(&[0; 8][..])).is_err());
+    }
+
+    #[test]
+    fn a_frame_of_confirms_answers_each_record_that_it_names() {
+        let mut inbox = frame(PUBLISH_CONFIRM, |out| {
+            out.put_u8(0);
+            out.put_u32(2);
+            out.put_u64(4);
+            out.put_u64(7);
+        });
+        inbox.extend_from_slice(&frame(PUBLISH_ERROR, |out| {
+            out.put_u8(1);
+            out.put_u32(1);
+            out.put_u64(5);
+            out.put_u16(18);
+        }));
+        let mut confirms = Confirms::default();
+        let mut next = || confirms.next(&mut inbox, &mut BytesMut::new()).unwrap();
+        for number in [4, 7] {
+            assert_eq!(next(), Some(Answer::To { number, all_before: false, outcome: Ok(()) }));
+        }
+        assert!(matches!(next(), Some(Answer::To { number: 5, outcome: Err(_), .. })));
+        assert_eq!(next(), None);
+    }
+
+    #[test]
+    fn a_chunk_is_read_from_the_record_on_that_has_not_been_read() {
+        let values = [b"a".to_vec(), vec![7; 300], Vec::new()];
+        let mut bytes = BytesMut::from(&[0x50, 0, 0, 3][..]);
+        bytes.put_bytes(0, 4 + 8 + 8);
+        bytes.put_u64(10);
+        bytes.put_bytes(0, CHUNK_HEADER_BYTES - 32);
+        values.iter().for_each(|value| entry(&mut bytes, value));
+        for (next_offset, wanted) in [(0, 0..3), (11, 1..3), (13, 3..3)] {
+            let mut reading = Reading { slot: 4, stream: String::new(), next_offset };
+            let mut read = Vec::new();
+            chunk(&mut Fields(&bytes), &mut reading, &mut |slot, value| read.push((slot, value.to_vec()))).unwrap();
+            assert_eq!(read, values[wanted].iter().map(|value| (4, value.clone())).collect::<Vec<_>>());
+            assert_eq!(reading.next_offset, 13);
+        }
+        let mut reading = Reading { slot: 4, stream: String::new(), next_offset: 0 };
+        assert!(chunk(&mut Fields(&bytes[..bytes.len() - 1]), &mut reading, &mut |_, _| {}).is_err());
+    }
+}
