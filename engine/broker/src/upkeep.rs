@@ -9,7 +9,7 @@ use std::time::Duration;
 use ringlog_io::{Choice, Disk};
 use ringlog_log::{Log, TopicPartition};
 use tokio::task::LocalSet;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::{error, info};
 
 use crate::broker::Broker;
@@ -21,6 +21,9 @@ const FLUSH_EVERY: Duration = Duration::from_millis(100);
 
 /// How soon a disk that somebody else filled is noticed, and producers may go on once it has room again.
 const ROOM_EVERY: Duration = Duration::from_secs(1);
+
+/// How soon a changed rest of the cleaner counts.
+const CHANGE_WITHIN: Duration = Duration::from_secs(1);
 
 /// Starts both threads. They end when the broker drains.
 pub(crate) fn spawn(broker: &Arc<Broker>, choice: &Choice) -> std::io::Result<[JoinHandle<()>; 2]> {
@@ -146,7 +149,7 @@ async fn compact(broker: &Broker, disk: &Disk) {
         tokio::select! {
             biased;
             () = broker.drain.started() => return,
-            () = tokio::time::sleep(at_least(broker.topics.live().log_cleaner_backoff)) => {}
+            () = rest(broker) => {}
         }
         for log in broker.topics.logs() {
             if broker.drain.is_draining() {
@@ -156,6 +159,14 @@ async fn compact(broker: &Broker, disk: &Disk) {
                 given_up.insert(log.name().clone());
             }
         }
+    }
+}
+
+/// For as long as is set, also where that is changed meanwhile.
+async fn rest(broker: &Broker) {
+    let since = Instant::now();
+    while let Some(left) = at_least(broker.topics.live().log_cleaner_backoff).checked_sub(since.elapsed()) {
+        tokio::time::sleep(left.min(CHANGE_WITHIN)).await;
     }
 }
 

@@ -456,3 +456,37 @@ fn how_many_may_connect_is_changed_while_the_broker_runs_and_kept_over_a_restart
     assert!(!is_let_in(broker.address));
     broker.stop();
 }
+
+#[test]
+fn the_cleaner_rests_no_longer_than_is_set_at_the_moment() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = Running::with(data.path(), backend(), &[("log.cleaner.backoff.ms", "1000000000")]);
+    wait(async {
+        let admin = admin(broker.address).await;
+        let configs = [("cleanup.policy", "compact"), ("segment.ms", "1"), ("min.cleanable.dirty.ratio", "0")];
+        admin.create_topic(&topic("keyed", 1, &configs), false).await.unwrap();
+        for _ in 0..4 {
+            let producer = Producer::new(client(broker.address).await, ProducerOptions::default()).unwrap();
+            let record =
+                ProducerRecord { topic: "keyed", key: Some(b"k"), value: Some(&[b'v'; 1000]), ..Default::default() };
+            producer.send(record).await.unwrap().await.unwrap();
+            // The next record finds the segment a millisecond old, and begins another.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let bytes = || {
+            let files = std::fs::read_dir(data.path().join("keyed-0")).unwrap().map(|entry| entry.unwrap());
+            let logs = files.filter(|file| file.path().extension().is_some_and(|extension| extension == "log"));
+            logs.map(|file| file.metadata().map_or(0, |metadata| metadata.len())).sum::<u64>()
+        };
+        let before = bytes();
+        let soon = ConfigChange::Set("log.cleaner.backoff.ms".into(), "10".into());
+        admin.alter_configs(&ConfigResource::AllBrokers, &[soon]).await.unwrap();
+        let mut looks = 0;
+        while bytes() >= before {
+            looks += 1;
+            assert!(looks < 400, "nothing was compacted: {before} bytes");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    broker.stop();
+}
