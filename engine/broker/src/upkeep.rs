@@ -1,13 +1,12 @@
 //! What has to be done from time to time, on two threads of its own: flushes that are due, retention, producers that are
 //! forgotten, checkpoints and the clock of groups on one; compaction, which may take minutes, on the other.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use ringlog_io::{Choice, Disk};
-use ringlog_log::{Log, TopicPartition};
+use ringlog_log::Log;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::{error, info};
@@ -140,8 +139,9 @@ async fn expire_offsets(broker: &Arc<Broker>, disk: &Disk) {
 }
 
 async fn compact(broker: &Broker, disk: &Disk) {
-    // A log that can't be compacted is left alone until the next start: the same pass would fail the same way.
-    let mut given_up: HashSet<TopicPartition> = HashSet::new();
+    // A log that can't be compacted is left alone until the next start: the same pass would fail the same way. One that comes
+    // after it by the same name is another.
+    let mut given_up: Vec<Weak<Log>> = Vec::new();
     if !broker.config.log_cleaner_enable {
         return;
     }
@@ -151,12 +151,14 @@ async fn compact(broker: &Broker, disk: &Disk) {
             () = broker.drain.started() => return,
             () = rest(broker) => {}
         }
+        given_up.retain(|log| log.strong_count() > 0);
         for log in broker.topics.logs() {
             if broker.drain.is_draining() {
                 return;
             }
-            if !given_up.contains(log.name()) && !compact_one(&log, disk).await {
-                given_up.insert(log.name().clone());
+            let weak = Arc::downgrade(&log);
+            if !given_up.iter().any(|other| other.ptr_eq(&weak)) && !compact_one(&log, disk).await {
+                given_up.push(weak);
             }
         }
     }

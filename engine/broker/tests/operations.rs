@@ -6,6 +6,8 @@ mod running;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::time::Duration;
 
 use ringlog_client::{
@@ -457,36 +459,73 @@ fn how_many_may_connect_is_changed_while_the_broker_runs_and_kept_over_a_restart
     broker.stop();
 }
 
+/// Settings of a topic whose every record, produced by [`produce_apart`], closes the segment before it.
+const COMPACTED: [(&str, &str); 3] =
+    [("cleanup.policy", "compact"), ("segment.ms", "1"), ("min.cleanable.dirty.ratio", "0")];
+
+/// Records of one key.
+async fn produce_apart(address: SocketAddr, records: usize) {
+    for _ in 0..records {
+        let producer = Producer::new(client(address).await, ProducerOptions::default()).unwrap();
+        let value = [b'v'; 1000];
+        let record = ProducerRecord { topic: "keyed", key: Some(b"k"), value: Some(&value), ..Default::default() };
+        producer.send(record).await.unwrap().await.unwrap();
+        // The next record finds the segment a millisecond old, and begins another.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn segment_bytes(partition: &Path) -> u64 {
+    let files = std::fs::read_dir(partition).unwrap().map(|entry| entry.unwrap());
+    let logs = files.filter(|file| file.path().extension().is_some_and(|extension| extension == "log"));
+    logs.map(|file| file.metadata().map_or(0, |metadata| metadata.len())).sum()
+}
+
+async fn wait_for_compaction(partition: &Path, before: u64) {
+    let mut looks = 0;
+    while segment_bytes(partition) >= before {
+        looks += 1;
+        assert!(looks < 400, "nothing was compacted: {before} bytes");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 #[test]
 fn the_cleaner_rests_no_longer_than_is_set_at_the_moment() {
     let data = tempfile::tempdir().unwrap();
+    let partition = data.path().join("keyed-0");
     let broker = Running::with(data.path(), backend(), &[("log.cleaner.backoff.ms", "1000000000")]);
     wait(async {
         let admin = admin(broker.address).await;
-        let configs = [("cleanup.policy", "compact"), ("segment.ms", "1"), ("min.cleanable.dirty.ratio", "0")];
-        admin.create_topic(&topic("keyed", 1, &configs), false).await.unwrap();
-        for _ in 0..4 {
-            let producer = Producer::new(client(broker.address).await, ProducerOptions::default()).unwrap();
-            let record =
-                ProducerRecord { topic: "keyed", key: Some(b"k"), value: Some(&[b'v'; 1000]), ..Default::default() };
-            producer.send(record).await.unwrap().await.unwrap();
-            // The next record finds the segment a millisecond old, and begins another.
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        let bytes = || {
-            let files = std::fs::read_dir(data.path().join("keyed-0")).unwrap().map(|entry| entry.unwrap());
-            let logs = files.filter(|file| file.path().extension().is_some_and(|extension| extension == "log"));
-            logs.map(|file| file.metadata().map_or(0, |metadata| metadata.len())).sum::<u64>()
-        };
-        let before = bytes();
+        admin.create_topic(&topic("keyed", 1, &COMPACTED), false).await.unwrap();
+        produce_apart(broker.address, 4).await;
+        let before = segment_bytes(&partition);
         let soon = ConfigChange::Set("log.cleaner.backoff.ms".into(), "10".into());
         admin.alter_configs(&ConfigResource::AllBrokers, &[soon]).await.unwrap();
-        let mut looks = 0;
-        while bytes() >= before {
-            looks += 1;
-            assert!(looks < 400, "nothing was compacted: {before} bytes");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        wait_for_compaction(&partition, before).await;
+    });
+    broker.stop();
+}
+
+#[test]
+fn a_topic_is_compacted_though_one_of_its_name_could_not_be() {
+    let data = tempfile::tempdir().unwrap();
+    let partition = data.path().join("keyed-0");
+    let broker = Running::with(data.path(), backend(), &[("log.cleaner.backoff.ms", "10")]);
+    wait(async {
+        let admin = admin(broker.address).await;
+        admin.create_topic(&topic("keyed", 1, &COMPACTED), false).await.unwrap();
+        produce_apart(broker.address, 1).await;
+        let segment = std::fs::OpenOptions::new().write(true).open(partition.join("00000000000000000000.log")).unwrap();
+        segment.write_all_at(b"flipped", 500).unwrap();
+        produce_apart(broker.address, 3).await;
+        // Time for the cleaner to find out.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert!(segment_bytes(&partition) > 4_000, "what is damaged is left as it is");
+        admin.delete_topic("keyed").await.unwrap();
+        admin.create_topic(&topic("keyed", 1, &COMPACTED), false).await.unwrap();
+        produce_apart(broker.address, 4).await;
+        wait_for_compaction(&partition, 4_000).await;
     });
     broker.stop();
 }
