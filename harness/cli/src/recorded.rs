@@ -1,5 +1,6 @@
 //! What the generator measured, in the form of results.json.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ringbench_load::driver::{self, Declaration};
@@ -10,12 +11,14 @@ use ringbench_report::results::{
 };
 use ringbench_stats::{DirtyLimits, HdrLog, Latencies, Slice, WriteBack};
 
+const NAMED: [&str; 4] = ["acks", "batch.size", "compression.type", "linger.ms"];
+
 /// A cell that has not run yet. What its driver and payload are is known once it has.
 pub(crate) fn planned(cell: &CellSpec, target: &str) -> RunCell {
     RunCell {
         key: cell.key(),
         target: target.to_owned(),
-        settings: cell.varied.clone(),
+        settings: told(cell),
         client_config: cell.settings.clone(),
         shape: Shape {
             topics: cell.topics as usize,
@@ -72,6 +75,12 @@ pub(crate) fn planned(cell: &CellSpec, target: &str) -> RunCell {
         why: Some("it did not run".to_owned()),
         flags: Vec::new(),
     }
+}
+
+/// The settings that every table names, and what a sweep varies.
+fn told(cell: &CellSpec) -> BTreeMap<String, String> {
+    let named = NAMED.iter().filter_map(|name| Some(((*name).to_owned(), cell.settings.get(*name)?.clone())));
+    named.chain(cell.varied.clone()).collect()
 }
 
 /// What is known of a cell since one of its repeats ran.

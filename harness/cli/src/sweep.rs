@@ -75,6 +75,12 @@ impl Sweep {
         for note in &workload.notes {
             eprintln!("{}:{note}", workload.file.display());
         }
+        if matches!(who, Who::There(_)) && workload.cells.iter().any(|cell| !cell.broker_settings.is_empty()) {
+            eprintln!(
+                "{}: what it says below `broker` is for `--target serve`, and left to who started {}",
+                workload.name, self.target
+            );
+        }
         say_plan(&workload, &data);
         if self.plan {
             return Ok(ExitCode::SUCCESS);

@@ -87,7 +87,9 @@ impl<'a> Course<'a> {
                 Err(error) => {
                     kept.add(turn.cell, recorded::failed(error.to_string(), order, started), &Default::default())?;
                     self.progress.done(cell, &format!("FAILED: {error}"));
-                    Some(error.to_string())
+                    // What a target does not offer is no fault of it, and says nothing of the next cell.
+                    let is_refused = matches!(error, LoadError::Setting { .. } | LoadError::TooShort { .. });
+                    Some(error.to_string()).filter(|_| !is_refused)
                 }
             };
             failures = if failure.is_some() { failures + 1 } else { 0 };
@@ -105,7 +107,7 @@ impl<'a> Course<'a> {
         let mut conditions = Conditions {
             run: (unix_ms() as u32).wrapping_mul(31).wrapping_add(order as u32),
             seed: self.workload.seed.wrapping_add(order as u64),
-            threads: 1.max(std::thread::available_parallelism().map_or(1, usize::from) / 2),
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
             target_pid: None,
             pool: pool.clone(),
             patience: PATIENCE,
