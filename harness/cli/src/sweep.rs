@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
-use ringbench_load::workload::{Slo, Workload};
+use ringbench_load::workload::{Order, Slo, Workload};
 use ringbench_load::{BrokerProcess, Described, Stop, Target};
 use ringbench_report::results::{self, Kind, Objective, Run, SCHEMA};
 use ringbench_stats::{Depth, DirtyLimits, Host, Roofline};
@@ -198,10 +198,15 @@ fn say_plan(workload: &Workload, data: &Path) {
     let estimate = workload.estimate();
     let cells = workload.cells.len();
     eprintln!(
-        "{}: {cells} cells × {} = {} runs, seed {}",
+        "{}: {cells} cells × {} = {} runs, {}, seed {}",
         workload.name,
         workload.repeats,
         cells * workload.repeats as usize,
+        match workload.order {
+            Order::Abba => "in rounds, each second one the one before it backwards",
+            Order::Random => "in rounds, each in an order of its own",
+            Order::Listed => "in rounds, as they are listed",
+        },
         workload.seed
     );
     let free = course::free_bytes(data)

@@ -86,7 +86,7 @@ fn a_sweep_says_its_plan_runs_every_cell_in_rounds_and_is_reported() {
     let place = Place::of(NULL);
     let (output, said) = place.run(&["--target", "null://", "--plan"]);
     assert!(output.status.success() && !place.out().exists(), "{said}");
-    assert!(said.contains("small: 2 cells × 2 = 4 runs, seed ") && said.contains("time: about "), "{said}");
+    assert!(said.contains("small: 2 cells × 2 = 4 runs, in rounds, ") && said.contains("time: about "), "{said}");
     let (output, said) = place.run(&["--target", "null://"]);
     assert!(output.status.success(), "{said}");
     let run = place.results();
@@ -293,4 +293,20 @@ fn a_backlog_is_there_before_anybody_consumes_and_is_read_to_its_end() {
     assert!((390..=410).contains(&repeat.acked_records), "{}", repeat.acked_records);
     let consumed: u64 = repeat.timeline.iter().filter_map(|tick| tick.received).sum();
     assert!(consumed > 1_000, "{consumed}");
+}
+
+#[test]
+fn a_full_disk_is_named_and_what_was_written_before_is_whole() {
+    let place = Place::of(NULL);
+    assert!(place.run(&["--target", "null://"]).0.status.success());
+    // What is written there finds no room.
+    let part = place.out().join("results.part");
+    std::os::unix::fs::symlink("/dev/full", &part).unwrap();
+    let (output, said) = place.run(&["--target", "null://", "--repeats", "3"]);
+    assert!(!output.status.success() && said.contains("No space left on device"), "{said}");
+    assert!(said.contains("what was measured before is kept"), "{said}");
+    assert_eq!(place.repeats().len(), 4);
+    std::fs::remove_file(&part).unwrap();
+    let (output, said) = place.run(&["--target", "null://", "--repeats", "3"]);
+    assert!(output.status.success() && place.repeats().len() == 6, "{said}");
 }

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use tempfile::TempDir;
 
 use crate::LoadError;
 
@@ -22,7 +23,8 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(20);
 pub struct BrokerProcess {
     child: Child,
     bootstrap: String,
-    data: PathBuf,
+    /// Removed after the process has ended.
+    _data: TempDir,
     /// From the start of the process to its line that says that it is ready.
     pub ready_after: Duration,
     /// Which way to the disk it has chosen.
@@ -41,28 +43,21 @@ impl BrokerProcess {
         parent: &Path,
         settings: &BTreeMap<String, String>,
     ) -> Result<BrokerProcess, LoadError> {
-        let data = parent.join(format!("ringbench-{}", std::process::id()));
-        std::fs::create_dir_all(&data).map_err(LoadError::file(&data))?;
-        let log_path = data.join("broker.log");
+        let data = tempfile::Builder::new().prefix("ringbench-").tempdir_in(parent).map_err(LoadError::file(parent))?;
+        let log_path = data.path().join("broker.log");
         let log = File::create(&log_path).map_err(LoadError::file(&log_path))?;
         let version = Command::new(binary).arg("--version").output();
         let version = version.map(|said| String::from_utf8_lossy(&said.stdout).trim().to_owned()).unwrap_or_default();
         let begun = Instant::now();
         let child = Command::new(binary)
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data.join("data"))
+            .arg(data.path().join("data"))
             .args(settings.iter().map(|(key, value)| format!("--set={key}={value}")))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn();
-        let mut child = match child {
-            Ok(child) => child,
-            Err(source) => {
-                let _ = std::fs::remove_dir_all(&data);
-                return Err(LoadError::Binary { path: binary.to_owned(), source });
-            }
-        };
+        let mut child = child.map_err(|source| LoadError::Binary { path: binary.to_owned(), source })?;
         let (first_line, said) = std::sync::mpsc::channel();
         let stdout = child.stdout.take();
         std::thread::spawn(move || {
@@ -81,10 +76,9 @@ impl BrokerProcess {
             let _ = child.kill();
             let _ = child.wait();
             let said = std::fs::read_to_string(&log_path).unwrap_or_default();
-            let _ = std::fs::remove_dir_all(&data);
             return Err(LoadError::NotReady { said: said.lines().last().unwrap_or("nothing").to_owned() });
         };
-        Ok(BrokerProcess { child, bootstrap, data, ready_after, backend, version })
+        Ok(BrokerProcess { child, bootstrap, _data: data, ready_after, backend, version })
     }
 
     /// `host:port`.
@@ -111,6 +105,5 @@ impl Drop for BrokerProcess {
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let _ = std::fs::remove_dir_all(&self.data);
     }
 }
