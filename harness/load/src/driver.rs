@@ -4,6 +4,7 @@
 //! a tokio runtime of one thread, and need not be `Send`. Nothing is boxed for a record: a driver's futures are its own types.
 
 mod amqp;
+mod engine;
 mod fields;
 mod kafka_settings;
 mod line;
@@ -24,6 +25,7 @@ use crate::LoadError;
 use crate::workload::Durability;
 
 pub use self::amqp::{AmqpConsumer, AmqpDriver, AmqpProducer};
+pub use self::engine::{EngineConsumer, EngineDriver, EngineProducer, EngineReceipt};
 pub use self::native::{NativeConsumer, NativeDriver, NativeProducer, NativeReceipt};
 pub use self::nats::{NatsConsumer, NatsDriver, NatsProducer};
 pub use self::null::NullDriver;

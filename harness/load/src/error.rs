@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use ringlog_client::ClientError;
+use ringlog_log::LogError;
 
 use crate::STAMP_BYTES;
 use crate::workload::Problem;
@@ -83,6 +84,15 @@ pub enum LoadError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A log in this process failed.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// A record, or the batch that it is in, was refused.
+    #[error("{said}")]
+    Refused {
+        /// The words of who refused it.
+        said: String,
+    },
     /// A setting that the driver does not have, or not with this value.
     #[error("{name}={value}: {allowed}")]
     Setting {
@@ -120,6 +130,10 @@ impl LoadError {
     pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> LoadError {
         let path = path.into();
         move |source| LoadError::File { path, source }
+    }
+
+    pub(crate) fn refused(said: impl std::fmt::Display) -> LoadError {
+        LoadError::Refused { said: said.to_string() }
     }
 
     pub(crate) fn workload(file: &Path, problems: Vec<Problem>) -> LoadError {

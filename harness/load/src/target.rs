@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use ringbench_stats::listener;
@@ -10,7 +10,9 @@ use ringlog_client::{Address, Admin, Client, ClientOptions, ConfigResource};
 use tokio::runtime::Runtime;
 
 use crate::LoadError;
-use crate::driver::{AmqpDriver, NativeDriver, NatsDriver, NullDriver, Peer, RedisDriver, StompDriver, StreamDriver};
+use crate::driver::{
+    AmqpDriver, EngineDriver, NativeDriver, NatsDriver, NullDriver, Peer, RedisDriver, StompDriver, StreamDriver,
+};
 use crate::generator::{Conditions, Outcome, run_cell};
 use crate::workload::CellSpec;
 
@@ -21,6 +23,8 @@ pub enum Target {
     Kafka(String),
     /// A broker of another kind.
     Peer(Peer),
+    /// Ringlog's log in this process, with its files below this directory; no network.
+    Engine(PathBuf),
     /// Nothing: what the generator itself can do.
     Null,
 }
@@ -45,6 +49,8 @@ impl Target {
     /// [`LoadError::Client`] and [`LoadError::Peer`] when nobody is there.
     pub fn describe(&self) -> Result<Described, LoadError> {
         match self {
+            // What it costs is in what this process costs.
+            Target::Engine(_) => Ok(Described { product: "engine".to_owned(), ..Described::default() }),
             Target::Null => Ok(Described { product: "null sink".to_owned(), ..Described::default() }),
             Target::Kafka(bootstrap) => {
                 let config = runtime()?.block_on(broker_config(bootstrap))?;
@@ -68,7 +74,7 @@ impl Target {
         let bootstrap = match self {
             Target::Kafka(bootstrap) => bootstrap,
             Target::Peer(peer) => return listener(peer.local_port()?),
-            Target::Null => return None,
+            Target::Engine(_) | Target::Null => return None,
         };
         let address = Address::list(bootstrap).ok()?.into_iter().next()?;
         let is_local = matches!(&*address.host, "localhost" | "::1") || address.host.starts_with("127.");
@@ -89,6 +95,7 @@ impl Target {
                 "rabbitmq-stream" => run_cell(&StreamDriver::new(peer, cell), cell, conditions),
                 _ => run_cell(&AmqpDriver::new(peer, cell), cell, conditions),
             },
+            Target::Engine(directory) => run_cell(&EngineDriver::new(directory.clone(), cell)?, cell, conditions),
             Target::Null => run_cell(&NullDriver, cell, conditions),
         }
     }
@@ -139,6 +146,8 @@ impl FromStr for Target {
                 Address::list(bootstrap).map_err(|error| refused(error.to_string()))?;
                 Ok(Target::Kafka(bootstrap.trim_end_matches('/').to_owned()))
             }
+            Some(("engine", directory)) if Path::new(directory).is_dir() => Ok(Target::Engine(directory.into())),
+            Some(("engine", directory)) => Err(refused(format!("{directory} is no directory"))),
             Some(("null", "")) => Ok(Target::Null),
             Some((scheme, rest)) => match Peer::of_url(scheme, rest) {
                 Some(peer) => peer.map(Target::Peer).map_err(refused),
@@ -154,6 +163,7 @@ impl fmt::Display for Target {
         match self {
             Target::Kafka(bootstrap) => write!(out, "kafka://{bootstrap}"),
             Target::Peer(peer) => write!(out, "{}://{}", peer.name, peer.rest_of_url()),
+            Target::Engine(directory) => write!(out, "engine://{}", directory.display()),
             Target::Null => out.write_str("null://"),
         }
     }
@@ -168,9 +178,12 @@ mod tests {
         for url in ["kafka://127.0.0.1:9092", "kafka://a:1,b:2", "nats://a:1?durability=fsync", "null://"] {
             assert_eq!(url.parse::<Target>().unwrap().to_string(), url);
         }
-        for (url, said) in
-            [("127.0.0.1:9092", "no scheme"), ("carrier-pigeon://coop", "carrier-pigeon"), ("kafka://:1", "no host")]
-        {
+        for (url, said) in [
+            ("127.0.0.1:9092", "no scheme"),
+            ("carrier-pigeon://coop", "carrier-pigeon"),
+            ("kafka://:1", "no host"),
+            ("engine:///nowhere", "/nowhere"),
+        ] {
             let error = url.parse::<Target>().unwrap_err().to_string();
             assert!(error.contains(said) && error.contains("kafka://HOST:PORT"), "{error}");
         }
