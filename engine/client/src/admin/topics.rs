@@ -60,7 +60,12 @@ impl Admin {
                 ClientError::check(row.error_code, || format!("topic {}", row.name), row.error_message.as_deref())
             })
         })
-        .await
+        .await?;
+        // Kafka's controller answers before its brokers have heard.
+        if !validate_only {
+            self.client.topic(&topic.name, false, self.client.options().api_timeout).await?;
+        }
+        Ok(())
     }
 
     /// Deletes a topic with all its records.
