@@ -30,6 +30,8 @@ use sweep::{every_combination, pairwise};
 
 /// Larger than any workload.
 const MOST_BYTES: u64 = 1 << 20;
+/// Keys that say the same in different units.
+const TWINS: [[&str; 2]; 2] = [["testDuration", "testDurationMinutes"], ["warmupDuration", "warmupDurationMinutes"]];
 /// More cells than anybody waits for.
 const MOST_CELLS: usize = 10_000;
 
@@ -97,7 +99,11 @@ impl Workload {
     /// [`LoadError::Workload`].
     pub fn with(mut self, key: &str, value: &str) -> Result<Workload, LoadError> {
         let changed = take(key, 0, value).map_err(|problem| vec![problem]).and_then(|given| {
-            self.swept.retain(|swept| swept.key != key);
+            // Two keys for one time: the one that is set replaces both.
+            let is_replaced =
+                |other: &str| other == key || TWINS.iter().any(|twins| twins.contains(&other) && twins.contains(&key));
+            self.swept.retain(|swept| !is_replaced(&swept.key));
+            self.given.retain(|given| !is_replaced(given));
             self.given.insert(key, given);
             resolved(&self.file, self.given, self.swept)
         });

@@ -149,6 +149,8 @@ fn a_value_that_is_set_replaces_what_the_file_says_and_what_it_sweeps() {
     let workload = parse("acks: 1\nsweep: {linger.ms: [0, 5]}\n").unwrap();
     let set = workload.clone().with("linger.ms", "7").unwrap().with("acks", "0").unwrap();
     assert_eq!((set.cells.len(), &*set.cells[0].settings["linger.ms"], &*set.cells[0].settings["acks"]), (1, "7", "0"));
+    let shorter = parse(OMB_FIXED_RATE).unwrap().with("testDuration", "10s").unwrap();
+    assert_eq!(shorter.cells[0].duration, Duration::from_secs(10));
     let error = workload.with("lingerms", "7").unwrap_err().to_string();
     assert_eq!(error, "dir/some.yaml:lingerms: 7: there is no such key: did you mean linger.ms?");
 }

@@ -39,6 +39,10 @@ impl Values {
         self.0.insert(key.to_owned(), given);
     }
 
+    pub(super) fn retain(&mut self, mut is_kept: impl FnMut(&str) -> bool) {
+        self.0.retain(|key, _| is_kept(key));
+    }
+
     pub(super) fn given(&self, key: &str) -> Option<&Given> {
         self.0.get(key)
     }
