@@ -97,6 +97,9 @@ impl Sweep {
         let ended = Course::new(&workload, &who, &stop).run(&mut kept);
         let page = kept.finish(!matches!(ended, Ok(true)))?;
         println!("{}\nreport: {}", ringbench_report::verdict(kept.run(), &self.out), page.display());
+        for (cell, of) in kept.run().cells.iter().zip(&workload.cells).filter(|(cell, _)| !cell.valid) {
+            eprintln!("void: {}: {}", of.name, cell.why.as_deref().unwrap_or("its figures count for nothing"));
+        }
         if !ended? {
             eprintln!("ringbench: interrupted: the same command goes on from here");
             return Ok(ExitCode::from(signals::INTERRUPTED));
