@@ -37,6 +37,7 @@ impl Curve {
             workload_yaml,
             targets: &targets,
             out: &self.load.out,
+            data: None,
             threads: self.load.threads,
         })?;
         let loads = if self.loads.is_empty() { LOADS.to_vec() } else { self.loads };

@@ -43,6 +43,7 @@ impl MaxRate {
             workload_yaml,
             targets: &targets,
             out: &self.load.out,
+            data: None,
             threads: self.load.threads,
         })?;
         for cell in &workload.cells {

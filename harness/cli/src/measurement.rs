@@ -29,6 +29,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) workload_yaml: Option<String>,
     pub(crate) targets: &'a [Target],
     pub(crate) out: &'a Path,
+    /// Where the target has its files, where that is known: the host is looked at from there.
+    pub(crate) data: Option<&'a Path>,
     /// Load threads; without it one for each processor.
     pub(crate) threads: Option<usize>,
 }
@@ -79,6 +81,7 @@ impl Measurement {
             reached.push((target.clone(), described.pid));
         }
         let workload = asked.workload;
+        let data = asked.data.or_else(|| asked.out.ancestors().find(|path| path.is_dir())).unwrap_or(asked.out);
         let fresh = Run {
             schema: SCHEMA.to_owned(),
             kind: asked.kind,
@@ -92,7 +95,7 @@ impl Measurement {
             repeats: workload.repeats as usize,
             interrupted: true,
             objective: workload.slo.map(objective),
-            host: Host::here(asked.out.ancestors().find(|path| path.is_dir()).unwrap_or(asked.out)),
+            host: Host::here(data),
             roofline: None,
             dirty_limits: DirtyLimits::here(),
             calibration: calibrated(workload, &stop)?,
@@ -101,7 +104,7 @@ impl Measurement {
             max_rates: Vec::new(),
         };
         let mut kept = KeptRun::open(asked.out, fresh)?;
-        kept.run_mut().roofline = Some(Roofline::measure(asked.out, Depth::Full).map_err(|error| error.to_string())?);
+        kept.run_mut().roofline = Some(Roofline::measure(data, Depth::Full).map_err(|error| error.to_string())?);
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let (out, threads) = (asked.out.to_owned(), asked.threads.unwrap_or(processors));
         Ok(Measurement { kept, out, targets: reached, pool: None, threads, stop, order: 0 })

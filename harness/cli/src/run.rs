@@ -106,6 +106,7 @@ impl Run {
             workload_yaml: yaml,
             targets: &targets,
             out: &self.load.out,
+            data: None,
             threads: self.load.threads,
         })?;
         let turns = workload.schedule();

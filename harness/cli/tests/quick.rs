@@ -4,6 +4,8 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use ringbench_report::results::{Kind, Run};
+
 /// The broker's binary, beside this test's own; built now where a test of this crate alone is run.
 fn ringlog() -> std::path::PathBuf {
     let ringbench = Path::new(env!("CARGO_BIN_EXE_ringbench"));
@@ -42,19 +44,15 @@ fn two_short_cells_are_verified_and_reported_and_nothing_is_left_behind() {
     assert!(run.status.success(), "{}{}", text(&run.stdout), text(&run.stderr));
     assert!(text(&run.stdout).contains("none lost, duplicated, reordered or corrupt"), "{}", text(&run.stdout));
 
-    let results: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(out.path().join("results.json")).unwrap()).unwrap();
-    let cells = results["cells"].as_array().unwrap();
-    assert_eq!(cells.len(), 2);
-    for cell in cells {
-        let ledger = &cell["ledger"];
-        assert!(ledger["acked"].as_u64().unwrap() > 100, "{ledger}");
-        assert_eq!(ledger["read"], ledger["acked"], "{ledger}");
-        let counted: u64 =
-            cell["latency_histogram"].as_array().unwrap().iter().map(|step| step[1].as_u64().unwrap()).sum();
-        assert!(counted > 0);
+    let results = Run::read(out.path()).unwrap();
+    assert_eq!((results.kind, results.cells.len()), (Kind::Quick, 2 + 6), "two cells, and a curve of the faster one");
+    for cell in &results.cells {
+        assert!(cell.ledger.acked > 100 && cell.ledger.received == cell.ledger.acked, "{:?}", cell.ledger);
+        assert!(cell.valid && cell.latency_us.p50.is_some() && cell.roofline_share.is_some(), "{cell:?}");
     }
-    assert!(results["command"].as_str().unwrap().contains("--seed 3"));
+    assert!(results.command.contains("--seed 3"));
+    let verified = ringbench_report::verify(&results, out.path());
+    assert_eq!((verified.wrong, verified.histograms), (Vec::<String>::new(), 8));
     let html = std::fs::read_to_string(out.path().join("report.html")).unwrap();
     assert!(
         html.contains("<svg") && !html.contains("http://") && !html.contains("https://"),

@@ -67,21 +67,9 @@ impl Corpus {
         (!records.is_empty()).then(|| Corpus { source, bytes: text.len(), crc32c: crc32c(text), records })
     }
 
-    /// The n-th record, round and round.
-    #[must_use]
-    pub fn record(&self, n: u64) -> &[u8] {
-        &self.records[usize::try_from(n % self.records.len() as u64).unwrap_or(0)]
-    }
-
     /// All of it, record after record.
     pub(crate) fn text(&self) -> impl Iterator<Item = u8> {
         self.records.iter().flat_map(|record| record.iter().copied())
-    }
-
-    /// Mean length of a record.
-    #[must_use]
-    pub fn mean_bytes(&self) -> f64 {
-        self.records.iter().map(|record| record.len()).sum::<usize>() as f64 / self.records.len() as f64
     }
 }
 
@@ -134,7 +122,6 @@ mod tests {
         let all: Vec<u8> = corpus.records.concat();
         assert!(text.as_bytes().starts_with(&all) && all.len() > text.len() - 100);
         assert!(corpus.records.iter().all(|record| RECORD_BYTES.contains(&record.len())));
-        assert_eq!(corpus.record(0), corpus.record(corpus.records.len() as u64));
     }
 
     #[test]

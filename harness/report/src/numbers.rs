@@ -17,16 +17,6 @@ pub(crate) fn grouped(number: u64) -> String {
     out
 }
 
-/// Milliseconds; a dash where too few samples lie beyond.
-pub(crate) fn milliseconds(value: Option<f64>) -> String {
-    match value {
-        None => DASH.to_owned(),
-        Some(ms) if ms >= 100.0 => format!("{ms:.0}"),
-        Some(ms) if ms >= 1.0 => format!("{ms:.1}"),
-        Some(ms) => format!("{ms:.2}"),
-    }
-}
-
 /// Where there is no figure.
 pub(crate) const DASH: &str = "–";
 

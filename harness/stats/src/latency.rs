@@ -3,10 +3,7 @@
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
 
-/// The percentiles that a report quotes.
-pub const QUOTED: [f64; 5] = [50.0, 90.0, 99.0, 99.9, 99.99];
 /// A percentile with fewer samples beyond it says more about luck than about the broker.
 const BEYOND: f64 = 10.0;
 /// Three significant digits: errors stay below 0.1 %.
@@ -16,15 +13,6 @@ const DIGITS: u8 = 3;
 #[derive(Debug, Clone)]
 pub struct Latencies {
     histogram: Histogram<u64>,
-}
-
-/// One percentile.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Percentile {
-    /// Of 100.
-    pub percent: f64,
-    /// Milliseconds; `None` where fewer than ten samples lie beyond.
-    pub milliseconds: Option<f64>,
 }
 
 impl Default for Latencies {
@@ -76,12 +64,6 @@ impl Latencies {
     pub fn percentile_ms(&self, percent: f64) -> Option<f64> {
         let beyond = self.count() as f64 * (100.0 - percent) / 100.0;
         (beyond >= BEYOND).then(|| self.histogram.value_at_percentile(percent) as f64 / 1e6)
-    }
-
-    /// The percentiles that a report quotes.
-    #[must_use]
-    pub fn quoted(&self) -> Vec<Percentile> {
-        QUOTED.iter().map(|&percent| Percentile { percent, milliseconds: self.percentile_ms(percent) }).collect()
     }
 
     pub(crate) fn histogram(&self) -> &Histogram<u64> {

@@ -11,16 +11,6 @@ const UTIME: usize = 11;
 /// `TCP_LISTEN`, as /proc/net/tcp has it.
 const LISTENS: &str = "0A";
 
-/// Processor time, user and system, that process `pid` has used; `None` when it is gone.
-#[must_use]
-pub fn cpu_time(pid: u32) -> Option<Duration> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name stands in parentheses and may hold anything.
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let ticks = |index: usize| fields.get(index)?.parse::<u32>().ok();
-    Some(TICK * (ticks(UTIME)? + ticks(UTIME + 1)?))
-}
-
 /// What process `pid` has cost so far; `None` when it is gone. Processor time in steps of 10 ms; context switches of the threads that
 /// live, where the kernel lets one see them.
 #[must_use]
@@ -133,12 +123,13 @@ mod tests {
     #[test]
     fn a_process_that_works_has_cost_something_and_one_that_is_gone_has_none() {
         let own = std::process::id();
-        let before = cpu_time(own).unwrap();
+        let spent = || Duration::from_secs_f64(process_cost(own).unwrap().cpu_seconds());
+        let before = spent();
         let mut sum = 0u64;
-        while cpu_time(own).unwrap() < before + 2 * TICK {
+        while spent() < before + 2 * TICK {
             sum = (0..1_000_000u64).fold(sum, |sum, n| sum.wrapping_mul(31).wrapping_add(n));
         }
         assert!(std::hint::black_box(sum) != 1);
-        assert_eq!(cpu_time(u32::MAX), None);
+        assert_eq!(process_cost(u32::MAX), None);
     }
 }
