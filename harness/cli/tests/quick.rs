@@ -31,9 +31,9 @@ fn a_short_cell_and_its_curve_are_verified_and_reported_and_nothing_is_left_behi
         "--cells",
         "1",
         "--seconds",
-        "0.3",
+        "1",
         "--seed",
-        "3",
+        "4",
         "--ringlog",
         &ringlog,
         "--out",
@@ -50,7 +50,7 @@ fn a_short_cell_and_its_curve_are_verified_and_reported_and_nothing_is_left_behi
         assert!(cell.ledger.acked > 100 && cell.ledger.received == cell.ledger.acked, "{:?}", cell.ledger);
         assert!(cell.valid && cell.latency_us.p50.is_some() && cell.roofline_share.is_some(), "{cell:?}");
     }
-    assert!(results.command.contains("--seed 3"));
+    assert!(results.command.contains("--seed 4"));
     let verified = ringbench_report::verify(&results, out.path());
     assert_eq!((verified.wrong, verified.histograms), (Vec::<String>::new(), 7));
     let html = std::fs::read_to_string(out.path().join("report.html")).unwrap();
