@@ -107,7 +107,8 @@ impl<'a> Course<'a> {
         let mut conditions = Conditions {
             run: (unix_ms() as u32).wrapping_mul(31).wrapping_add(order as u32),
             seed: self.workload.seed.wrapping_add(order as u64),
-            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            // The other half of the processors is the target's, as in `run`.
+            threads: 1.max(std::thread::available_parallelism().map_or(1, usize::from) / 2),
             target_pid: None,
             pool: pool.clone(),
             patience: PATIENCE,
