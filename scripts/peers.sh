@@ -29,7 +29,7 @@ nats        go      github.com/nats-io/nats-server/v2@v2.15.2                   
 rabbitmq    debian  rabbitmq-server                                                                queue       queue    -
 activemq    jars    org.apache.activemq:activemq-console,activemq-kahadb-store,activemq-stomp:6.3.1 fsync       fsync    -
 artemis     jars    org.apache.activemq:artemis-cli,artemis-stomp-protocol:2.44.0                  fsync       fsync    -
-rocketmq    jars    org.apache.rocketmq:rocketmq-namesrv,rocketmq-broker:5.4.0                     fsync:10s   fsync    flushDiskType=SYNC_FLUSH
+rocketmq    jars    org.apache.rocketmq:rocketmq-broker:5.4.0                                      fsync:10s   fsync    flushDiskType=SYNC_FLUSH
 pulsar      jars    org.apache.pulsar:pulsar-broker:4.0.7                                          fsync       fsync    -
 PEERS
 }
@@ -151,16 +151,11 @@ serve_artemis() {
 }
 
 serve_rocketmq() {
-    local names
-    names=$(free_port)
-    url=rocketmq://127.0.0.1:$names
-    printf '%s\n' "listenPort=$names" bindAddress=127.0.0.1 >"$dir/names.conf"
-    printf '%s\n' brokerName=ringlog brokerIP1=127.0.0.1 bindAddress=127.0.0.1 "listenPort=$port" "namesrvAddr=127.0.0.1:$names" \
-        "storePathRootDir=$dir/store" "storePathCommitLog=$dir/store/commitlog" "$settings" >"$dir/broker.conf"
-    export ROCKETMQ_HOME=$dir
-    launch java -Xmx256m -Drocketmq.log.root.dir="$dir" -Duser.home="$dir" -cp "$home/*" \
-        org.apache.rocketmq.namesrv.NamesrvStartup -c "$dir/names.conf"
-    launch java "-Xmx$heap" -Drocketmq.log.root.dir="$dir" -Duser.home="$dir" -cp "$home/*" \
+    url="rocketmq://127.0.0.1:$port?durability=$durability"
+    printf '%s\n' brokerName=ringlog brokerIP1=127.0.0.1 bindAddress=127.0.0.1 "listenPort=$port" "storePathRootDir=$dir/store" \
+        "storePathCommitLog=$dir/store/commitlog" "$settings" >"$dir/broker.conf"
+    # Clients come to the broker itself: it needs no name server.
+    ROCKETMQ_HOME=$dir launch java "-Xmx$heap" -Drocketmq.log.root.dir="$dir" -Duser.home="$dir" -cp "$home/*" \
         --add-exports=java.base/jdk.internal.ref=ALL-UNNAMED --add-opens=java.base/java.nio=ALL-UNNAMED \
         org.apache.rocketmq.broker.BrokerStartup -c "$dir/broker.conf"
 }

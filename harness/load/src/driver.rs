@@ -14,6 +14,7 @@ mod null;
 mod peer;
 mod pipeline;
 mod redis;
+mod rocketmq;
 mod stomp;
 mod streams;
 
@@ -32,6 +33,7 @@ pub use self::null::NullDriver;
 pub use self::peer::Peer;
 pub use self::pipeline::Receipt;
 pub use self::redis::{RedisConsumer, RedisDriver, RedisProducer};
+pub use self::rocketmq::{RocketmqConsumer, RocketmqDriver, RocketmqProducer};
 pub use self::stomp::{StompConsumer, StompDriver, StompProducer};
 pub use self::streams::{StreamConsumer, StreamDriver, StreamProducer};
 

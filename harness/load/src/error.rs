@@ -76,7 +76,7 @@ pub enum LoadError {
     /// A target that no driver goes to.
     #[error(
         "--target {url}: {reason}: write kafka://HOST:PORT (several brokers with commas), redis://, nats://, amqp://, \
-         amqp+quorum://, rabbitmq-stream://, activemq:// or artemis://HOST:PORT, or null:// for the generator alone"
+         amqp+quorum://, rabbitmq-stream://, rocketmq://, activemq:// or artemis://HOST:PORT, or null:// for the generator alone"
     )]
     Target {
         /// As it was written.

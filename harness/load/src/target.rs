@@ -11,7 +11,8 @@ use tokio::runtime::Runtime;
 
 use crate::LoadError;
 use crate::driver::{
-    AmqpDriver, EngineDriver, NativeDriver, NatsDriver, NullDriver, Peer, RedisDriver, StompDriver, StreamDriver,
+    AmqpDriver, EngineDriver, NativeDriver, NatsDriver, NullDriver, Peer, RedisDriver, RocketmqDriver, StompDriver,
+    StreamDriver,
 };
 use crate::generator::{Conditions, Outcome, run_cell};
 use crate::workload::CellSpec;
@@ -60,11 +61,11 @@ impl Target {
                 Ok(Described { product, config, command: command.map(|words| words.join(" ")), pid })
             }
             Target::Peer(peer) => {
-                runtime()?.block_on(peer.connect())?;
+                let product = runtime()?.block_on(peer.product())?;
                 let pid = self.pid();
                 let command = pid.map(|pid| command_line(pid).join(" ")).filter(|command| !command.is_empty());
                 let config = [("durability".to_owned(), peer.durability.to_string())].into();
-                Ok(Described { product: peer.name.to_owned(), config, command, pid })
+                Ok(Described { product, config, command, pid })
             }
         }
     }
@@ -92,6 +93,7 @@ impl Target {
                 "redis" => run_cell(&RedisDriver::new(peer, cell), cell, conditions),
                 "nats" => run_cell(&NatsDriver::new(peer, cell), cell, conditions),
                 "activemq" | "artemis" => run_cell(&StompDriver::new(peer, cell), cell, conditions),
+                "rocketmq" => run_cell(&RocketmqDriver::new(peer, cell), cell, conditions),
                 "rabbitmq-stream" => run_cell(&StreamDriver::new(peer, cell), cell, conditions),
                 _ => run_cell(&AmqpDriver::new(peer, cell), cell, conditions),
             },

@@ -64,6 +64,16 @@ fn queues_of_rabbitmq_give_back_what_they_acknowledged() {
     assert!(refused.contains("fsync is asked for"), "{refused}");
 }
 
+#[test]
+fn rocketmq_gives_back_what_it_acknowledged() {
+    holds("rocketmq", "default");
+}
+
+#[test]
+fn rocketmq_that_syncs_gives_back_what_it_acknowledged() {
+    holds("rocketmq", "durable");
+}
+
 fn holds(name: &str, profile: &str) {
     let Some(peer) = Running::start(name, profile) else { return };
     peer.gives_back(name);
@@ -89,6 +99,7 @@ struct Running {
     /// Other ways to it.
     also: Vec<Target>,
     durability: String,
+    version: String,
 }
 
 impl Running {
@@ -117,10 +128,14 @@ impl Running {
             target: word("url=").parse().unwrap(),
             also: word("also=").split_terminator(',').map(|url| url.parse().unwrap()).collect(),
             durability: word("durability="),
+            version: word("version="),
         })
     }
 
     fn gives_back(&self, driver: &str) {
+        let product = self.target.describe().unwrap().product;
+        let version = product.split_whitespace().next_back().unwrap();
+        assert!(self.version.starts_with(version), "{product} of package {}", self.version);
         for consumers in CELLS {
             let outcome = self.run(&cell(consumers, &self.durability)).unwrap();
             let (verdict, trouble) = (&outcome.verdict, &outcome.trouble);

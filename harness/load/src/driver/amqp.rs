@@ -66,6 +66,23 @@ pub struct AmqpDriver {
     cell: CellSpec,
 }
 
+/// Asks a broker for its version.
+pub(super) async fn version(peer: &Peer) -> Result<String, String> {
+    let mut line = Line::new(peer.connect().await.map_err(|error| error.to_string())?);
+    let properties = start(&mut line).await?.payload;
+    // A table has the length of a key before it, and the kind and the length of a text behind it.
+    let key = b"\x07versionS";
+    let at = properties.windows(key.len()).position(|bytes| bytes == key).ok_or("its greeting has no version")?;
+    let mut fields = Fields(properties.get(at + key.len()..).unwrap_or_default());
+    let bytes = fields.u32()? as usize;
+    Ok(String::from_utf8_lossy(fields.bytes(bytes)?).into_owned())
+}
+
+async fn start(line: &mut Line) -> Result<Frame, String> {
+    line.write(b"AMQP\x00\x00\x09\x01").await?;
+    answer(line, CONNECTION_START).await
+}
+
 impl AmqpDriver {
     /// For one cell. The kind of queue stands in the peer's name: `amqp` (classic) or `amqp+quorum`.
     #[must_use]
@@ -81,8 +98,7 @@ impl AmqpDriver {
     async fn connect(&self, and_then: &[Call]) -> Result<Line, LoadError> {
         let mut line = Line::new(self.peer.connect().await?);
         let greeting = async {
-            line.write(b"AMQP\x00\x00\x09\x01").await?;
-            answer(&mut line, CONNECTION_START).await?;
+            start(&mut line).await?;
             line.write(method(0, CONNECTION_START_OK, |out| {
                 out.put_u32(0);
                 short(out, "PLAIN");
@@ -368,10 +384,10 @@ struct Call {
 }
 
 /// Waits for a method.
-async fn answer(line: &mut Line, wanted: u32) -> Result<(), String> {
+async fn answer(line: &mut Line, wanted: u32) -> Result<Frame, String> {
     let frame = line.next(Frame::take).await?;
     let id = if frame.kind == METHOD { Fields(&frame.payload).u32()? } else { 0 };
-    if id == wanted { Ok(()) } else { Err(frame.text()) }
+    if id == wanted { Ok(frame) } else { Err(frame.text()) }
 }
 
 fn method(channel: u16, id: u32, fields: impl FnOnce(&mut BytesMut)) -> BytesMut {

@@ -36,6 +36,19 @@ pub struct NatsDriver {
     cell: CellSpec,
 }
 
+/// Asks a server for its version.
+pub(super) async fn version(peer: &Peer) -> Result<String, String> {
+    let info = info(&mut Line::new(peer.connect().await.map_err(|error| error.to_string())?)).await?;
+    info["version"].as_str().map(str::to_owned).ok_or_else(|| "its greeting has no version".to_owned())
+}
+
+/// What a server says first.
+async fn info(line: &mut Line) -> Result<Value, String> {
+    let info = line.next(Frame::take).await?.bytes;
+    let info = info.strip_prefix(b"INFO ").and_then(|info| serde_json::from_slice(info).ok());
+    info.ok_or_else(|| "it does not greet as NATS does".to_owned())
+}
+
 impl NatsDriver {
     /// For one cell. A client can't ask a server for its `sync_interval`: what the peer's URL says is believed.
     #[must_use]
@@ -47,10 +60,8 @@ impl NatsDriver {
         let line = Line::new(self.peer.connect().await?);
         let mut connection = Connection { line, replies: String::new() };
         let greeting = async {
-            // It says first who it is, and which number the connection has.
-            let info = connection.frame().await?.bytes;
-            let info: Option<Value> = info.strip_prefix(b"INFO ").and_then(|info| serde_json::from_slice(info).ok());
-            let client = info.and_then(|info| info["client_id"].as_u64()).ok_or("it does not greet as NATS does")?;
+            let client =
+                info(&mut connection.line).await?["client_id"].as_u64().ok_or("its greeting has no client_id")?;
             connection.replies = format!("_INBOX.{client}");
             connection.write("CONNECT {\"verbose\":false,\"headers\":true,\"no_responders\":true}\r\nPING\r\n").await?;
             while connection.frame().await?.bytes.as_ref() != b"PONG\r\n" {}

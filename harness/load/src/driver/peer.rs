@@ -6,21 +6,24 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 
 use super::pipeline::{HELD_BACK_BYTES, IN_FLIGHT};
-use super::{Ack, Declaration};
+use super::{Ack, Declaration, amqp, nats, redis, rocketmq, stomp, streams};
 use crate::LoadError;
 use crate::workload::{CellSpec, Durability};
 
-/// What each peer promises as it is delivered: what an acknowledgement has behind it.
-const DELIVERED: [(&str, Durability); 7] = [
-    ("redis", Durability::Memory),
-    ("nats", Durability::FsyncEvery(Duration::from_secs(120))),
-    ("activemq", Durability::Fsync),
-    ("artemis", Durability::Fsync),
-    // Classic queues, as of RabbitMQ 3.10.
-    ("amqp", Durability::Fsync),
-    ("amqp+quorum", Durability::Fsync),
-    ("rabbitmq-stream", Durability::PageCache),
+/// By the scheme of its URL: what it is, and what an acknowledgement has behind it as it is delivered.
+const KINDS: [(&str, &str, Durability); 8] = [
+    ("redis", "Redis", Durability::Memory),
+    ("nats", "NATS", Durability::FsyncEvery(Duration::from_secs(120))),
+    ("activemq", "ActiveMQ Classic", Durability::Fsync),
+    ("artemis", "ActiveMQ Artemis", Durability::Fsync),
+    // As of RabbitMQ 3.10: later classic queues do not sync.
+    ("amqp", "RabbitMQ (classic queues)", Durability::Fsync),
+    ("amqp+quorum", "RabbitMQ (quorum queues)", Durability::Fsync),
+    ("rabbitmq-stream", "RabbitMQ (streams)", Durability::PageCache),
+    ("rocketmq", "Apache RocketMQ", Durability::FsyncEvery(Duration::from_secs(10))),
 ];
+/// How long a peer may take to say what it is.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
 /// One peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +41,7 @@ impl Peer {
     /// # Errors
     /// What is wrong with the rest.
     pub fn of_url(scheme: &str, rest: &str) -> Option<Result<Peer, String>> {
-        let (name, delivered) = DELIVERED.into_iter().find(|(name, _)| *name == scheme)?;
+        let (name, _, delivered) = KINDS.into_iter().find(|(name, ..)| *name == scheme)?;
         let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
         let durability = match query.split_once('=') {
             None if query.is_empty() => Ok(delivered),
@@ -56,9 +59,28 @@ impl Peer {
     /// What a URL of it says behind its scheme.
     #[must_use]
     pub fn rest_of_url(&self) -> String {
-        let delivered = DELIVERED.iter().any(|&(name, durability)| name == self.name && durability == self.durability);
+        let delivered = KINDS.iter().any(|&(name, _, durability)| name == self.name && durability == self.durability);
         let promise = if delivered { String::new() } else { format!("?durability={}", self.durability) };
         format!("{}{promise}", self.address)
+    }
+
+    /// What it is, with the version that it says.
+    pub(crate) async fn product(&self) -> Result<String, LoadError> {
+        let version = async {
+            match self.name {
+                "redis" => redis::version(self).await,
+                "nats" => nats::version(self).await,
+                "activemq" | "artemis" => stomp::version(self).await,
+                "rocketmq" => rocketmq::version(self).await,
+                "rabbitmq-stream" => streams::version(self).await,
+                _ => amqp::version(self).await,
+            }
+        };
+        let version = tokio::time::timeout(ANSWER_LIMIT, version).await;
+        let version = version.unwrap_or_else(|_| Err(format!("no greeting within {ANSWER_LIMIT:?}")));
+        let version = version.map_err(|said| self.error(said))?;
+        let product = KINDS.iter().find(|(name, ..)| *name == self.name).map_or(self.name, |(_, product, _)| product);
+        Ok(format!("{product} {version}"))
     }
 
     /// Its port on this host.

@@ -106,6 +106,20 @@ impl Pipeline {
         .await;
     }
 
+    /// Waits until a request has its answer, or the connection has ended.
+    pub(crate) async fn answered(&self, number: u64) {
+        std::future::poll_fn(|context| {
+            let mut state = self.shared.lock();
+            if state.has_answer(number) || state.gone.is_some() {
+                return Poll::Ready(());
+            }
+            state.wait(context);
+            self.shared.outgoing.notify_one();
+            Poll::Pending
+        })
+        .await;
+    }
+
     /// Whether the next request has to wait.
     pub(crate) fn is_full(&self) -> bool {
         self.shared.lock().is_full()
@@ -156,7 +170,7 @@ impl Future for Receipt {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.shared.lock();
-        let said = if self.number < state.answered || state.early.contains(&self.number) {
+        let said = if state.has_answer(self.number) {
             state.refused.remove(&self.number)
         } else if state.gone.is_some() {
             state.gone.clone()
@@ -181,6 +195,10 @@ impl Shared {
 }
 
 impl State {
+    fn has_answer(&self, number: u64) -> bool {
+        number < self.answered || self.early.contains(&number)
+    }
+
     fn is_full(&self) -> bool {
         self.sent - self.answered >= u64::from(IN_FLIGHT)
     }

@@ -29,6 +29,15 @@ pub struct RedisDriver {
     cell: CellSpec,
 }
 
+/// Asks a server for its version.
+pub(super) async fn version(peer: &Peer) -> Result<String, String> {
+    let line = Line::new(peer.connect().await.map_err(|error| error.to_string())?);
+    let info = Connection { line, framing: Framing::default() }.call(&[b"INFO", b"server"]).await?;
+    let info = String::from_utf8_lossy(&info).into_owned();
+    let version = info.lines().find_map(|line| line.strip_prefix("redis_version:"));
+    version.map(str::to_owned).ok_or_else(|| "INFO tells no redis_version".to_owned())
+}
+
 impl RedisDriver {
     /// For one cell. [`Driver::prepare`] asks the server what it promises, and refuses one that does less than the cell asks for.
     #[must_use]

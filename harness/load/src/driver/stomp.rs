@@ -26,6 +26,21 @@ pub struct StompDriver {
     cell: CellSpec,
 }
 
+/// Asks a broker for its version, which stands behind its name.
+pub(super) async fn version(peer: &Peer) -> Result<String, String> {
+    let mut line = Line::new(peer.connect().await.map_err(|error| error.to_string())?);
+    let greeting = greet(&mut line).await?;
+    // Name/version, and words
+    let version = greeting.header("server").and_then(|server| server.split(['/', ' ']).nth(1));
+    version.map(str::to_owned).ok_or_else(|| "its greeting has no version".to_owned())
+}
+
+async fn greet(line: &mut Line) -> Result<Frame, String> {
+    line.write(b"CONNECT\naccept-version:1.2\nhost:ringbench\nheart-beat:0,0\n\n\0").await?;
+    let greeting = line.next(Frame::take).await?;
+    if greeting.command() == b"CONNECTED" { Ok(greeting) } else { Err(greeting.text()) }
+}
+
 impl StompDriver {
     /// For one cell. A client can't ask a broker what its journal does: what the peer's URL says is believed.
     #[must_use]
@@ -35,12 +50,7 @@ impl StompDriver {
 
     async fn connect(&self) -> Result<Line, LoadError> {
         let mut connection = Line::new(self.peer.connect().await?);
-        let greeting = async {
-            connection.write(b"CONNECT\naccept-version:1.2\nhost:ringbench\nheart-beat:0,0\n\n\0").await?;
-            let greeting = connection.next(Frame::take).await?;
-            if greeting.command() == b"CONNECTED" { Ok(()) } else { Err(greeting.text()) }
-        };
-        let greeted = tokio::time::timeout(GREETING_LIMIT, greeting).await;
+        let greeted = tokio::time::timeout(GREETING_LIMIT, greet(&mut connection)).await;
         let greeted = greeted.unwrap_or_else(|_| Err(format!("no greeting within {GREETING_LIMIT:?}")));
         greeted.map_err(|said| self.peer.error(said))?;
         Ok(connection)

@@ -58,6 +58,22 @@ pub struct StreamDriver {
     cell: CellSpec,
 }
 
+/// Asks a broker for its version.
+pub(super) async fn version(peer: &Peer) -> Result<String, String> {
+    let mut line = Line::new(peer.connect().await.map_err(|error| error.to_string())?);
+    let properties = greet(&mut line).await?.payload;
+    // A key and a value have their lengths before them.
+    let key = b"\x00\x07version";
+    let at = properties.windows(key.len()).position(|bytes| bytes == key).ok_or("its greeting has no version")?;
+    let mut fields = Fields(properties.get(at + key.len()..).unwrap_or_default());
+    let bytes = usize::from(fields.u16()?);
+    Ok(String::from_utf8_lossy(fields.bytes(bytes)?).into_owned())
+}
+
+async fn greet(line: &mut Line) -> Result<Frame, String> {
+    call(line, &request(PEER_PROPERTIES, |out| out.put_u32(0))).await
+}
+
 impl StreamDriver {
     /// For one cell.
     #[must_use]
@@ -69,7 +85,7 @@ impl StreamDriver {
     async fn connect(&self, requests: &[BytesMut]) -> Result<Line, LoadError> {
         let mut line = Line::new(self.peer.connect().await?);
         let greeting = async {
-            call(&mut line, &request(PEER_PROPERTIES, |out| out.put_u32(0))).await?;
+            greet(&mut line).await?;
             call(&mut line, &request(SASL_HANDSHAKE, |_| {})).await?;
             let authenticate = request(SASL_AUTHENTICATE, |out| {
                 text(out, "PLAIN");
@@ -407,9 +423,10 @@ fn chunk(fields: &mut Fields<'_>, reading: &mut Reading, each: &mut impl FnMut(u
     Ok(())
 }
 
-async fn call(line: &mut Line, request: &BytesMut) -> Result<(), String> {
+async fn call(line: &mut Line, request: &BytesMut) -> Result<Frame, String> {
     line.write(request).await?;
-    line.next(Frame::take).await?.is_ok()
+    let response = line.next(Frame::take).await?;
+    response.is_ok().map(|()| response)
 }
 
 /// A request that is answered. All have one number: they are sent one after the other.

@@ -1,0 +1,401 @@
+//! Apache RocketMQ by its remoting protocol: topics with queues, written to and pulled from at the broker itself.
+//!
+//! ```text
+//! bytes u32 | header bytes u32 | header, JSON: code, opaque, flag, extFields | body
+//! ```
+//! Records are sent one by one, as RocketMQ's clients do unless they are told to batch, and one record of a queue waits for the
+//! acknowledgement of that before it: the broker's threads would store them in another order. Keys are not sent.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use bytes::{Buf, BufMut, BytesMut};
+use serde_json::Value;
+
+use super::fields::Fields;
+use super::line::Line;
+use super::peer::Peer;
+use super::pipeline::{Answer, Answers, Pipeline, Receipt};
+use super::{Consume, Declaration, Driver, Layout, Outgoing, Produce};
+use crate::LoadError;
+use crate::workload::CellSpec;
+
+/// How long a broker may take to make a topic.
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// The longest frame that is taken: the bound of RocketMQ's own clients.
+const MAX_BYTES: usize = 16 << 20;
+/// Records that a consumer asks a queue for at once: what a broker gives at most by its own settings.
+const READ_AT_ONCE: u32 = 32;
+/// How long the broker holds a pull that finds nothing, in milliseconds.
+const SUSPEND_MS: u32 = 500;
+/// How long a broker may take to its first sample, which it takes after a second.
+const SAMPLING: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_millis(250);
+
+const PULL_MESSAGE: u32 = 11;
+const UPDATE_AND_CREATE_TOPIC: u32 = 17;
+const GET_BROKER_RUNTIME_INFO: u32 = 28;
+const DELETE_TOPIC_IN_BROKER: u32 = 215;
+const SEND_MESSAGE_V2: u32 = 310;
+
+const SUCCESS: u64 = 0;
+const PULL_NOT_FOUND: u64 = 19;
+const PULL_RETRY_IMMEDIATELY: u64 = 20;
+const PULL_OFFSET_MOVED: u64 = 21;
+
+/// A RocketMQ broker.
+#[derive(Debug, Clone)]
+pub struct RocketmqDriver {
+    peer: Peer,
+    cell: CellSpec,
+}
+
+/// Asks a broker for its version, which it tells as `V5_4_0`.
+pub(super) async fn version(peer: &Peer) -> Result<String, String> {
+    let mut line = Line::new(peer.connect().await.map_err(|error| error.to_string())?);
+    let mut info = call(&mut line, GET_BROKER_RUNTIME_INFO, "").await;
+    // A broker that has just begun fails here until it has taken the first sample of its statistics.
+    for _ in 0..SAMPLING.as_millis() / LOOK.as_millis() {
+        if info.is_ok() {
+            break;
+        }
+        tokio::time::sleep(LOOK).await;
+        info = call(&mut line, GET_BROKER_RUNTIME_INFO, "").await;
+    }
+    let info = info?;
+    let info: Value = serde_json::from_slice(&info.body).map_err(|error| error.to_string())?;
+    let version = info["table"]["brokerVersionDesc"].as_str().ok_or("it tells no brokerVersionDesc")?;
+    Ok(version.trim_start_matches('V').replace('_', "."))
+}
+
+impl RocketmqDriver {
+    /// For one cell. A client can't ask a broker for its `flushDiskType`: what the peer's URL says is believed.
+    #[must_use]
+    pub fn new(peer: &Peer, cell: &CellSpec) -> RocketmqDriver {
+        RocketmqDriver { peer: peer.clone(), cell: cell.clone() }
+    }
+
+    /// One request for each topic.
+    async fn ask(&self, layout: &Layout, code: u32, fields: impl Fn(&str) -> String) -> Result<(), LoadError> {
+        let mut line = Line::new(self.peer.connect().await?);
+        for topic in &layout.topics {
+            let answer = tokio::time::timeout(ANSWER_LIMIT, call(&mut line, code, &fields(topic))).await;
+            let answer = answer.unwrap_or_else(|_| Err(format!("no answer within {ANSWER_LIMIT:?}")));
+            answer.map_err(|said| self.peer.error(said))?;
+        }
+        Ok(())
+    }
+
+    async fn pipeline(&self) -> Result<Pipeline, LoadError> {
+        Ok(Pipeline::new(&self.peer, self.peer.connect().await?, Responses))
+    }
+}
+
+impl Driver for RocketmqDriver {
+    type Producer = RocketmqProducer;
+    type Consumer = RocketmqConsumer;
+
+    fn declares(&self) -> Declaration {
+        Declaration { pipelining: Some(self.cell.partitions_per_topic), ..self.peer.declares(&self.cell) }
+    }
+
+    async fn prepare(&self, layout: &Layout) -> Result<(), LoadError> {
+        self.peer.grants(self.cell.durability)?;
+        let queues = layout.partitions;
+        let fields = |topic: &str| {
+            format!(
+                r#""topic":"{topic}","defaultTopic":"TBW102","readQueueNums":"{queues}","writeQueueNums":"{queues}","perm":"6","topicFilterType":"SINGLE_TAG","topicSysFlag":"0","order":"false""#
+            )
+        };
+        self.ask(layout, UPDATE_AND_CREATE_TOPIC, fields).await
+    }
+
+    async fn producer(&self, layout: &Layout, _: usize) -> Result<RocketmqProducer, LoadError> {
+        let under_way = vec![None; layout.slots() as usize];
+        let pipeline = self.pipeline().await?;
+        Ok(RocketmqProducer { driver: self.clone(), pipeline, layout: layout.clone(), under_way })
+    }
+
+    async fn consumer(&self, layout: &Layout, subscription: u32, slots: &[u32]) -> Result<RocketmqConsumer, LoadError> {
+        let queue = |&slot: &u32| {
+            let (topic, queue) = layout.place(slot);
+            Reading { slot, topic: topic.to_owned(), queue, next_offset: 0, is_asked: false }
+        };
+        let queues = slots.iter().map(queue).collect();
+        Ok(RocketmqConsumer { driver: self.clone(), group: format!("ringbench-{subscription}"), queues, line: None })
+    }
+
+    async fn stored_bytes(&self, _: &Layout) -> Option<u64> {
+        None
+    }
+
+    async fn remove(&self, layout: &Layout) -> Result<(), LoadError> {
+        self.ask(layout, DELETE_TOPIC_IN_BROKER, |topic| format!(r#""topic":"{topic}""#)).await
+    }
+}
+
+/// Sends to queues.
+#[derive(Debug)]
+pub struct RocketmqProducer {
+    driver: RocketmqDriver,
+    pipeline: Pipeline,
+    layout: Layout,
+    /// By slot, the number of the last request.
+    under_way: Vec<Option<u64>>,
+}
+
+impl Produce for RocketmqProducer {
+    type Receipt = Receipt;
+
+    async fn send(&mut self, record: Outgoing<'_>) -> Result<Receipt, LoadError> {
+        if let Some(&Some(number)) = self.under_way.get(record.slot as usize) {
+            self.pipeline.answered(number).await;
+        }
+        if self.pipeline.is_gone() {
+            self.pipeline = self.driver.pipeline().await?;
+            self.under_way.fill(None);
+        }
+        let (topic, queue) = self.layout.place(record.slot);
+        let under_way = self.under_way.get_mut(record.slot as usize);
+        Ok(self.pipeline.request(|out, number| {
+            // Group, topic, the topic it would be made after, queue, flags, when it was born, properties, tries, brought by whom.
+            let fields = format_args!(
+                r#""a":"ringbench","b":"{topic}","c":"TBW102","d":"4","e":"{queue}","f":"0","g":"0","h":"0","i":"","j":"0","k":"false","m":"false""#
+            );
+            request(out, SEND_MESSAGE_V2, number, fields, record.value);
+            if let Some(under_way) = under_way {
+                *under_way = Some(number);
+            }
+        }))
+    }
+
+    fn idle(&mut self) {
+        self.pipeline.flush();
+    }
+}
+
+/// Takes responses for answers; each names its request.
+struct Responses;
+
+impl Answers for Responses {
+    fn next(&mut self, inbox: &mut BytesMut, _: &mut BytesMut) -> Result<Option<Answer>, String> {
+        while let Some(response) = Response::take(inbox)? {
+            if !response.is_request {
+                let number = response.opaque;
+                return Ok(Some(Answer::To { number, all_before: false, outcome: response.is_ok() }));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Pulls queues from their beginning.
+#[derive(Debug)]
+pub struct RocketmqConsumer {
+    driver: RocketmqDriver,
+    group: String,
+    queues: Vec<Reading>,
+    line: Option<Line>,
+}
+
+#[derive(Debug)]
+struct Reading {
+    slot: u32,
+    topic: String,
+    queue: u32,
+    next_offset: u64,
+    /// A pull is under way.
+    is_asked: bool,
+}
+
+impl Consume for RocketmqConsumer {
+    async fn poll(&mut self, wait: Duration, mut each: impl FnMut(u32, &[u8])) -> Result<(), LoadError> {
+        let mut line = match self.line.take() {
+            Some(line) => line,
+            None => {
+                self.queues.iter_mut().for_each(|reading| reading.is_asked = false);
+                Line::new(self.driver.peer.connect().await?)
+            }
+        };
+        let read = self.read(&mut line, wait, &mut each).await;
+        if read.is_ok() {
+            self.line = Some(line);
+        }
+        read.map_err(|said| self.driver.peer.error(said))
+    }
+}
+
+impl RocketmqConsumer {
+    async fn read(&mut self, line: &mut Line, wait: Duration, each: &mut impl FnMut(u32, &[u8])) -> Result<(), String> {
+        /// May wait at the broker, and brings its subscription.
+        const SUSPEND_AND_SUBSCRIBE: u32 = 2 | 4;
+        let (mut asking, group) = (BytesMut::new(), &self.group);
+        for (number, reading) in self.queues.iter_mut().enumerate().filter(|(_, reading)| !reading.is_asked) {
+            let Reading { topic, queue, next_offset, .. } = reading;
+            let fields = format_args!(
+                r#""consumerGroup":"{group}","topic":"{topic}","queueId":"{queue}","queueOffset":"{next_offset}","maxMsgNums":"{READ_AT_ONCE}","sysFlag":"{SUSPEND_AND_SUBSCRIBE}","commitOffset":"0","suspendTimeoutMillis":"{SUSPEND_MS}","subscription":"*","subVersion":"0","expressionType":"TAG""#
+            );
+            request(&mut asking, PULL_MESSAGE, number as u64, fields, b"");
+            reading.is_asked = true;
+        }
+        if !asking.is_empty() {
+            line.write(asking).await?;
+        }
+        let Ok(first) = tokio::time::timeout(wait, line.next(Response::take)).await else { return Ok(()) };
+        let mut next = Some(first?);
+        while let Some(response) = next {
+            if !response.is_request {
+                let reading = self.queues.get_mut(response.opaque as usize).ok_or("an answer to nobody's pull")?;
+                reading.is_asked = false;
+                match response.code {
+                    SUCCESS => reading.hand_over(&response.body, each)?,
+                    PULL_NOT_FOUND | PULL_RETRY_IMMEDIATELY | PULL_OFFSET_MOVED => {}
+                    _ => response.is_ok()?,
+                }
+            }
+            // What else has come already.
+            next = Response::take(&mut line.inbox)?;
+        }
+        Ok(())
+    }
+}
+
+impl Reading {
+    /// Hands over the records of a pull, which are as the broker stores them.
+    fn hand_over(&mut self, records: &[u8], each: &mut impl FnMut(u32, &[u8])) -> Result<(), String> {
+        /// In front of the queue's offset: magic number, checksum, queue, flag.
+        const BEFORE_OFFSET: usize = 4 * 4;
+        /// Between it and the value: place in the log, flags, times and hosts, tries, transaction.
+        const BEFORE_VALUE: usize = 8 + 4 + 2 * (8 + 8) + 4 + 8;
+        let mut rest = Fields(records);
+        while !rest.0.is_empty() {
+            let bytes = (rest.u32()? as usize).checked_sub(4).ok_or("a record of no length")?;
+            let mut record = Fields(rest.bytes(bytes)?);
+            record.bytes(BEFORE_OFFSET)?;
+            self.next_offset = record.u64()? + 1;
+            record.bytes(BEFORE_VALUE)?;
+            let bytes = record.u32()? as usize;
+            each(self.slot, record.bytes(bytes)?);
+        }
+        Ok(())
+    }
+}
+
+async fn call(line: &mut Line, code: u32, fields: &str) -> Result<Response, String> {
+    let mut out = BytesMut::new();
+    request(&mut out, code, 0, format_args!("{fields}"), b"");
+    line.write(out).await?;
+    let response = line.next(Response::take).await?;
+    response.is_ok().map(|()| response)
+}
+
+/// Appends a request; `fields` are the inside of a JSON object of texts.
+fn request(out: &mut BytesMut, code: u32, opaque: u64, fields: std::fmt::Arguments<'_>, body: &[u8]) {
+    let at = out.len();
+    out.put_u64(0);
+    // Writing to memory does not fail.
+    let _ = write!(
+        out,
+        r#"{{"code":{code},"language":"OTHER","version":0,"opaque":{opaque},"flag":0,"extFields":{{{fields}}}}}"#
+    );
+    let header = (out.len() - at - 8) as u32;
+    out.extend_from_slice(body);
+    out[at..at + 4].copy_from_slice(&(4 + header + body.len() as u32).to_be_bytes());
+    out[at + 4..at + 8].copy_from_slice(&header.to_be_bytes());
+}
+
+#[derive(Debug)]
+struct Response {
+    code: u64,
+    opaque: u64,
+    /// The broker tells its clients things, too.
+    is_request: bool,
+    remark: String,
+    body: BytesMut,
+}
+
+impl Response {
+    /// Takes the next whole frame off the front.
+    fn take(inbox: &mut BytesMut) -> Result<Option<Response>, String> {
+        let Some((lengths, rest)) = inbox.split_first_chunk::<8>() else { return Ok(None) };
+        let mut fields = Fields(lengths);
+        // The highest byte of the header's length says how it is written: 0 is JSON.
+        let (all, header_bytes) = (fields.u32()? as usize, fields.u32()? as usize);
+        if !(4..=MAX_BYTES).contains(&all) || header_bytes > all - 4 {
+            return Err("it does not speak RocketMQ's remoting protocol".to_owned());
+        }
+        if rest.len() < all - 4 {
+            return Ok(None);
+        }
+        inbox.advance(lengths.len());
+        let mut body = inbox.split_to(all - 4);
+        let header: Value = serde_json::from_slice(&body.split_to(header_bytes)).map_err(|error| error.to_string())?;
+        let number = |name: &str| header[name].as_u64().ok_or_else(|| format!("a header without {name}"));
+        Ok(Some(Response {
+            code: number("code")?,
+            opaque: number("opaque")?,
+            is_request: number("flag")? & 1 == 0,
+            remark: header["remark"].as_str().unwrap_or_default().to_owned(),
+            body,
+        }))
+    }
+
+    fn is_ok(&self) -> Result<(), String> {
+        if self.code == SUCCESS { Ok(()) } else { Err(format!("code {}: {}", self.code, self.remark)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn response(header: &str, body: &[u8]) -> BytesMut {
+        let mut out = BytesMut::new();
+        out.put_u32((4 + header.len() + body.len()) as u32);
+        out.put_u32(header.len() as u32);
+        out.extend_from_slice(header.as_bytes());
+        out.extend_from_slice(body);
+        out
+    }
+
+    #[test]
+    fn a_response_that_comes_byte_by_byte_is_taken_when_it_is_whole() {
+        let bytes = response(r#"{"code":0,"opaque":7,"flag":1}"#, b"body");
+        let mut inbox = BytesMut::new();
+        for (at, &byte) in bytes.iter().enumerate() {
+            inbox.put_u8(byte);
+            let taken = Response::take(&mut inbox).unwrap();
+            assert_eq!(taken.is_some(), at + 1 == bytes.len(), "at byte {at}");
+            if let Some(response) = taken {
+                assert_eq!((response.opaque, &response.body[..]), (7, &b"body"[..]));
+            }
+        }
+        for bytes in [&b"HTTP/1.1 400"[..], &[0; 8], &[0, 0, 0, 8, 0, 0, 0, 5, 0, 0, 0, 0]] {
+            assert!(Response::take(&mut BytesMut::from(bytes)).is_err(), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_request_has_its_lengths_in_front() {
+        let mut out = BytesMut::new();
+        request(&mut out, 310, 5, format_args!(r#""a":"b""#), b"value");
+        let mut fields = Fields(&out);
+        assert_eq!(fields.u32().unwrap() as usize, out.len() - 4);
+        let header = fields.u32().unwrap() as usize;
+        let header: Value = serde_json::from_slice(fields.bytes(header).unwrap()).unwrap();
+        assert_eq!((header["opaque"].as_u64(), header["extFields"]["a"].as_str()), (Some(5), Some("b")));
+        assert_eq!(fields.0, b"value");
+    }
+
+    #[test]
+    fn answers_come_as_they_come_and_the_brokers_own_requests_are_passed_over() {
+        let mut inbox = response(r#"{"code":0,"opaque":3,"flag":1}"#, b"");
+        inbox.extend_from_slice(&response(r#"{"code":40,"opaque":9,"flag":0}"#, b""));
+        inbox.extend_from_slice(&response(r#"{"code":2,"opaque":1,"flag":1,"remark":"busy"}"#, b""));
+        let mut next = || Responses.next(&mut inbox, &mut BytesMut::new()).unwrap();
+        assert_eq!(next(), Some(Answer::To { number: 3, all_before: false, outcome: Ok(()) }));
+        let busy = Err("code 2: busy".to_owned());
+        assert_eq!(next(), Some(Answer::To { number: 1, all_before: false, outcome: busy }));
+        assert_eq!(next(), None);
+    }
+}
