@@ -169,7 +169,10 @@ pub(super) fn latency(cells: &[&Cell<'_>], tier: &str) -> Vec<Block> {
             both(|us| us.p99),
             time(of.latency_us.p999),
             time(of.latency_us.max),
-            of.intervals.p99_us.map_or_else(dash, |p99| format!("{}–{}", time(Some(p99.low)), time(Some(p99.high)))),
+            of.intervals
+                .p99_us
+                .filter(|p99| p99.runs > 1)
+                .map_or_else(dash, |p99| format!("{}–{}", time(Some(p99.low)), time(Some(p99.high)))),
             against(cell, cells[0]),
             time(of.end_to_end_us.p50),
             time(of.end_to_end_us.p99),
@@ -213,7 +216,8 @@ fn against(cell: &Cell<'_>, best: &Cell<'_>) -> String {
     if std::ptr::eq(cell, best) || !cell.of.valid {
         return dash();
     }
-    cell.times(best).map_or_else(dash, |times| with_bounds(&times))
+    // One or two pairs say nothing of a difference.
+    cell.times(best).filter(|times| times.runs > 2).map_or_else(dash, |times| with_bounds(&times))
 }
 
 /// Rows that can't be told from the first one.
