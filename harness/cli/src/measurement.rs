@@ -31,7 +31,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) out: &'a Path,
     /// Where the target has its files, where that is known: the host is looked at from there.
     pub(crate) data: Option<&'a Path>,
-    /// Load threads; without it one for each processor.
+    /// Load threads; without it half as many as there are processors.
     pub(crate) threads: Option<usize>,
 }
 
@@ -105,8 +105,9 @@ impl Measurement {
         };
         let mut kept = KeptRun::open(asked.out, fresh)?;
         kept.run_mut().roofline = Some(Roofline::measure(data, Depth::Full).map_err(|error| error.to_string())?);
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let (out, threads) = (asked.out.to_owned(), asked.threads.unwrap_or(processors));
+        // The target needs the other half.
+        let half = std::thread::available_parallelism().map_or(1, usize::from) / 2;
+        let (out, threads) = (asked.out.to_owned(), asked.threads.unwrap_or(half.max(1)));
         Ok(Measurement { kept, out, targets: reached, pool: None, threads, stop, order: 0 })
     }
 

@@ -34,7 +34,7 @@ pub(crate) struct Load {
     /// How often each cell runs [default: the workload's]
     #[arg(long, value_name = "NUMBER")]
     pub(crate) repeats: Option<u32>,
-    /// Load threads [default: one for each processor]
+    /// Load threads [default: half as many as there are processors]
     #[arg(long, value_name = "NUMBER")]
     pub(crate) threads: Option<usize>,
     /// Decides order, payload and random arrival
