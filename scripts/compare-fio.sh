@@ -5,13 +5,14 @@
 #
 # Same on both sides: one thread, a fresh file that every append extends (fallocate=none), bytes for each run, the same random block
 # again and again (fio's scramble_buffers off, the lab's --same-block on), memory touched before, no sync that was not asked for.
-# Status 0: all patterns agree within 10 %. 1: some don't; a line for each says what is known. 2: DIR is of no use. 3: no fio.
+# Status 0: all that can run here agree within 10 %. 1: some do not (a line for each says what is known), or none can run.
+# 2: DIR is of no use. 3: no fio.
 set -euo pipefail
 # A round begins if it is likely to be over by then.
 seconds=200
 rounds=25
 
-usage() { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 refuse() { echo "compare-fio: $1" >&2; exit "$2"; }
 [ $# = 1 ] && [ "${1#-}" = "$1" ] || usage
 [ -d "$1" ] || refuse "$1: no such directory: name a directory on the disk that is to be measured" 2
@@ -32,9 +33,8 @@ cd "$(dirname "$0")/.."
 cargo build --release --quiet --package ringbench-cli
 SECONDS=0
 
-# Free memory that a virtual machine gave back to its host is dear to write for the first time: the lab touches it by itself, just
-# before each run.
-touch_memory() { echo "dd if=/dev/zero of=$own/touched bs=64k count=$(($1 * 16)) status=none; rm $own/touched"; }
+# Free memory that a virtual machine gave back to its host is dear to write for the first time: the lab touches it by itself.
+touch_memory() { dd if=/dev/zero of="$own/touched" bs=64k count=$(($1 * 16)) status=none && rm "$own/touched"; }
 
 lab() { # NAME MIB CONTESTANT SIZE
     target/release/ringbench lab run --dir "$own" --out "$results/lab" --quick --no-roofline --repeats 1 --same-block \
@@ -45,9 +45,10 @@ lab() { # NAME MIB CONTESTANT SIZE
 fio_run() { # NAME MIB ARGUMENT ...
     local name=$1 mib=$2
     shift 2
+    touch_memory "$mib"
     # What fio can't do here, the lab can't either and says why.
     fio --name=pattern --directory="$own" --size="${mib}m" --rw=write --unlink=1 --fallocate=none --scramble_buffers=0 --thread=1 \
-        --lat_percentiles=1 --exec_prerun="$(touch_memory "$mib")" --output-format=json --output="$results/$name.$round.fio" "$@" 2>"$results/fio.log" || true
+        --lat_percentiles=1 --output-format=json --output="$results/$name.$round.fio" "$@" 2>"$results/fio.log" || true
 }
 
 queue="--iodepth=16 --iodepth_batch=16 --iodepth_batch_complete_min=16"
@@ -130,13 +131,14 @@ def interval(ratios):
 rounds = range(1, 1 + len(glob.glob(f"{sys.argv[1]}/pwrite-4k.*.lab")))
 print(f"\n{'':30} {'median of one append, µs':^45}   {'MB/s':^45}")
 print(f"{'pattern':30} {'lab':>8} {'fio':>8}  {'lab/fio':<26}   {'lab':>8} {'fio':>8}  {'lab/fio':<26} within 10 %")
-why, failed = [], False
+why, failed, compared = [], False, 0
 for title, name, lab_name, sync, queued in PATTERNS:
     pairs = [(of_lab(lab_name, sync, queued, round), of_fio(name, round)) for round in rounds]
     said = next((side for pair in pairs for side in pair if not isinstance(side, tuple)), None)
     if said:
         print(f"{title:30} not compared: {said}")
         continue
+    compared += 1
     line, found = f"{title:30}", []
     for figure in (0, 1):
         lab, fio = ([pair[side][figure] for pair in pairs] for side in (0, 1))
@@ -166,6 +168,6 @@ load, cpus = os.getloadavg()[0], os.cpu_count()
 if why and load > 1.5:
     # The comparison itself is one.
     print(f"The load average was {load:.1f} on {cpus} processors, of which the comparison makes 1: the host was not quiet.")
-print("\n".join(why))
-sys.exit(failed)
+print("\n".join(why) if compared else "nothing was compared")
+sys.exit(failed or not compared)
 PYTHON
