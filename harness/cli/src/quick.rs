@@ -92,7 +92,7 @@ impl Quick {
         let workload = workload.with("seed", &seed.to_string())?.with("testDuration", &format!("{}s", self.seconds))?;
         match &self.corpus {
             Some(text) => workload.with("payloadFile", &text.display().to_string()),
-            None => Ok(workload),
+            None => workload.with("payload", "text"),
         }
     }
 
