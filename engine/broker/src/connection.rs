@@ -102,9 +102,13 @@ impl Connection {
         let drain = self.shard.broker.drain.clone();
         loop {
             self.start_requests()?;
-            self.collect_replies()?;
+            let has_answered = self.collect_replies()?;
             if !self.outbox.is_empty() {
                 self.write_replies().await?;
+                continue;
+            }
+            if has_answered {
+                // With silence, and there is room for what has waited behind it.
                 continue;
             }
             let is_done = self.ended && self.muted_until.is_none();
@@ -159,13 +163,14 @@ impl Connection {
         Ok(())
     }
 
-    /// Takes what is finished already, so that one write answers a whole wake-up.
-    fn collect_replies(&mut self) -> Result<(), Closed> {
+    /// Takes what is finished already, so that one write answers a whole wake-up; whether there was any.
+    fn collect_replies(&mut self) -> Result<bool, Closed> {
+        let before = self.in_flight.len();
         while !self.in_flight.is_empty() {
             let Some(Some(reply)) = self.in_flight.next().now_or_never() else { break };
             self.answer(reply?);
         }
-        Ok(())
+        Ok(self.in_flight.len() < before)
     }
 
     /// The oldest request is done.

@@ -4,7 +4,7 @@
 #[allow(unreachable_pub, dead_code, clippy::unwrap_used, reason = "each test file uses its part")]
 mod running;
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,9 @@ struct Connection {
 
 impl Connection {
     fn new(address: SocketAddr, client_id: &'static str) -> Connection {
-        Connection { stream: TcpStream::connect(address).unwrap(), client_id }
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        Connection { stream, client_id }
     }
 
     fn send<'a, R: Request<'a>>(&mut self, version: i16, request: &R) {
@@ -39,7 +41,10 @@ impl Connection {
     /// `None`: the broker has closed the connection.
     fn receive<'a, R: Request<'a>>(&mut self, version: i16) -> Option<R::Response<'static>> {
         let mut length = [0; 4];
-        self.stream.read_exact(&mut length).ok()?;
+        if let Err(error) = self.stream.read_exact(&mut length) {
+            assert_ne!(error.kind(), ErrorKind::WouldBlock, "no answer in twenty seconds");
+            return None;
+        }
         let mut frame = vec![0; u32::from_be_bytes(length) as usize];
         self.stream.read_exact(&mut frame).unwrap();
         let mut reader = Reader::new(frame.leak());
@@ -272,5 +277,25 @@ fn a_client_of_ours_goes_on_when_it_was_made_to_wait() {
     let values: Vec<String> = (0..3).map(|n| format!("{n}{}", "x".repeat(600))).collect();
     wait(running::produce(broker.address, "t", &values, ringlog_client::Compression::None));
     assert_eq!(wait(running::consume(broker.address, "t", values.len())), values);
+    broker.stop();
+}
+
+/// Otherwise a client that waits for nothing would fill the memory with what the disk has not taken yet.
+#[test]
+fn what_nobody_is_told_of_is_in_flight_all_the_same() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = broker_with_a_topic(data.path());
+    let records = batch(10_000);
+    let mut hasty = Connection::new(broker.address, "hasty");
+    for count in 1..=5 {
+        let mut frames = Vec::new();
+        for _ in 0..100 {
+            frames.extend(encode_request(&produce(&records, 0), 9, 7, Some("hasty")).unwrap());
+        }
+        frames.extend(encode_request(&FetchRequest { max_wait_ms: 0, ..fetch() }, 11, 8, Some("hasty")).unwrap());
+        hasty.stream.write_all(&frames).unwrap();
+        let answer = hasty.receive::<FetchRequest<'_>>(11).unwrap();
+        assert_eq!(answer.responses[0].partitions[0].high_watermark, count * 100, "it was begun before they were done");
+    }
     broker.stop();
 }

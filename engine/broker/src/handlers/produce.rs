@@ -54,13 +54,12 @@ pub(crate) fn start(mut incoming: Incoming) -> Result<Handling, RequestError> {
     let plan = plan(walk);
     let outcomes = queue(&incoming, body, plan, acks);
     let throttle_time_ms = incoming.broker().quotas.produced(incoming.client(), bytes);
-    if acks == 0 {
-        // The batches keep their place in the budget until they are written; nobody is told how that went.
-        tokio::task::spawn_local(async move { settle(&incoming, outcomes, held).await });
-        return Ok(Handling::Done(Reply::silence().throttled(throttle_time_ms)));
-    }
     let answered = async move {
         let responses = settle(&incoming, outcomes, held).await;
+        if acks == 0 {
+            // In flight like any other, so that a client which waits for nothing can't fill the memory; only nobody is told.
+            return Ok(Reply::silence().throttled(throttle_time_ms));
+        }
         let response = ProduceResponse { responses, throttle_time_ms, ..Default::default() };
         Ok(incoming.answer(&response)?.throttled(throttle_time_ms))
     };
@@ -189,8 +188,8 @@ fn answer(partition: i32, outcome: Result<Appended, LogError>) -> PartitionProdu
     }
 }
 
-/// Says which records are at fault, where the batch as a whole is not: a client may send the others again. As in Kafka, what is found out before the batch reaches its log comes without
-/// the log's start.
+/// Says which records are at fault, where the batch as a whole is not: a client may send the others again. As in Kafka,
+/// what is found out before the batch reaches its log comes without the log's start.
 fn reject(partition: i32, error: &RecordError, log_start_offset: i64) -> PartitionProduceResponse<'static> {
     let record_errors = error.refused_records().iter().map(|&(batch_index, reason)| BatchIndexAndErrorMessage {
         batch_index,
