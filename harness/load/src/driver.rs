@@ -3,20 +3,11 @@
 //! A driver is made for one cell on one target. Load threads ask it for producers and consumers; these stay on the thread that asked,
 //! a tokio runtime of one thread, and need not be `Send`. Nothing is boxed for a record: a driver's futures are its own types.
 
-mod amqp;
 mod engine;
-mod fields;
 mod kafka_settings;
-mod line;
 mod native;
-mod nats;
 mod null;
 mod peer;
-mod pipeline;
-mod redis;
-mod rocketmq;
-mod stomp;
-mod streams;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -25,17 +16,14 @@ use std::time::Duration;
 use crate::LoadError;
 use crate::workload::Durability;
 
-pub use self::amqp::{AmqpConsumer, AmqpDriver, AmqpProducer};
 pub use self::engine::{EngineConsumer, EngineDriver, EngineProducer, EngineReceipt};
 pub use self::native::{NativeConsumer, NativeDriver, NativeProducer, NativeReceipt};
-pub use self::nats::{NatsConsumer, NatsDriver, NatsProducer};
 pub use self::null::NullDriver;
-pub use self::peer::Peer;
-pub use self::pipeline::Receipt;
-pub use self::redis::{RedisConsumer, RedisDriver, RedisProducer};
-pub use self::rocketmq::{RocketmqConsumer, RocketmqDriver, RocketmqProducer};
-pub use self::stomp::{StompConsumer, StompDriver, StompProducer};
-pub use self::streams::{StreamConsumer, StreamDriver, StreamProducer};
+pub use self::peer::{
+    AmqpConsumer, AmqpDriver, AmqpProducer, NatsConsumer, NatsDriver, NatsProducer, Peer, Receipt, RedisConsumer,
+    RedisDriver, RedisProducer, RocketmqConsumer, RocketmqDriver, RocketmqProducer, StompConsumer, StompDriver,
+    StompProducer, StreamConsumer, StreamDriver, StreamProducer,
+};
 
 /// A way to one target, made for one cell.
 pub trait Driver: Sync {

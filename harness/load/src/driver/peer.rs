@@ -1,14 +1,32 @@
 //! A peer: a broker of another kind, where it is, and what it promises.
 
+mod amqp;
+mod fields;
+mod line;
+mod nats;
+mod pipeline;
+mod redis;
+mod rocketmq;
+mod stomp;
+mod streams;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
 
-use super::pipeline::{HELD_BACK_BYTES, IN_FLIGHT};
-use super::{Ack, Declaration, amqp, nats, redis, rocketmq, stomp, streams};
+use self::pipeline::{HELD_BACK_BYTES, IN_FLIGHT};
+use super::{Ack, Declaration};
 use crate::LoadError;
 use crate::workload::{CellSpec, Durability};
+
+pub use self::amqp::{AmqpConsumer, AmqpDriver, AmqpProducer};
+pub use self::nats::{NatsConsumer, NatsDriver, NatsProducer};
+pub use self::pipeline::Receipt;
+pub use self::redis::{RedisConsumer, RedisDriver, RedisProducer};
+pub use self::rocketmq::{RocketmqConsumer, RocketmqDriver, RocketmqProducer};
+pub use self::stomp::{StompConsumer, StompDriver, StompProducer};
+pub use self::streams::{StreamConsumer, StreamDriver, StreamProducer};
 
 /// By the scheme of its URL: what it is, and what an acknowledgement has behind it as it is delivered.
 const KINDS: [(&str, &str, Durability); 8] = [

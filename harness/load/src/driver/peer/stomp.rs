@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 
+use super::Peer;
 use super::line::Line;
-use super::peer::Peer;
 use super::pipeline::{Answer, Answers, Pipeline, Receipt};
-use super::{Consume, Declaration, Driver, Layout, Outgoing, Produce};
 use crate::LoadError;
+use crate::driver::{Consume, Declaration, Driver, Layout, Outgoing, Produce};
 use crate::workload::CellSpec;
 
 /// The longest frame that is taken.

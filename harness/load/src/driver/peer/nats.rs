@@ -11,11 +11,11 @@ use std::time::Duration;
 use bytes::BytesMut;
 use serde_json::{Value, json};
 
+use super::Peer;
 use super::line::Line;
-use super::peer::Peer;
 use super::pipeline::{Answer, Answers, Pipeline, Receipt};
-use super::{Consume, Declaration, Driver, Layout, Outgoing, Produce};
 use crate::LoadError;
+use crate::driver::{Consume, Declaration, Driver, Layout, Outgoing, Produce};
 use crate::workload::CellSpec;
 
 /// Records that a consumer asks a stream for at once.

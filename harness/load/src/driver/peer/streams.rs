@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use bytes::{Buf, BufMut, BytesMut};
 
+use super::Peer;
 use super::fields::Fields;
 use super::line::Line;
-use super::peer::Peer;
 use super::pipeline::{Answer, Answers, HELD_BACK_BYTES, Pipeline, Receipt};
-use super::{Consume, Declaration, Driver, Layout, Outgoing, Produce};
 use crate::LoadError;
+use crate::driver::{Consume, Declaration, Driver, Layout, Outgoing, Produce};
 use crate::workload::CellSpec;
 
 /// How long a broker may take to greet, and to make a stream.
@@ -385,7 +385,7 @@ impl StreamConsumer {
                     let subscription = fields.u8()?;
                     let reading = self.streams.get_mut(usize::from(subscription));
                     chunk(&mut fields, reading.ok_or("a chunk for nobody")?, each)?;
-                    credits.extend_from_slice(&super::streams::frame(CREDIT_GRANT, |out| {
+                    credits.extend_from_slice(&self::frame(CREDIT_GRANT, |out| {
                         out.put_u8(subscription);
                         out.put_u16(1);
                     }));

@@ -12,12 +12,12 @@ use std::time::Duration;
 use bytes::{Buf, BufMut, BytesMut};
 use serde_json::Value;
 
+use super::Peer;
 use super::fields::Fields;
 use super::line::Line;
-use super::peer::Peer;
 use super::pipeline::{Answer, Answers, Pipeline, Receipt};
-use super::{Consume, Declaration, Driver, Layout, Outgoing, Produce};
 use crate::LoadError;
+use crate::driver::{Consume, Declaration, Driver, Layout, Outgoing, Produce};
 use crate::workload::CellSpec;
 
 /// How long a broker may take to make a topic.

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-use super::peer::Peer;
+use super::Peer;
 use crate::LoadError;
 
 /// Requests that may wait for their answers on one connection: what drivers of peers declare.
