@@ -4,7 +4,9 @@
 #   scripts/compare-fio.sh DIR     on the disk that DIR lies on; under four minutes after the build; everything is removed again
 #
 # Same on both sides: one thread, a fresh file that every append extends (fallocate=none), bytes for each run, the same random block
-# again and again (fio's scramble_buffers off, the lab's --same-block on), memory touched before, no sync that was not asked for.
+# again and again (fio's scramble_buffers off, the lab's --same-block on), memory touched before, no sync that was not asked for, one
+# processor. The last matters to io_uring where the filesystem has no asynchronous writes (ext4): each append goes to a worker of the
+# kernel, and whether that runs on the other processor decides how long it takes (engine/decisions/0007-rings-and-processors.md).
 # Status 0: all that can run here agree within 10 %. 1: some do not (a line for each says what is known), or none can run.
 # 2: DIR is of no use. 3: no fio.
 set -euo pipefail
@@ -12,7 +14,7 @@ set -euo pipefail
 seconds=200
 rounds=25
 
-usage() { sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 refuse() { echo "compare-fio: $1" >&2; exit "$2"; }
 [ $# = 1 ] && [ "${1#-}" = "$1" ] || usage
 [ -d "$1" ] || refuse "$1: no such directory: name a directory on the disk that is to be measured" 2
@@ -28,16 +30,20 @@ if ! command -v fio >/dev/null; then
     [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || refuse "no fio here: install it (Debian: fio)" 3
     { apt-get update && apt-get install -y --no-install-recommends fio; } >&2 || refuse "fio can't be had: apt-get install fio failed" 3
 fi
+command -v taskset >/dev/null || refuse "no taskset here, which keeps both on one processor: install it (Debian: util-linux)" 3
 command -v python3 >/dev/null || refuse "no python3 here, which reads both reports: install it (Debian: python3)" 3
 cd "$(dirname "$0")/.."
 cargo build --release --quiet --package ringbench-cli
 SECONDS=0
 
+# The last one: the first is where devices most often interrupt.
+one_processor="taskset --cpu-list $(taskset --cpu-list --pid $$ | grep -o '[0-9]*$')"
+
 # Free memory that a virtual machine gave back to its host is dear to write for the first time: the lab touches it by itself.
 touch_memory() { dd if=/dev/zero of="$own/touched" bs=64k count=$(($1 * 16)) status=none && rm "$own/touched"; }
 
 lab() { # NAME MIB CONTESTANT SIZE
-    target/release/ringbench lab run --dir "$own" --out "$results/lab" --quick --no-roofline --repeats 1 --same-block \
+    $one_processor target/release/ringbench lab run --dir "$own" --out "$results/lab" --quick --no-roofline --repeats 1 --same-block \
         --only "$3" --sizes "$4" --bytes "$2MiB" >"$results/lab.log" 2>&1 || { tail -n 3 "$results/lab.log" >&2; exit 1; }
     mv "$results/lab/lab.json" "$results/$1.$round.lab"
 }
@@ -47,7 +53,7 @@ fio_run() { # NAME MIB ARGUMENT ...
     shift 2
     touch_memory "$mib"
     # What fio can't do here, the lab can't either and says why.
-    fio --name=pattern --directory="$own" --size="${mib}m" --rw=write --unlink=1 --fallocate=none --scramble_buffers=0 --thread=1 \
+    $one_processor fio --name=pattern --directory="$own" --size="${mib}m" --rw=write --unlink=1 --fallocate=none --scramble_buffers=0 --thread=1 \
         --lat_percentiles=1 --output-format=json --output="$results/$name.$round.fio" "$@" 2>"$results/fio.log" || true
 }
 

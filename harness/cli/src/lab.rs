@@ -85,7 +85,7 @@ pub(crate) struct Run {
     #[arg(long)]
     no_roofline: bool,
     /// Runs every contestant against itself and says where a difference is seen: each is an error of the lab. Writes no results
-    #[arg(long, hide = true)]
+    #[arg(long)]
     aa: bool,
 }
 

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use nix::sys::prctl::set_timerslack;
 use ringbench_stats::{Latencies, Pace};
-use ringlog_io::ALIGNMENT_BYTES;
 
 use super::{Source, Strategy, Target, Writer};
 use crate::bench::Bench;
@@ -18,8 +17,9 @@ use crate::stretch::Stretch;
 /// A thread that sleeps until the next append is due is woken within this, not within the default 50 µs. prctl(2).
 const TIMER_SLACK_NS: u64 = 1;
 
-/// Appends below a page that wait for nothing take less than a microsecond, of which two looks at the clock would be a twentieth:
-/// one of so many is timed.
+/// Appends up to so much that wait for nothing take as little as a third of a microsecond, of which two looks at the clock would be a
+/// tenth: one of [`TIMED`] is timed. Bytes.
+const BRIEF_BYTES: usize = 16 << 10;
 const TIMED: u64 = 8;
 
 /// Runs the cell once. Each writer's file is made before and removed afterwards; neither is measured.
@@ -105,7 +105,7 @@ impl<'a> Drive<'a> {
     fn saturate(&mut self, writer: &mut dyn Writer) -> io::Result<()> {
         let queued = self.setting.queued;
         let waits = matches!(self.setting.sync, SyncPolicy::Every | SyncPolicy::Group);
-        let untimed = if self.setting.size_bytes < ALIGNMENT_BYTES && !waits { TIMED - 1 } else { 0 };
+        let untimed = if self.setting.size_bytes <= BRIEF_BYTES && !waits { TIMED - 1 } else { 0 };
         while self.goes_on(queued) {
             let called = self.now;
             self.append(writer, queued)?;
