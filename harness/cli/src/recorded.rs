@@ -6,18 +6,34 @@ use std::time::Duration;
 use ringbench_load::driver::{self, Declaration};
 use ringbench_load::workload::{self, Arrival, CellSpec};
 use ringbench_load::{Outcome, Pool};
-use ringbench_report::results::{
-    Ack, Cost, Declared, Durability, Intervals, LatencyUs, Ledger, Payload, Repeat, RunCell, Shape, Tick,
-};
+use ringbench_report::results::{Ack, Cost, Declared, Durability, Ledger, Payload, Repeat, RunCell, Shape, Tick};
 use ringbench_stats::{DirtyLimits, HdrLog, Latencies, Slice, WriteBack};
 
 const NAMED: [&str; 4] = ["acks", "batch.size", "compression.type", "linger.ms"];
 
 /// A cell that has not run yet. What its driver and payload are is known once it has.
 pub(crate) fn planned(cell: &CellSpec, target: &str) -> RunCell {
+    let declared = Declared {
+        driver: "unknown".to_owned(),
+        durability: durability(cell.durability),
+        replication: 1,
+        ack: match cell.settings.get("acks").map(String::as_str) {
+            Some("0") => Ack::None,
+            Some("1") => Ack::Leader,
+            _ => Ack::All,
+        },
+        pipelining: None,
+        connections: 0,
+    };
+    let payload = Payload {
+        source: "unknown".to_owned(),
+        record_bytes: cell.message_bytes as f64,
+        pool_bytes: 0,
+        pool_crc32c: 0,
+        random_share: None,
+        wire_ratio: None,
+    };
     RunCell {
-        key: cell.key(),
-        target: target.to_owned(),
         settings: told(cell),
         client_config: cell.settings.clone(),
         shape: Shape {
@@ -27,26 +43,6 @@ pub(crate) fn planned(cell: &CellSpec, target: &str) -> RunCell {
             consumers: cell.consumers() as usize,
             threads: 0,
         },
-        declared: Declared {
-            driver: "unknown".to_owned(),
-            durability: durability(cell.durability),
-            replication: 1,
-            ack: match cell.settings.get("acks").map(String::as_str) {
-                Some("0") => Ack::None,
-                Some("1") => Ack::Leader,
-                _ => Ack::All,
-            },
-            pipelining: None,
-            connections: 0,
-        },
-        payload: Payload {
-            source: "unknown".to_owned(),
-            record_bytes: cell.message_bytes as f64,
-            pool_bytes: 0,
-            pool_crc32c: 0,
-            random_share: None,
-            wire_ratio: None,
-        },
         arrival: match cell.arrival {
             Arrival::Maximum => "maximum",
             Arrival::Closed { .. } => "closed",
@@ -54,26 +50,10 @@ pub(crate) fn planned(cell: &CellSpec, target: &str) -> RunCell {
             Arrival::Poisson { .. } => "poisson",
         }
         .to_owned(),
-        load: None,
         offered_per_s: cell.arrival.per_second(),
         warmup_seconds: cell.warm_up.as_secs_f64(),
         seconds: cell.duration.as_secs_f64(),
-        repeats: Vec::new(),
-        achieved_per_s: None,
-        mb_per_s: None,
-        received_mb_per_s: None,
-        intervals: Intervals::default(),
-        latency_us: LatencyUs::default(),
-        service_us: LatencyUs::default(),
-        end_to_end_us: LatencyUs::default(),
-        generator_lag_us: LatencyUs::default(),
-        ledger: Ledger::default(),
-        broker_cpu_s: None,
-        client_cpu_s: None,
-        roofline_share: None,
-        valid: false,
-        why: Some("it did not run".to_owned()),
-        flags: Vec::new(),
+        ..RunCell::not_run(cell.key(), target, declared, payload)
     }
 }
 

@@ -1,14 +1,13 @@
 //! `results.json` as it is written, read, documented and derived.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod documented;
 mod sample;
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use ringbench_report::results::{Kind, Run};
 use sample::{Random, Shown};
-use serde_json::Value;
 
 const STEADY: Shown = Shown { per_s: 300_000.0, p50_us: 900.0, tail: 30.0 };
 
@@ -27,39 +26,15 @@ fn example(directory: &Path) -> Run {
     run
 }
 
-/// `cells[].mb_per_s` and the like of everything that is documented as one.
-fn leaves(value: &Value, path: &str, found: &mut BTreeSet<String>) {
-    let is = |names: &[&str]| names.iter().all(|name| value.get(name).is_some());
-    let whole = is(&["median", "low", "high"]) || is(&["p50", "p999", "max"]) || is(&["user_s", "system_s"]);
-    let named = ["settings", "config", "client_config"].iter().any(|map| path.ends_with(&format!(".{map}")));
-    match value {
-        Value::Object(fields) if !whole && !named => {
-            for (name, value) in fields {
-                leaves(value, &if path.is_empty() { name.clone() } else { format!("{path}.{name}") }, found);
-            }
-        }
-        Value::Array(values) => values.iter().for_each(|value| leaves(value, &format!("{path}[]"), found)),
-        _ => {
-            found.insert(path.to_owned());
-        }
-    }
-}
-
 #[test]
 fn every_field_that_is_written_is_documented_and_the_other_way_round() {
     let directory = tempfile::tempdir().unwrap();
-    let mut written = BTreeSet::new();
-    leaves(&serde_json::to_value(example(directory.path())).unwrap(), "", &mut written);
-    // Null in one cell, an object in another.
-    let all = written.clone();
-    written.retain(|path| !all.iter().any(|other| other.starts_with(&format!("{path}."))));
-    let page = include_str!("../RESULTS.md");
-    let documented: BTreeSet<String> =
-        page.lines().filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned())).collect();
-    let missing: Vec<_> = written.difference(&documented).collect();
-    assert!(missing.is_empty(), "RESULTS.md lacks {missing:?}");
-    let unknown: Vec<_> = documented.difference(&written).collect();
-    assert!(unknown.is_empty(), "nothing is written of {unknown:?}");
+    let written = serde_json::to_value(example(directory.path())).unwrap();
+    documented::compare(&written, include_str!("../RESULTS.md"), &|path, value| {
+        let is = |names: &[&str]| names.iter().all(|name| value.get(name).is_some());
+        let is_whole = is(&["median", "low", "high"]) || is(&["p50", "p999", "max"]) || is(&["user_s", "system_s"]);
+        is_whole || ["settings", "config", "client_config"].iter().any(|map| path.ends_with(&format!(".{map}")))
+    });
 }
 
 #[test]

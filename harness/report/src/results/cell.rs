@@ -169,6 +169,47 @@ pub struct Intervals {
 }
 
 impl RunCell {
+    /// One that did not run: nothing is said of it yet, nor of when its records were due, but by whom, how and what was to be sent.
+    #[must_use]
+    pub fn not_run(key: String, target: &str, declared: Declared, payload: Payload) -> RunCell {
+        RunCell {
+            key,
+            target: target.to_owned(),
+            settings: BTreeMap::new(),
+            client_config: BTreeMap::new(),
+            shape: Shape::default(),
+            declared,
+            payload,
+            arrival: String::new(),
+            load: None,
+            offered_per_s: None,
+            warmup_seconds: 0.0,
+            seconds: 0.0,
+            repeats: Vec::new(),
+            achieved_per_s: None,
+            mb_per_s: None,
+            received_mb_per_s: None,
+            intervals: Intervals::default(),
+            latency_us: LatencyUs::default(),
+            service_us: LatencyUs::default(),
+            end_to_end_us: LatencyUs::default(),
+            generator_lag_us: LatencyUs::default(),
+            ledger: Ledger::default(),
+            broker_cpu_s: None,
+            client_cpu_s: None,
+            roofline_share: None,
+            valid: false,
+            why: Some("it did not run".to_owned()),
+            flags: Vec::new(),
+        }
+    }
+
+    /// Whether it was begun at all: one that was not is missing, not void.
+    #[must_use]
+    pub fn ran(&self) -> bool {
+        !self.repeats.is_empty()
+    }
+
     /// Repeats that ran to their end.
     pub fn whole(&self) -> impl Iterator<Item = &Repeat> {
         self.repeats.iter().filter(|repeat| repeat.failure.is_none())

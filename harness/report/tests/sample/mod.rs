@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use ringbench_report::results::{
-    Ack, Calibration, Cost, Declared, Durability, Intervals, Kind, LatencyUs, Ledger, MaxRate, Objective, Payload,
-    Repeat, Run, RunCell, SCHEMA, Shape, Target, Tick,
+    Ack, Calibration, Cost, Declared, Durability, Kind, Ledger, MaxRate, Objective, Payload, Repeat, Run, RunCell,
+    SCHEMA, Shape, Target, Tick,
 };
 use ringbench_stats::{DirtyLimits, HdrLog, Host, Interval, Latencies, Roofline, Slice};
 
@@ -31,7 +31,7 @@ fn settings(of: &[(&str, &str)]) -> BTreeMap<String, String> {
     of.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-fn target(name: &str, product: &str) -> Target {
+pub(crate) fn target(name: &str, product: &str) -> Target {
     Target {
         name: name.to_owned(),
         url: "kafka://127.0.0.1:9092".to_owned(),
@@ -118,49 +118,32 @@ pub(crate) fn cell(target: &str, varied: &[(&str, &str)], offered_per_s: Option<
             .chain(value.bytes())
             .fold(hash, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(1_099_511_628_211))
     });
+    let declared = Declared {
+        driver: "native".to_owned(),
+        durability: Durability::PageCache,
+        replication: 1,
+        ack,
+        pipelining: Some(5),
+        connections: 2,
+    };
+    let payload = Payload {
+        source: "JSON log events, seed 7".to_owned(),
+        record_bytes: 512.3,
+        pool_bytes: 64 << 20,
+        pool_crc32c: 0xdead_beef,
+        random_share: Some(0.25),
+        wire_ratio: Some(0.41),
+    };
+    let key = format!("{:016x}", key ^ offered_per_s.unwrap_or(0.0) as u64);
     RunCell {
-        key: format!("{:016x}", key ^ offered_per_s.unwrap_or(0.0) as u64),
-        target: target.to_owned(),
         settings: settings(varied),
         client_config: settings(&[("buffer.memory", "33554432"), ("max.in.flight.requests.per.connection", "5")]),
         shape: Shape { topics: 1, partitions: 3, producers: 1, consumers: 1, threads: 1 },
-        declared: Declared {
-            driver: "native".to_owned(),
-            durability: Durability::PageCache,
-            replication: 1,
-            ack,
-            pipelining: Some(5),
-            connections: 2,
-        },
-        payload: Payload {
-            source: "JSON log events, seed 7".to_owned(),
-            record_bytes: 512.3,
-            pool_bytes: 64 << 20,
-            pool_crc32c: 0xdead_beef,
-            random_share: Some(0.25),
-            wire_ratio: Some(0.41),
-        },
         arrival: if offered_per_s.is_some() { "poisson" } else { "maximum" }.to_owned(),
-        load: None,
         offered_per_s,
         warmup_seconds: 2.0,
         seconds: SECONDS as f64,
-        repeats: Vec::new(),
-        achieved_per_s: None,
-        mb_per_s: None,
-        received_mb_per_s: None,
-        intervals: Intervals::default(),
-        latency_us: LatencyUs::default(),
-        service_us: LatencyUs::default(),
-        end_to_end_us: LatencyUs::default(),
-        generator_lag_us: LatencyUs::default(),
-        ledger: Ledger::default(),
-        broker_cpu_s: None,
-        client_cpu_s: None,
-        roofline_share: None,
-        valid: false,
-        why: None,
-        flags: Vec::new(),
+        ..RunCell::not_run(key, target, declared, payload)
     }
 }
 
