@@ -21,7 +21,6 @@ pub mod workload;
 
 pub use broker::BrokerProcess;
 pub use clock::monotonic_ns;
-pub use corpus::Corpus;
 pub use driver::Driver;
 pub use error::LoadError;
 pub use generator::{Conditions, Outcome, Stop, Tick, run_cell};

@@ -4,8 +4,9 @@ use std::io::Write;
 
 use ringlog_record::crc32c;
 
+use crate::LoadError;
+use crate::corpus::corpus;
 use crate::workload::Payload;
-use crate::{Corpus, LoadError};
 
 /// More than the window of every codec at every level that Kafka's clients offer: zstd's is 8 MiB at level 19.
 const POOL_BYTES: usize = 16 << 20;
@@ -34,9 +35,8 @@ impl Pool {
         let (source, text, stride, random_share) = match payload {
             Payload::Json => (format!("log events in JSON, seed {seed}"), events(&mut random), 0, None),
             Payload::Text => {
-                let corpus = Corpus::find(None)?;
-                let text = corpus.text().take(POOL_BYTES).collect();
-                (corpus.source, text, 0, None)
+                let (source, text) = corpus(POOL_BYTES)?;
+                (source, text, 0, None)
             }
             Payload::Random { ratio, pool } => {
                 let values = match *pool {
