@@ -32,7 +32,7 @@ const HALF: f64 = 440.0;
 /// What the shapes look like, on a page and in a file.
 pub(crate) const SHAPES: &str = "\
 svg text{font:12px system-ui,sans-serif;fill:var(--ink)}svg .tick,svg .note{fill:var(--dim);font-size:11px}svg .strong{font-weight:700}svg .lost{fill:var(--dim)}
-.grid{stroke:var(--line)}.axis{stroke:var(--dim)}.band{fill:var(--dim);fill-opacity:.12}.bar{fill:var(--c1)}.bar.second{fill:var(--c2)}.cut{stroke:var(--cut);stroke-width:4}
+.ground{fill:var(--card)}.grid{stroke:var(--line)}.axis{stroke:var(--dim)}.band{fill:var(--dim);fill-opacity:.12}.bar{fill:var(--c1)}.bar.second{fill:var(--c2)}.cut{stroke:var(--card);stroke-width:4}
 .range{stroke:var(--soft);stroke-width:6;stroke-linecap:round}.median{fill:var(--c1)}.p99{fill:var(--c2)}.max{stroke:var(--dim);stroke-width:2}
 .reach{stroke:var(--c1);stroke-width:2}.reach.grey{stroke:var(--rest)}.spot{fill:var(--c1)}.spot.grey{fill:var(--rest)}.spot.faint{fill-opacity:.6}
 .line{fill:none;stroke-width:2;stroke-linejoin:round}.line.dashed{stroke-dasharray:5 4}.lead{stroke-width:1;stroke-opacity:.6}.hollow{fill:var(--card);stroke-width:1.5}.ring{fill:none;stroke-width:1.5}.limit{stroke:var(--c2);stroke-dasharray:2 3}
@@ -43,10 +43,16 @@ svg text.f1{fill:var(--c1)}svg text.f2{fill:var(--c2)}svg text.f3{fill:var(--c3)
 svg text.pale{fill:#fff}svg text.dark{fill:#111}
 ";
 
-/// The colours of a file: each has a contrast of at least 3 to white and to near-black, told apart by colour-blind eyes.
-const FILE_COLOURS: &str = "svg{--cut:#76808c;--ink:#76808c;--dim:#808a95;--line:#8a94a04d;--card:none;--rest:#9099a3;--soft:#7fb0c8;--c1:#2f86b5;--c2:#cf6a1e;--c3:#1f9670;--c4:#b85f9c;--c5:#8a7a1f}";
+/// The colours by day: text has a contrast of at least 4.5 to what is behind it, lines are told apart by colour-blind eyes.
+pub(crate) const LIGHT: &str = "--ink:#1c2430;--dim:#5d6b7a;--paper:#fbfbf9;--card:#fff;--line:#e3e5e1;--soft:#9cc3d5;--rest:#a3adb6;--bad:#b3261e;--c1:#1f6f9c;--c2:#b9530f;--c3:#14805e;--c4:#a2478a;--c5:#75670f";
 
-/// Colours for lines; whoever comes later is grey.
+/// The colours by night.
+pub(crate) const DARK: &str = "--ink:#e4e8ec;--dim:#98a5b3;--paper:#14181d;--card:#1b2128;--line:#2c343d;--soft:#35586a;--rest:#6d7884;--bad:#ff8a80;--c1:#5fb0d8;--c2:#ef9a5c;--c3:#4fc39a;--c4:#dc8fc6;--c5:#cdbc55";
+
+/// Between the shapes of a file and its edge.
+const MARGIN: f64 = 10.0;
+
+/// Colours for lines.
 pub(crate) const COLOURS: usize = 5;
 
 /// A finished chart.
@@ -66,12 +72,13 @@ impl Chart {
         format!("<svg viewBox=\"0 0 {width} {height:.0}\" role=\"img\" aria-label=\"{title}\">{shapes}</svg>")
     }
 
-    /// A file that stands alone.
+    /// A file that stands alone, on a ground of its own: what shows it may be light or dark.
     pub(crate) fn file(&self) -> String {
         let Chart { width, height, shapes, .. } = self;
         let title = escape(&self.title);
+        let (width, height, edge) = (width + 2.0 * MARGIN, height + 2.0 * MARGIN, -MARGIN);
         format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height:.0}\" width=\"{width}\" height=\"{height:.0}\" role=\"img\"><title>{title}</title><style>{FILE_COLOURS}{SHAPES}</style>{shapes}</svg>\n"
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"{edge} {edge} {width} {height:.0}\" width=\"{width}\" height=\"{height:.0}\" role=\"img\"><title>{title}</title><style>svg{{{LIGHT}}}@media (prefers-color-scheme:dark){{svg{{{DARK}}}}}{SHAPES}</style><rect class=\"ground\" x=\"{edge}\" y=\"{edge}\" width=\"{width}\" height=\"{height:.0}\"/>{shapes}</svg>\n"
         )
     }
 
@@ -133,6 +140,21 @@ impl Canvas {
         );
     }
 
+    /// A circle, a square, a diamond or a triangle, and so on: told apart without colour.
+    fn mark(&mut self, shape: usize, class: &str, (x, y): (f64, f64), radius: f64, hover: &str) {
+        let (flat, long) = (radius * 0.9, radius * 1.35);
+        let corners = match shape % 4 {
+            1 => vec![(-flat, -flat), (flat, -flat), (flat, flat), (-flat, flat)],
+            2 => vec![(0.0, -long), (long, 0.0), (0.0, long), (-long, 0.0)],
+            3 => vec![(0.0, -long), (long, radius), (-long, radius)],
+            _ => return self.dot(class, (x, y), radius, hover),
+        };
+        let corners: Vec<String> =
+            corners.iter().map(|(right, down)| format!("{:.1},{:.1}", x + right, y + down)).collect();
+        let corners = corners.join(" ");
+        let _ = write!(self.shapes, "<polygon class=\"{class}\" points=\"{corners}\">{}</polygon>", title(hover));
+    }
+
     fn path(&mut self, class: &str, points: &[(f64, f64)], hover: &str) {
         let steps: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
         let steps = steps.join(" ");
@@ -183,6 +205,42 @@ mod tests {
         let mut labels = [50.0, 48.0, 98.0, 99.0];
         spread(&mut labels, 12.0, 100.0);
         assert_eq!(labels, [60.0, 48.0, 88.0, 100.0]);
+    }
+
+    /// Relative luminance (WCAG 2).
+    fn luminance(colour: &str) -> f64 {
+        let digits = colour.trim_start_matches('#');
+        let digits: String =
+            if digits.len() == 3 { digits.chars().flat_map(|c| [c, c]).collect() } else { digits.into() };
+        let part = |at: usize| {
+            let share = f64::from(u8::from_str_radix(&digits[at..at + 2], 16).unwrap()) / 255.0;
+            if share <= 0.04045 { share / 12.92 } else { ((share + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * part(0) + 0.7152 * part(2) + 0.0722 * part(4)
+    }
+
+    fn contrast(one: &str, other: &str) -> f64 {
+        let (one, other) = (luminance(one), luminance(other));
+        (one.max(other) + 0.05) / (one.min(other) + 0.05)
+    }
+
+    #[test]
+    fn text_can_be_read_by_day_and_by_night() {
+        for theme in [LIGHT, DARK] {
+            let colours: Vec<(&str, &str)> = theme.split(';').map(|pair| pair.split_once(':').unwrap()).collect();
+            let colour = |name: &str| colours.iter().find(|colour| colour.0 == name).unwrap().1;
+            for text in ["--ink", "--dim", "--bad", "--c1", "--c2", "--c3", "--c4", "--c5"] {
+                for behind in ["--paper", "--card"] {
+                    let found = contrast(colour(text), colour(behind));
+                    assert!(found >= 4.5, "{text} on {behind}: {found:.2}");
+                }
+            }
+        }
+        for step in 0..7 {
+            let fill = SHAPES.split(&format!(".h{step}{{fill:")).nth(1).unwrap().split('}').next().unwrap();
+            let found = contrast(fill, if step >= 4 { "#111" } else { "#fff" });
+            assert!(found >= 4.5, "a square of step {step}: {found:.2}");
+        }
     }
 
     #[test]

@@ -69,6 +69,8 @@ pub(crate) struct Table {
     pub(crate) words: Vec<usize>,
     /// Rows that say nothing for certain.
     pub(crate) grey: Vec<usize>,
+    /// A column of sentences: a page has each below its row, where there is room.
+    pub(crate) remarks: Option<usize>,
 }
 
 impl Table {
@@ -84,14 +86,20 @@ impl Table {
         Table {
             head: keep(head.iter().map(|name| (*name).to_owned()).collect()),
             rows: rows.into_iter().map(keep).collect(),
-            words: Vec::new(),
-            grey: Vec::new(),
+            ..Table::default()
         }
     }
 
     /// These columns hold words.
     pub(crate) fn with_words(mut self, names: &[&str]) -> Table {
         self.words = (0..self.head.len()).filter(|&column| names.contains(&self.head[column].as_str())).collect();
+        self
+    }
+
+    /// This column holds sentences; nothing where it was left out.
+    pub(crate) fn with_remarks(mut self, name: &str) -> Table {
+        self.remarks = self.head.iter().position(|head| head == name);
+        self.words.extend(self.remarks);
         self
     }
 
@@ -104,7 +112,7 @@ impl Table {
     /// Names and values, without a head.
     pub(crate) fn card(rows: Vec<(&str, String)>) -> Table {
         let rows = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
-        Table { head: vec![String::new(), String::new()], rows, words: vec![1], grey: Vec::new() }
+        Table { head: vec![String::new(), String::new()], rows, words: vec![1], ..Table::default() }
     }
 
     fn is_words(&self, column: usize) -> bool {

@@ -7,7 +7,7 @@ use ringbench_stats::Host;
 
 use crate::document::{escape, page};
 use crate::error::ReportError;
-use crate::lab::LabResults;
+use crate::lab::{LabResults, in_a_sentence};
 use crate::results::Run;
 use crate::utc;
 
@@ -26,6 +26,20 @@ struct Entry {
     cells: usize,
     verdict: String,
     void: usize,
+    /// It ended before its end.
+    partial: bool,
+}
+
+impl Entry {
+    /// What came out.
+    fn said(&self) -> String {
+        if self.partial { format!("Partial: {}", self.verdict) } else { self.verdict.clone() }
+    }
+
+    /// Its reports, from the index.
+    fn report(&self, extension: &str) -> String {
+        Path::new(&self.folder).join("report").with_extension(extension).display().to_string()
+    }
 }
 
 /// Writes `index.html` and `index.md` of all runs below a folder, the latest first; gives the path of the page. Files that can't be
@@ -85,7 +99,8 @@ fn entry_of_run(run: &Run, folder: &Path, name: &str) -> Entry {
         host: host(&run.host),
         cells: run.cells.len(),
         verdict: crate::run::verdict(run, folder),
-        void: run.void_cells().count(),
+        void: run.void_cells().filter(|cell| cell.ran()).count(),
+        partial: run.interrupted,
     }
 }
 
@@ -97,8 +112,9 @@ fn entry_of_lab(lab: &LabResults, name: &str) -> Entry {
         targets: vec!["this host's I/O".to_owned()],
         host: host(&lab.host),
         cells: lab.cells.len(),
-        verdict: "Ways of writing a log, of moving it to a socket and of answering requests.".to_owned(),
+        verdict: in_a_sentence(lab),
         void: lab.cells.iter().filter(|cell| cell.failure.is_some()).count(),
+        partial: lab.interrupted,
     }
 }
 
@@ -113,7 +129,10 @@ fn host(host: &Host) -> String {
 const TITLE: &str = "Published runs";
 
 fn html(entries: &[Entry], broken: &[String]) -> String {
-    let mut body = format!("<h1>{TITLE}</h1><p class=\"dim\" id=\"count\" role=\"status\">{} runs</p>", entries.len());
+    let mut body = format!("<h1>{TITLE}</h1><p class=\"dim\" id=\"count\" role=\"status\">{}</p>", runs(entries.len()));
+    body.push_str(
+        "<p>Each with the raw figures that its report is made of. Made by <code>ringbench report --index</code>.</p>",
+    );
     body.push_str(
         "<form id=\"filters\" hidden></form><div class=\"scroll\" tabindex=\"0\"><table id=\"runs\"><thead><tr>",
     );
@@ -124,18 +143,18 @@ fn html(entries: &[Entry], broken: &[String]) -> String {
     }
     body.push_str("</tr></thead><tbody>");
     for entry in entries {
-        let folder = escape(&entry.folder);
         let _ = write!(
             body,
-            "<tr data-workload=\"{workload}\" data-target=\"{listed}\" data-host=\"{host}\"><th scope=\"row\"><a href=\"{link}report.html\">{started}</a></th><td class=\"w\">{workload}</td><td class=\"w\">{targets}</td><td class=\"w\">{host}</td><td>{}</td><td>{}</td><td class=\"w wide\">{}</td></tr>",
+            "<tr data-workload=\"{workload}\" data-target=\"{listed}\" data-host=\"{host}\"><th scope=\"row\"><a href=\"{report}\">{started}</a><br><span class=\"dim\">{folder}</span></th><td class=\"w\">{workload}</td><td class=\"w\">{targets}</td><td class=\"w\">{host}</td><td>{}</td><td>{}</td><td class=\"w wide\">{}</td></tr>",
             entry.cells,
             entry.void,
-            escape(&entry.verdict),
+            escape(&entry.said()),
             workload = escape(&entry.workload),
             listed = escape(&entry.targets.join("|")),
             targets = escape(&entry.targets.join(", ")),
             host = escape(&entry.host),
-            link = if folder.is_empty() { String::new() } else { format!("{folder}/") },
+            report = escape(&entry.report("html")),
+            folder = escape(&entry.folder),
             started = utc::text(entry.started_unix_ms),
         );
     }
@@ -158,29 +177,33 @@ for(const name of ['workload','target','host']){
 function show(){
   const filters=[...new FormData(form)].filter(([,value])=>value);let seen=0;
   for(const row of rows){row.hidden=filters.some(([name,value])=>!row.dataset[name].split('|').includes(value));seen+=!row.hidden}
-  count.textContent=seen===rows.length?`${seen} runs`:`${seen} of ${rows.length} runs`;
+  count.textContent=`${seen===rows.length?'':seen+' of '}${rows.length} ${rows.length===1?'run':'runs'}`;
   history.replaceState(null,'',filters.length?'#'+new URLSearchParams(filters):location.pathname+location.search);
 }
 form.addEventListener('change',show);form.addEventListener('submit',event=>event.preventDefault());form.hidden=false;show();
 ";
 
+fn runs(count: usize) -> String {
+    if count == 1 { "1 run".to_owned() } else { format!("{count} runs") }
+}
+
 fn markdown(entries: &[Entry], broken: &[String]) -> String {
     let mut out = format!(
-        "# {TITLE}\n\n| run | workload | target | host | cells | void | what came out |\n|---|---|---|---|--:|--:|---|\n"
+        "# {TITLE}\n\nMade by `ringbench report --index`; [index.html](index.html) has filters.\n\n| run | workload | target | host | cells | void | what came out |\n|---|---|---|---|--:|--:|---|\n"
     );
     let plain = |text: &str| text.replace('|', "\\|").replace('\n', " ");
     for entry in entries {
-        let link = if entry.folder.is_empty() { String::new() } else { format!("{}/", entry.folder) };
         let _ = writeln!(
             out,
-            "| [{}]({link}report.md) | {} | {} | {} | {} | {} | {} |",
+            "| [{}]({}) | {} | {} | {} | {} | {} | {} |",
             utc::text(entry.started_unix_ms),
+            entry.report("md"),
             plain(&entry.workload),
             plain(&entry.targets.join(", ")),
             plain(&entry.host),
             entry.cells,
             entry.void,
-            plain(&entry.verdict)
+            plain(&entry.said())
         );
     }
     for error in broken {

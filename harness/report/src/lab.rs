@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use report::write_lab_report;
 pub use terminal::lab_ranking;
+pub(crate) use verdict::in_a_sentence;
 
 use crate::environment::FloorPart;
 

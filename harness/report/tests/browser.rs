@@ -44,6 +44,10 @@ struct Opened {
 }
 
 fn open(browser: &Path, page: &Path, fragment: &str) -> Opened {
+    open_wide(browser, page, fragment, 1_400)
+}
+
+fn open_wide(browser: &Path, page: &Path, fragment: &str, width: u32) -> Opened {
     let profile = tempfile::tempdir().unwrap();
     let log = profile.path().join("net.json");
     // A namespace of its own has no network; where that is refused, every name and address leads nowhere.
@@ -62,6 +66,7 @@ fn open(browser: &Path, page: &Path, fragment: &str) -> Opened {
         .args(["--disable-background-networking", "--disable-component-update", "--disable-default-apps"])
         .args(["--host-resolver-rules=MAP * ~NOTFOUND", "--proxy-server=127.0.0.1:9", "--enable-logging=stderr"])
         .args(["--virtual-time-budget=5000", "--dump-dom"])
+        .arg(format!("--window-size={width},1000"))
         .arg(format!("--user-data-dir={}", profile.path().display()))
         .arg(format!("--log-net-log={}", log.display()))
         .arg(&url)
@@ -134,7 +139,28 @@ fn a_report_opens_without_a_network_asks_for_nothing_and_has_no_error() {
 }
 
 #[test]
-fn the_report_of_the_lab_does_so_too() {
+fn a_page_is_never_wider_than_its_window_and_what_is_can_be_scrolled_with_the_keyboard() {
+    let Some(browser) = chromium() else { return };
+    let directory = tempfile::tempdir().unwrap();
+    report(directory.path());
+    write_index(directory.path()).unwrap();
+    // Asks the page itself: how much wider than the window it is, and what can be scrolled sideways but not focused.
+    let script = "<script>document.querySelectorAll('details').forEach(d=>d.open=true);document.title=[document.documentElement.scrollWidth-innerWidth,[...document.querySelectorAll('main *')].filter(e=>e.scrollWidth>e.clientWidth+1&&getComputedStyle(e).overflowX==='auto'&&e.tabIndex<0).length].join()</script>";
+    for name in ["report.html", "index.html"] {
+        let page = directory.path().join(name);
+        std::fs::write(&page, std::fs::read_to_string(&page).unwrap() + script).unwrap();
+        for width in [1_400, 800, 500] {
+            let dom = open_wide(&browser, &page, "", width).dom;
+            let found = dom.split("<title>").nth(1).and_then(|rest| rest.split('<').next()).unwrap();
+            let (over, unreachable) = found.split_once(',').unwrap();
+            assert!(over.parse::<i32>().unwrap() <= 0, "{name} is {over} pixels wider than {width}");
+            assert_eq!(unreachable, "0", "{name} at {width}");
+        }
+    }
+}
+
+#[test]
+fn the_report_of_the_lab_opens_without_a_network_too() {
     let Some(browser) = chromium() else { return };
     let directory = tempfile::tempdir().unwrap();
     std::fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab.json"), directory.path().join("lab.json")).unwrap();

@@ -169,6 +169,79 @@ fn a_void_cell_and_an_interrupt_are_said_first() {
 }
 
 #[test]
+fn a_run_that_was_stopped_is_partial_at_the_top_and_what_did_not_run_is_missing_not_void() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut run = run(directory.path(), 1);
+    run.interrupted = true;
+    for cell in &mut run.cells[4..] {
+        cell.repeats.clear();
+        cell.derive(None, directory.path()).unwrap();
+    }
+    let (page, markdown) = render(&run, directory.path());
+    let head = markdown.split("\n## ").next().unwrap();
+    assert!(head.starts_with("# sweep-core: ringlog (partial)\n"), "{head}");
+    assert!(head.contains("4 of 18 cells have all their repeats, 14 did not run") && !head.contains("void"), "{head}");
+    assert!(!page.contains("VOID") && markdown.contains("| kafka · 16 KiB · 0 ms · none · acks=0 | it did not run |"));
+}
+
+/// Of every part of the order: it is there, or it is said why not.
+#[test]
+fn what_is_not_in_a_report_is_named_with_the_reason() {
+    let directory = tempfile::tempdir().unwrap();
+    let whole = run(directory.path(), 1);
+    let mut alone = whole.clone();
+    alone.cells.truncate(1);
+    alone.cells[0].repeats.truncate(1);
+    (alone.objective, alone.roofline) = (None, None);
+    alone.max_rates.clear();
+    let cost = &mut alone.cells[0].repeats[0];
+    (cost.broker_cost, cost.disk_bytes, cost.client_cost.system_calls) = (None, None, None);
+    alone.cells[0].derive(None, directory.path()).unwrap();
+    let nothing = sample::run(Kind::Run, "nothing");
+    for (run, lacking) in [(&whole, 0), (&alone, 10), (&nothing, 10)] {
+        let (_, markdown) = render(run, directory.path());
+        let said = markdown.split("\n## Not in this report\n").nth(1).unwrap_or_default();
+        let said = said.split("\n## ").next().unwrap();
+        for part in [
+            "Side by side",
+            "Throughput",
+            "Latency at a rate",
+            "Throughput and latency",
+            "Batch size and linger",
+            "Percentiles",
+            "Course in time",
+            "Cost",
+            "Run order",
+            "Ledger",
+            "What this host does alone",
+        ] {
+            let (there, missing) = (format!("\n## {part}\n"), format!("\n| {part} | "));
+            assert!(markdown.contains(&there) != said.contains(&missing), "{part}: {said}");
+        }
+        assert_eq!(said.lines().filter(|line| line.starts_with("| ")).count().saturating_sub(2), lacking, "{said}");
+    }
+    let (_, markdown) = render(&alone, directory.path());
+    for said in
+        ["| Cost of the target: ringlog | its process is not known", "| System calls: ringlog | ", "| An objective | "]
+    {
+        assert!(markdown.contains(said), "{said}: {markdown}");
+    }
+}
+
+#[test]
+fn a_page_can_be_used_with_the_keyboard_and_nothing_in_it_moves() {
+    let directory = tempfile::tempdir().unwrap();
+    let (page, _) = render(&run(directory.path(), 1), directory.path());
+    let scrolled = page.matches("class=\"scroll\"").count();
+    assert_eq!(page.matches("class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"").count(), scrolled);
+    assert!(page.contains(":focus-visible{outline:") && !page.contains("outline:none"));
+    for moving in ["transition", "animation", "scroll-behavior", "<animate", "<marquee"] {
+        assert!(!page.contains(moving), "{moving}: there is nothing that prefers-reduced-motion could ask to be still");
+    }
+    assert!(page.contains("prefers-color-scheme:dark") && page.contains("@media print"));
+}
+
+#[test]
 fn a_report_without_histograms_or_without_cells_says_what_it_lacks() {
     let directory = tempfile::tempdir().unwrap();
     let run = run(directory.path(), 1);

@@ -1,7 +1,7 @@
 //! Curves on logarithmic axes, each named at its end.
 
 use super::scale::Scale;
-use super::{Canvas, Chart, HALF, LETTER, WIDE, room, spread};
+use super::{COLOURS, Canvas, Chart, HALF, LETTER, WIDE, room, spread};
 
 const TOP: f64 = 20.0;
 const BOTTOM: f64 = 250.0;
@@ -33,7 +33,7 @@ pub(crate) struct Curves {
 pub(crate) struct Line {
     /// At its end, unless it is grey or dashed.
     pub(crate) name: String,
-    /// From 1; 0 is grey.
+    /// From 1: up to 20 have each a colour and a shape that no other has both of; 0 is grey, without a shape.
     pub(crate) colour: usize,
     /// A second curve of the same name.
     pub(crate) dashed: bool,
@@ -60,7 +60,7 @@ pub(crate) struct Point {
 pub(crate) fn curves(axes: &Curves, lines: &[Line]) -> Chart {
     let labelled = |line: &&Line| line.colour > 0 && !line.dashed && !line.points.is_empty();
     let width = if axes.wide { WIDE } else { HALF };
-    let right = width - room(lines.iter().filter(labelled).map(|line| line.name.as_str()), LETTER) - 6.0;
+    let right = width - room(lines.iter().filter(labelled).map(|line| line.name.as_str()), LETTER) - 14.0;
     let points = || lines.iter().flat_map(|line| &line.points);
     let x = Scale::logarithmic(points().map(|point| point.x), LEFT, right);
     let limit = axes.limit.iter().map(|limit| limit.0);
@@ -96,23 +96,31 @@ pub(crate) fn curves(axes: &Curves, lines: &[Line]) -> Chart {
     let mut places: Vec<f64> = ends.iter().map(|end| end.1).collect();
     spread(&mut places, LABEL, BOTTOM);
     for ((line, end), place) in named.iter().zip(ends).zip(places) {
-        canvas.line(&format!("lead s{}", line.colour), (end.0 + 4.0, end.1), (right + 4.0, place));
-        canvas.text(&format!("note f{}", line.colour), (right + 7.0, place + 4.0), "start", &line.name);
+        let colour = shade(line);
+        canvas.line(&format!("lead s{colour}"), (end.0 + 4.0, end.1), (right + 4.0, place));
+        canvas.mark(line.colour - 1, &format!("f{colour}"), (right + 8.0, place), 3.0, "");
+        canvas.text(&format!("note f{colour}"), (right + 15.0, place + 4.0), "start", &line.name);
     }
     canvas.finish(BOTTOM + 36.0, &axes.title)
 }
 
+/// Of the colours that there are.
+fn shade(line: &Line) -> usize {
+    line.colour.checked_sub(1).map_or(0, |colour| colour % COLOURS + 1)
+}
+
 fn draw(canvas: &mut Canvas, line: &Line, x: Scale, y: Scale) {
-    let colour = line.colour;
+    let colour = shade(line);
     let places: Vec<(f64, f64)> = line.points.iter().map(|point| (x.at(point.x), y.at(point.y))).collect();
     let class = if line.dashed { format!("line dashed s{colour}") } else { format!("line s{colour}") };
     canvas.path(&class, &places, &line.name);
     for (point, place) in line.points.iter().zip(places) {
         let note = format!("{}: {}", line.name, point.note);
-        if point.hollow {
-            canvas.dot(&format!("hollow s{colour}"), place, 3.5, &note);
-        } else if colour > 0 {
-            canvas.dot(&format!("f{colour}"), place, 3.0, &note);
+        if let Some(shape) = line.colour.checked_sub(1) {
+            let class = if point.hollow { format!("hollow s{colour}") } else { format!("f{colour}") };
+            canvas.mark(shape, &class, place, 3.0, &note);
+        } else if point.hollow {
+            canvas.dot("hollow s0", place, 3.5, &note);
         }
         if !point.label.is_empty() {
             canvas.dot(&format!("ring s{colour}"), place, 7.0, &note);

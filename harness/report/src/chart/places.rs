@@ -19,13 +19,16 @@ pub(crate) struct Place {
     pub(crate) note: String,
 }
 
-/// Places, best first.
-pub(crate) fn places(title: &str, unit: &str, rows: &[Place]) -> Chart {
+/// Places, best first. A logarithmic axis is for what may differ by orders of magnitude.
+pub(crate) fn places(title: &str, unit: &str, rows: &[Place], is_logarithmic: bool) -> Chart {
     let left = RANK + room(rows.iter().map(|row| row.name.as_str()), BOLD_LETTER);
     let ranked = rows.iter().filter(|row| row.interval.is_some());
     let right = (HALF - room(ranked.map(|row| row.note.as_str()), LETTER)).max(left + 40.0);
-    let most = rows.iter().filter_map(|row| row.interval).map(|(_, _, high)| high).fold(0.0, f64::max);
-    let scale = Scale::linear(most, left, right);
+    let ends = || rows.iter().filter_map(|row| row.interval).flat_map(|(low, _, high)| [low, high]);
+    let scale = match is_logarithmic {
+        true => Scale::logarithmic(ends(), left, right),
+        false => Scale::linear(ends().fold(0.0, f64::max), left, right),
+    };
     let bottom = 4.0 + ROW * rows.len() as f64;
     let mut canvas = Canvas::new(HALF);
     for (first, count) in shared(rows) {

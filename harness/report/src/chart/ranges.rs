@@ -26,7 +26,7 @@ pub(crate) fn ranges(title: &str, rows: &[(String, Option<f64>, Option<f64>, f64
             let (from, to) = (scale.at(*median), scale.at(*p99));
             canvas.line("range", (from, y), (to, y));
             canvas.dot("median", (from, y), 5.0, "");
-            canvas.dot("p99", (to, y), 5.0, "");
+            canvas.mark(2, "p99", (to, y), 4.5, "");
         }
     }
     canvas.finish(bottom + 20.0, title)

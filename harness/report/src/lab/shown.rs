@@ -53,7 +53,7 @@ pub(super) fn rankings(results: &LabResults, condition: &Condition<'_>) -> Vec<F
         let rows: Vec<Place> = setting.cells.iter().map(|cell| place(results, setting, cell)).collect();
         Figure {
             name: slug(&format!("ranking {} {} {}", condition.family, condition.words, setting.title())),
-            chart: places(&format!("Ranking: {title}, {unit}"), unit, &rows),
+            chart: places(&format!("Ranking: {title}, {unit}"), unit, &rows, false),
             title,
             caption: String::new(),
             table: ranking_table(results, setting),

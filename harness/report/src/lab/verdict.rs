@@ -19,6 +19,11 @@ pub(super) fn verdict(results: &LabResults, conditions: &[Condition<'_>]) -> Ver
     Verdict { summary: summary(conditions), sayings: sayings.collect(), warnings: warnings(results) }
 }
 
+/// The same in a sentence.
+pub(crate) fn in_a_sentence(results: &LabResults) -> String {
+    summary(&Condition::all(results))
+}
+
 /// The plan's first condition of each family and level; the others vary one thing about it.
 fn first_of_each_level<'b, 'a>(conditions: &'b [Condition<'a>]) -> Vec<&'b Condition<'a>> {
     let mut first: Vec<&Condition<'_>> = Vec::new();

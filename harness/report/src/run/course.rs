@@ -2,9 +2,10 @@
 
 use ringbench_stats::{HdrLog, Latencies};
 
+use super::contest::Contest;
 use super::figure;
 use super::shown::Cell;
-use crate::chart::{COLOURS, Course, Curves, Line, Moment, Point, course, curves};
+use crate::chart::{Course, Curves, Line, Moment, Point, course, curves};
 use crate::document::{Block, Figure, Table, slug};
 use crate::error::ReportError;
 use crate::numbers::{grouped, time, time_mark};
@@ -23,6 +24,8 @@ const NINES: [(f64, &str); 8] = [
     (1e5, "99.999 %"),
     (1e6, "99.9999 %"),
 ];
+/// Percentiles of so many cells are drawn; of more targets than that, one cell of each.
+const FEW: usize = 5;
 /// Courses of so many cells are drawn.
 const COURSES: usize = 3;
 
@@ -39,9 +42,19 @@ fn chosen<'a, 'b>(cells: &[&'b Cell<'a>], most: usize) -> Vec<&'b Cell<'a>> {
     (0..most).map(|at| found[at * (found.len() - 1) / (most - 1)]).collect()
 }
 
+/// Of many targets those that were asked for the same; where that were several things, the one in the middle.
+fn one_each<'a, 'b>(cells: &[&'b Cell<'a>]) -> Option<Vec<&'b Cell<'a>>> {
+    let mut contests = Contest::all(cells);
+    let at_a_rate = contests.iter().any(|contest| contest.is_latency);
+    contests.retain(|contest| contest.is_latency == at_a_rate && contest.cells.len() > FEW);
+    let middle = contests.len() / 2;
+    let cells = contests.into_iter().nth(middle)?.cells.into_iter();
+    Some(cells.filter(|cell| cell.of.valid && cell.of.whole().any(|repeat| repeat.histograms.is_some())).collect())
+}
+
 /// Percentile curves of a tier.
 pub(super) fn percentiles(cells: &[&Cell<'_>], tier: &str) -> Vec<Block> {
-    let chosen = chosen(cells, COLOURS);
+    let chosen = one_each(cells).unwrap_or_else(|| chosen(cells, FEW));
     if chosen.is_empty() {
         return Vec::new();
     }
@@ -82,7 +95,7 @@ pub(super) fn percentiles(cells: &[&Cell<'_>], tier: &str) -> Vec<Block> {
         title: "Latency by percentile".to_owned(),
         chart: curves(&axes, &lines),
         caption: if chosen.len() < of {
-            format!("{} of {of} cells, from the lowest to the highest.", chosen.len())
+            format!("{} of {of} cells, from the lowest 99th percentile to the highest.", chosen.len())
         } else {
             String::new()
         },
@@ -168,7 +181,7 @@ fn table(repeat: &Repeat, log: &HdrLog) -> Table {
             count(tick.map(|tick| tick.acked)),
             us(50.0),
             us(99.0),
-            time(Some(slice.latencies.max_ms() * 1e3)),
+            time((slice.latencies.count() > 0).then(|| slice.latencies.max_ms() * 1e3)),
             count(tick.map(|tick| tick.backlog)),
             count(tick.and_then(|tick| tick.unread)),
         ]

@@ -15,7 +15,7 @@ pub(super) fn write(shown: &Shown<'_>, directory: &Path) -> Result<(), ReportErr
 }
 
 fn text(shown: &Shown<'_>) -> String {
-    let settings: BTreeSet<&String> = shown.cells.iter().flat_map(|cell| cell.of.settings.keys()).collect();
+    let settings: BTreeSet<&String> = shown.all().flat_map(|cell| cell.of.settings.keys()).collect();
     let head = ["key", "target", "product", "durability", "ack"].map(str::to_owned).into_iter();
     let figures = ["achieved_per_s", "mb_per_s", "received_mb_per_s"];
     let head = head.chain(settings.iter().map(|name| (*name).clone())).chain(["offered_per_s".to_owned()]);
@@ -26,7 +26,7 @@ fn text(shown: &Shown<'_>) -> String {
     let rest = "acked,received,lost,duplicated,reordered,corrupt,failed,broker_cpu_s,client_cpu_s,wire_ratio,roofline_share,repeats,valid,why";
     let head = head.chain(rest.split(',').map(str::to_owned));
     let mut out = line(head);
-    for cell in &shown.cells {
+    for cell in shown.all() {
         let of = cell.of;
         let product = cell.run.target(of).map(|target| target.product.clone()).unwrap_or_default();
         let (durability, ack) = (word(&of.declared.durability), word(&of.declared.ack));

@@ -2,12 +2,16 @@
 
 use super::figure;
 use super::shown::Cell;
-use crate::chart::{COLOURS, Curves, Line, Point, curves, named};
+use crate::chart::{Curves, Line, Point, curves, named};
 use crate::document::{Block, Figure, Table, slug};
 use crate::numbers::{DASH, digits, grouped, time, time_mark};
 
 /// Fewer rates are no curve.
 const FEW: usize = 3;
+/// So many curves are named in the chart; whatever comes later is grey, and in the table.
+const NAMED: usize = 12;
+/// With more curves than these, medians would hide the 99th percentiles.
+const WITH_MEDIANS: usize = 3;
 /// A curve that bends less than this, of its height and width, has no knee.
 const BEND: f64 = 0.1;
 
@@ -25,9 +29,9 @@ pub(super) fn figures(cells: &[&Cell<'_>], tier: &str) -> Vec<Block> {
     }
     let mut lines = Vec::new();
     for (index, curve) in found.iter().enumerate() {
-        let colour = if index < COLOURS { index + 1 } else { 0 };
+        let colour = if index < NAMED { index + 1 } else { 0 };
         lines.push(line(curve, colour, false));
-        if colour > 0 {
+        if found.len() <= WITH_MEDIANS {
             lines.push(line(curve, colour, true));
         }
     }

@@ -15,8 +15,10 @@ const USUAL: [&str; 4] = ["batch.size", "linger.ms", "compression.type", "acks"]
 /// Cells of one or several runs.
 pub(super) struct Shown<'a> {
     pub(super) runs: Vec<(&'a Run, &'a Path)>,
-    /// In the order of their plans.
+    /// Those that ran, in the order of their plans.
     pub(super) cells: Vec<Cell<'a>>,
+    /// Those that did not, which is no fault of theirs.
+    pub(super) not_run: Vec<Cell<'a>>,
 }
 
 /// A cell with what it is called.
@@ -59,7 +61,13 @@ impl<'a> Shown<'a> {
         }
         let several = cells.iter().any(|cell| cell.target != cells[0].target);
         cells.iter_mut().for_each(|cell| cell.several = several);
-        Shown { runs, cells }
+        let (cells, not_run) = cells.into_iter().partition(|cell| cell.of.ran());
+        Shown { runs, cells, not_run }
+    }
+
+    /// Whether they ran or not.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Cell<'a>> {
+        self.cells.iter().chain(&self.not_run)
     }
 
     /// The targets that have cells, in their order.
@@ -77,8 +85,7 @@ impl<'a> Shown<'a> {
     pub(super) fn tiers(&self) -> Vec<(Tier, Vec<&Cell<'a>>)> {
         let mut tiers: BTreeMap<Tier, Vec<&Cell<'a>>> = BTreeMap::new();
         for cell in &self.cells {
-            let (durability, acknowledged) = cell.of.tier();
-            tiers.entry(Tier { unacknowledged: !acknowledged, durability }).or_default().push(cell);
+            tiers.entry(Tier::of(cell)).or_default().push(cell);
         }
         tiers.into_iter().collect()
     }
@@ -92,6 +99,11 @@ pub(super) struct Tier {
 }
 
 impl Tier {
+    pub(super) fn of(cell: &Cell<'_>) -> Tier {
+        let (durability, acknowledged) = cell.of.tier();
+        Tier { unacknowledged: !acknowledged, durability }
+    }
+
     /// Above its part of a section.
     pub(super) fn title(self) -> String {
         let acknowledged = if self.unacknowledged { "Not acknowledged (acks=0)" } else { "Acknowledged" };
@@ -134,10 +146,16 @@ pub(super) fn whose(ack: Ack) -> &'static str {
 impl Cell<'_> {
     /// Whose, what and at which rate.
     pub(super) fn label(&self) -> String {
-        let at = self.of.offered_per_s.map(|rate| format!("{}/s", grouped(rate.round() as u64)));
-        let words = [self.several.then(|| self.target.clone()), Some(self.name.clone()), at];
+        let words = [self.several.then(|| self.target.clone()), Some(self.asked())];
         let label = words.into_iter().flatten().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" · ");
-        if self.of.valid { label } else { format!("VOID {label}") }
+        if self.of.valid || !self.of.ran() { label } else { format!("VOID {label}") }
+    }
+
+    /// What and at which rate: the same of all targets.
+    pub(super) fn asked(&self) -> String {
+        let at = self.of.offered_per_s.map(|rate| format!("{}/s", grouped(rate.round() as u64)));
+        let words = [Some(self.name.clone()), at].into_iter().flatten().filter(|word| !word.is_empty());
+        words.collect::<Vec<_>>().join(" · ")
     }
 
     /// Whose and what, for all rates of it.
@@ -160,6 +178,15 @@ impl Cell<'_> {
         match self.of.offered_per_s {
             None => self.by_repeat(|repeat| Some(repeat.achieved_per_s())),
             Some(_) => self.by_repeat(|repeat| repeat.latency_us.p99),
+        }
+    }
+
+    /// Least first is best first: the 99th percentile at a rate, else the negative of its records a second; what does not count is last.
+    pub(super) fn merit(&self) -> f64 {
+        match self.of.offered_per_s {
+            _ if !self.of.valid => f64::MAX,
+            None => -self.of.achieved_per_s.unwrap_or(0.0),
+            Some(_) => self.of.latency_us.p99.unwrap_or(f64::MAX),
         }
     }
 
@@ -228,7 +255,7 @@ pub(super) fn said(name: &str, value: &str) -> String {
     match (name, value.parse::<usize>()) {
         ("batch.size", Ok(size)) => bytes(size),
         ("linger.ms", Ok(ms)) => format!("{ms} ms"),
-        ("compression.type", _) => value.to_owned(),
+        ("compression.type" | "durability", _) => value.to_owned(),
         _ => format!("{name}={value}"),
     }
 }

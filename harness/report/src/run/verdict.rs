@@ -1,7 +1,8 @@
 //! What a run comes to, in sentences that hold.
 
-use ringbench_stats::{Interval, ratio};
+use ringbench_stats::ratio;
 
+use super::rivals::{against, leader};
 use super::shown::{Cell, Shown, Tier};
 use crate::document::Verdict;
 use crate::numbers::{digits, grouped, time, time_mark, with_bounds};
@@ -13,8 +14,11 @@ const NAMED: usize = 5;
 const ENOUGH: usize = 5;
 
 pub(super) fn verdict(shown: &Shown<'_>) -> Verdict {
-    let sentences: Vec<String> =
-        [highest(shown), leader(shown), fastest(shown)].into_iter().flatten().take(1).collect();
+    let sentences: Vec<String> = [highest(shown), leader(shown), highest_measured(shown), fastest(shown)]
+        .into_iter()
+        .flatten()
+        .take(1)
+        .collect();
     let summary = sentences.into_iter().chain([books(shown)]).collect::<Vec<_>>().join(" ");
     let mut sayings = Vec::new();
     let mut say = |about: &str, said: Vec<String>| {
@@ -23,14 +27,25 @@ pub(super) fn verdict(shown: &Shown<'_>) -> Verdict {
         }
     };
     say("Highest rate that keeps the objective", highest_of_all(shown));
+    say("Highest rate measured that keeps the objective", all_measured(shown));
     say("Against each other", against(shown));
-    say("Fastest of each kind", fastest_of_tiers(shown));
+    say("As fast as it goes, whatever the latency", fastest_of_tiers(shown));
     say("To keep in mind", to_keep_in_mind(shown));
     Verdict { summary, sayings, warnings: warnings(shown) }
 }
 
-fn searches<'a>(shown: &'a Shown<'_>) -> Vec<(&'a Run, &'a MaxRate)> {
-    shown.runs.iter().flat_map(|(run, _)| run.max_rates.iter().map(move |found| (*run, found))).collect()
+/// Searches, each with the tier of the cell that confirmed it; those that found nothing last.
+fn searches<'a>(shown: &'a Shown<'_>) -> Vec<(Option<Tier>, &'a Run, &'a MaxRate)> {
+    let of = |run: &'a Run| run.max_rates.iter().map(move |found| (run, found));
+    let tier = |search: &MaxRate| confirming(shown, search).map(Tier::of);
+    let mut all: Vec<_> =
+        shown.runs.iter().flat_map(|(run, _)| of(run)).map(|(run, found)| (tier(found), run, found)).collect();
+    let rate = |search: &MaxRate| search.rate_per_s.unwrap_or(0.0);
+    all.sort_by(|a, b| {
+        let tiers = (a.2.rate_per_s.is_none(), a.0).cmp(&(b.2.rate_per_s.is_none(), b.0));
+        tiers.then(rate(b.2).total_cmp(&rate(a.2)))
+    });
+    all
 }
 
 fn objective(run: &Run) -> String {
@@ -38,21 +53,24 @@ fn objective(run: &Run) -> String {
     said.unwrap_or_else(|| "the objective".to_owned())
 }
 
-/// The two highest rates against each other, or the one there is.
+/// The highest rate of the first tier beside the next one with the same settings, or alone.
 fn highest(shown: &Shown<'_>) -> Option<String> {
-    let mut found: Vec<(&Run, &MaxRate, f64)> =
-        searches(shown).into_iter().filter_map(|(run, search)| Some((run, search, search.rate_per_s?))).collect();
-    found.sort_by(|a, b| b.2.total_cmp(&a.2));
-    let (run, first, rate) = *found.first()?;
-    let other = found.iter().find(|other| other.1.target != first.target && other.1.settings == first.settings);
-    let rate = grouped(rate.round() as u64);
-    let Some((_, second, slower)) = other else {
+    let found = searches(shown);
+    let (tier, run, first) = *found.first()?;
+    let rate = grouped(first.rate_per_s?.round() as u64);
+    let rivals: Vec<&MaxRate> = found
+        .iter()
+        .filter(|other| other.0 == tier && other.2.target != first.target && other.2.settings == first.settings)
+        .map(|other| other.2)
+        .collect();
+    let Some((second, slower)) = rivals.first().and_then(|second| Some((*second, second.rate_per_s?))) else {
         return Some(format!("{} keeps {} up to {rate} records/s.", first.target, objective(run)));
     };
     let times = confirmed(shown, first).zip(confirmed(shown, second)).and_then(|(a, b)| ratio(&a, &b));
     let times = times.map_or_else(|| digits(first.rate_per_s.unwrap_or(0.0) / slower), |times| with_bounds(&times));
+    let next = if rivals.len() > 1 { format!(", the next of {} targets,", rivals.len() + 1) } else { String::new() };
     Some(format!(
-        "{} carries {times} × the records of {} with {}: {rate} against {} a second.",
+        "{} carries {times} × the records of {}{next} with {}: {rate} against {} a second.",
         first.target,
         second.target,
         objective(run),
@@ -60,105 +78,74 @@ fn highest(shown: &Shown<'_>) -> Option<String> {
     ))
 }
 
+fn confirming<'a, 'b>(shown: &'b Shown<'a>, search: &MaxRate) -> Option<&'b Cell<'a>> {
+    let key = search.confirmed_by.as_ref()?;
+    shown.cells.iter().find(|cell| cell.of.key == *key && cell.of.target == search.target)
+}
+
 /// What each repeat of the confirming cell achieved.
 fn confirmed(shown: &Shown<'_>, search: &MaxRate) -> Option<Vec<f64>> {
-    let key = search.confirmed_by.as_ref()?;
-    let cell = shown.cells.iter().find(|cell| cell.of.key == *key && cell.of.target == search.target)?;
-    Some(cell.by_repeat(|repeat| Some(repeat.achieved_per_s())))
+    Some(confirming(shown, search)?.by_repeat(|repeat| Some(repeat.achieved_per_s())))
 }
 
 fn highest_of_all(shown: &Shown<'_>) -> Vec<String> {
-    let said = |(run, search): (&Run, &MaxRate)| {
+    let several = shown.tiers().len() > 1;
+    let said = |(tier, run, search): (Option<Tier>, &Run, &MaxRate)| {
         let settings: Vec<String> =
             search.settings.iter().map(|(name, value)| super::shown::said(name, value)).collect();
-        let who = if settings.is_empty() {
-            search.target.clone()
-        } else {
-            format!("{} · {}", search.target, settings.join(" · "))
-        };
+        let who = std::iter::once(search.target.clone()).chain(settings).collect::<Vec<_>>().join(" · ");
+        let tier = tier.filter(|_| several).map_or_else(String::new, |tier| format!("{}: ", tier.title()));
         match search.rate_per_s {
             Some(rate) => {
-                format!("{who}: {} records/s with {} ({})", grouped(rate.round() as u64), objective(run), search.why)
+                let rate = grouped(rate.round() as u64);
+                format!("{tier}{who}: {rate} records/s with {} ({})", objective(run), search.why)
             }
-            None => format!("{who}: none: {}", search.why),
+            None => format!("{tier}{who}: none: {}", search.why),
         }
     };
     searches(shown).into_iter().map(said).collect()
 }
 
-/// How a target stands against another one, over the settings that both ran.
-struct Standing {
-    more: usize,
-    less: usize,
-    same: usize,
-    middle: f64,
-    lowest: Option<Interval>,
-    highest: Option<Interval>,
-}
-
-fn standing(cells: &[&Cell<'_>], a: &str, b: &str) -> Option<Standing> {
-    let mut ratios: Vec<Interval> = Vec::new();
-    let at_most_speed = |cell: &&&Cell<'_>| cell.of.offered_per_s.is_none() && cell.of.valid;
-    for cell in cells.iter().filter(at_most_speed).filter(|cell| cell.target == a) {
-        let same = |other: &&&Cell<'_>| other.target == b && other.of.key == cell.of.key;
-        ratios.extend(cells.iter().filter(at_most_speed).find(same).and_then(|other| cell.times(other)));
+/// Of each tier and target, where an objective was set and nobody searched: the highest of the rates that were tried, highest first.
+fn kept<'a, 'b>(shown: &'b Shown<'a>) -> Vec<(Tier, &'b Cell<'a>)> {
+    if shown.runs.iter().any(|(run, _)| !run.max_rates.is_empty()) {
+        return Vec::new();
     }
-    ratios.sort_by(|a, b| a.median.total_cmp(&b.median));
-    let sure = |more: bool| ratios.iter().filter(|times| times.excludes(1.0) && (times.median > 1.0) == more).count();
-    let (more, less) = (sure(true), sure(false));
-    Some(Standing {
-        more,
-        less,
-        same: ratios.len() - more - less,
-        middle: ratios.get(ratios.len() / 2)?.median,
-        lowest: ratios.first().copied(),
-        highest: ratios.last().copied(),
-    })
-}
-
-/// The first two targets against each other in one sentence.
-fn leader(shown: &Shown<'_>) -> Option<String> {
-    let targets = shown.targets();
-    let (a, b) = (*targets.first()?, *targets.get(1)?);
-    let tiers = shown.tiers();
-    let (_, cells) = tiers.first()?;
-    let standing = standing(cells, a, b)?;
-    let Standing { more, less, same, middle, lowest, .. } = standing;
-    Some(match more + less + same {
-        1 => format!(
-            "{a} does {} × the records of {b}{}.",
-            lowest.map_or_else(String::new, |all| with_bounds(&all)),
-            if same == 1 { ": not distinguishable" } else { "" }
-        ),
-        all => format!(
-            "{a} does {} × the records of {b} (median of {all} settings): more in {more}, less in {less}, not distinguishable in {same}.",
-            digits(middle)
-        ),
-    })
-}
-
-fn against(shown: &Shown<'_>) -> Vec<String> {
-    let targets = shown.targets();
-    let Some((base, others)) = targets.split_first() else { return Vec::new() };
-    let mut said = Vec::new();
+    let keeps = |cell: &&&Cell<'_>| {
+        let objective = cell.run.objective.filter(|_| cell.of.offered_per_s.is_some());
+        objective.is_some_and(|objective| objective.is_kept_by(cell.of))
+    };
+    let rate = |cell: &Cell<'_>| cell.of.offered_per_s.unwrap_or(0.0);
+    let mut found = Vec::new();
     for (tier, cells) in shown.tiers() {
-        for other in others {
-            let Some(Standing { more, less, same, lowest, highest, .. }) = standing(&cells, base, other) else {
-                continue;
-            };
-            if more + less + same == 1 {
-                continue;
-            }
-            let bound = |interval: Option<Interval>| interval.map_or_else(String::new, |times| with_bounds(&times));
-            said.push(format!(
-                "{}: {base} does more than {other} in {more} settings, less in {less}, not distinguishable in {same}; from {} × to {} ×",
-                tier.title(),
-                bound(lowest),
-                bound(highest)
-            ));
-        }
+        let highest = |target: &str| {
+            let own = cells.iter().filter(|cell| cell.target == target).filter(keeps);
+            own.copied().max_by(|a, b| rate(a).total_cmp(&rate(b)))
+        };
+        let mut of_tier: Vec<&Cell<'_>> = shown.targets().into_iter().filter_map(highest).collect();
+        of_tier.sort_by(|a, b| rate(b).total_cmp(&rate(a)));
+        found.extend(of_tier.into_iter().map(|cell| (tier, cell)));
     }
-    said
+    found
+}
+
+/// The highest rate of the first tier that was measured and keeps the objective, and the next target's.
+fn highest_measured(shown: &Shown<'_>) -> Option<String> {
+    let found = kept(shown);
+    let (tier, first) = *found.first()?;
+    let objective = objective(first.run);
+    let next = found.get(1).filter(|next| next.0 == tier);
+    let next = next.map_or_else(String::new, |(_, next)| format!("; the next target's: {}", next.label()));
+    Some(format!("Highest rate measured that keeps {objective}: {}{next}.", first.label()))
+}
+
+fn all_measured(shown: &Shown<'_>) -> Vec<String> {
+    let several = shown.tiers().len() > 1;
+    let said = |(tier, cell): (Tier, &Cell<'_>)| {
+        let tier = if several { format!("{}: ", tier.title()) } else { String::new() };
+        format!("{tier}{}, p99 {}", cell.label(), time(cell.of.latency_us.p99))
+    };
+    kept(shown).into_iter().map(said).collect()
 }
 
 fn best<'a, 'b>(cells: &[&'b Cell<'a>]) -> Option<&'b Cell<'a>> {
@@ -166,19 +153,14 @@ fn best<'a, 'b>(cells: &[&'b Cell<'a>]) -> Option<&'b Cell<'a>> {
     counts.max_by(|a, b| a.of.mb_per_s.unwrap_or(0.0).total_cmp(&b.of.mb_per_s.unwrap_or(0.0)))
 }
 
-/// The fastest that waits for an answer: acks=0 promises nothing.
+/// The fastest that waits for an answer: acks=0 promises nothing. At a rate, the highest that was kept.
 fn fastest(shown: &Shown<'_>) -> Option<String> {
     let tiers = shown.tiers();
     let (_, cells) = tiers.iter().find(|(_, cells)| cells.iter().any(|cell| cell.of.tier().1))?;
     if let Some(best) = best(cells) {
-        return Some(format!("Fastest: {} at {}.", speed(best.of), best.label()));
+        return Some(format!("Fastest: {} at {}; no objective was set for its latency.", speed(best.of), best.label()));
     }
-    let kept = |cell: &&&Cell<'_>| cell.run.objective.is_some_and(|objective| objective.is_kept_by(cell.of));
     let rate = |cell: &&Cell<'_>| cell.of.offered_per_s.unwrap_or(0.0);
-    let highest = cells.iter().filter(kept).copied().max_by(|a, b| rate(a).total_cmp(&rate(b)));
-    if let Some(cell) = highest {
-        return Some(format!("{} is the highest rate measured that keeps {}.", cell.label(), objective(cell.run)));
-    }
     let kept_up = cells.iter().copied().filter(|cell| cell.of.valid && cell.of.kept_rate());
     let cell = kept_up.max_by(|a, b| rate(a).total_cmp(&rate(b)))?;
     Some(format!("At {} the 99th percentile is {}.", cell.label(), time(cell.of.latency_us.p99)))
@@ -186,7 +168,9 @@ fn fastest(shown: &Shown<'_>) -> Option<String> {
 
 fn fastest_of_tiers(shown: &Shown<'_>) -> Vec<String> {
     let tiers = shown.tiers();
-    if tiers.len() < 2 {
+    let has_objective = shown.runs.iter().any(|(run, _)| run.objective.is_some());
+    // Of one tier without an objective the summary says it, of several targets their ranking does.
+    if shown.targets().len() > 1 || (tiers.len() == 1 && !has_objective) {
         return Vec::new();
     }
     let said = |(name, cells): &(Tier, Vec<&Cell<'_>>)| {
@@ -196,7 +180,8 @@ fn fastest_of_tiers(shown: &Shown<'_>) -> Vec<String> {
 }
 
 fn speed(cell: &RunCell) -> String {
-    format!("{} MB/s ({} records/s)", digits(cell.mb_per_s.unwrap_or(0.0)), digits(cell.achieved_per_s.unwrap_or(0.0)))
+    let (megabytes, records) = (digits(cell.mb_per_s.unwrap_or(0.0)), digits(cell.achieved_per_s.unwrap_or(0.0)));
+    format!("{megabytes} MB/s ({records} records/s, p99 {})", time(cell.latency_us.p99))
 }
 
 fn books(shown: &Shown<'_>) -> String {
@@ -218,7 +203,7 @@ fn to_keep_in_mind(shown: &Shown<'_>) -> Vec<String> {
     match few {
         0..3 => said.push(format!(
             "{}: no difference can be told from chance.",
-            if few == 1 { "each cell ran once".to_owned() } else { format!("each cell ran {few} times") }
+            if few == 1 { "Each cell ran once".to_owned() } else { format!("Each cell ran {few} times") }
         )),
         3..ENOUGH => said.push(format!("{few} repeats of each cell: only large differences can be told from chance.")),
         _ => {}
@@ -246,9 +231,10 @@ fn warnings(shown: &Shown<'_>) -> Vec<String> {
     for (run, directory) in shown.runs.iter().filter(|(run, _)| run.interrupted) {
         let whole = run.cells.iter().filter(|cell| cell.repeats.len() >= run.repeats).count();
         warnings.push(format!(
-            "{} ended before its end: {whole} of {} cells have all their repeats.",
+            "Partial: {} ended before its end: {whole} of {} cells have all their repeats, {} did not run.",
             directory.display(),
-            run.cells.len()
+            run.cells.len(),
+            run.cells.iter().filter(|cell| !cell.ran()).count()
         ));
     }
     let void: Vec<&Cell<'_>> = shown.cells.iter().filter(|cell| !cell.of.valid).collect();
