@@ -38,12 +38,10 @@ impl Calibrate {
         let wish = stop.clone();
         signals::on_first(move || wish.stop())?;
         let length = Duration::from_secs_f64(self.seconds);
-        println!(
+        say!(
             "one load thread, one producer, stamped and checksummed records of JSON log events, a sink that keeps nothing"
         );
-        println!(
-            "| record | records/s | between | MB/s | records per processor second | MB |\n|--:|--:|--:|--:|--:|--:|"
-        );
+        say!("| record | records/s | between | MB/s | records per processor second | MB |\n|--:|--:|--:|--:|--:|--:|");
         for bytes in SIZES {
             let (mut rates, mut on_processor) = (Vec::new(), Vec::new());
             for _ in 0..self.repeats {
@@ -52,7 +50,7 @@ impl Calibrate {
                 on_processor.push(outcome.acked_records as f64 / outcome.busiest_thread_seconds);
             }
             let (Some(rate), Some(core)) = (Interval::of(&rates), Interval::of(&on_processor)) else { continue };
-            println!(
+            say!(
                 "| {bytes} B | {:.0} | {:.0} to {:.0} | {:.0} | {:.0} | {:.0} |",
                 rate.median,
                 rate.low,
@@ -62,13 +60,13 @@ impl Calibrate {
                 core.median * bytes as f64 / 1e6
             );
         }
-        println!("\n| offered/s | achieved/s | lag p50 µs | p99 µs | max µs | processor |\n|--:|--:|--:|--:|--:|--:|");
+        say!("\n| offered/s | achieved/s | lag p50 µs | p99 µs | max µs | processor |\n|--:|--:|--:|--:|--:|--:|");
         for rate in RATES {
             let outcome = to_nowhere(100, Some(rate), length, &stop)?;
             let us = |percent| {
                 outcome.lag.percentile_ms(percent).map_or_else(|| "–".to_owned(), |ms| format!("{:.0}", ms * 1e3))
             };
-            println!(
+            say!(
                 "| {rate:.0} | {:.0} | {} | {} | {:.0} | {:.0} % |",
                 outcome.achieved_per_second(),
                 us(50.0),

@@ -24,7 +24,7 @@ impl Compare {
     pub(crate) fn run(self) -> Result<ExitCode, String> {
         match compared(&self.a, &self.b) {
             Ok(comparison) => {
-                print!("{comparison}");
+                say!("{}", comparison.to_string().trim_end());
                 if comparison.has_too_few_repeats() {
                     eprintln!(
                         "ringbench: fewer than three repeats can't tell a difference from chance: measure with --repeats 5"

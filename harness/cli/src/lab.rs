@@ -158,13 +158,13 @@ impl List {
             })
             .collect();
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&listed).map_err(|e| e.to_string())?);
+            say!("{}", serde_json::to_string_pretty(&listed).map_err(|e| e.to_string())?);
             return Ok(ExitCode::SUCCESS);
         }
         for Listed { name, family, about, reason, .. } in &listed {
-            println!("{family:<9} {name:<22} {about}");
+            say!("{family:<9} {name:<22} {about}");
             if let Some(reason) = reason {
-                println!("{:<32} not available here: {reason}", "");
+                say!("{:<32} not available here: {reason}", "");
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -216,7 +216,7 @@ impl Run {
         let overhead = overhead(&outcome);
         for LabOverhead { size_bytes, name, bench_ns, append_ns, share } in &overhead {
             let percent = share * 100.0;
-            println!(
+            say!(
                 "{size_bytes:>8} B: {bench_ns:.0} ns of the {append_ns:.0} that {name} takes are the lab's, {percent:.1} %"
             );
         }
@@ -290,7 +290,7 @@ impl Report {
 /// Renders, and says what came of it and where it is.
 fn report(results: &LabResults, out: &Path) -> Result<(), String> {
     let page = write_lab_report(results, out).map_err(|e| e.to_string())?;
-    println!("{}\n\nreport: {}", lab_ranking(results), page.display());
+    say!("{}\n\nreport: {}", lab_ranking(results), page.display());
     Ok(())
 }
 
@@ -317,10 +317,10 @@ fn unavailable(outcome: &Outcome) -> Vec<LabUnavailable> {
 fn say_differences(outcome: &Outcome) -> ExitCode {
     let (differ, of) = differences(&outcome.cells);
     for cell in differ.iter().filter_map(|&cell| outcome.cells.get(cell)) {
-        println!("{} differs from itself: {}", cell.cell.contestant.name(), cell.cell.setting);
+        say!("{} differs from itself: {}", cell.cell.contestant.name(), cell.cell.setting);
     }
     let percent = 100.0 * differ.len() as f64 / of.max(1) as f64;
-    println!("a difference in {} of {of} cells, where there is none: {percent:.1} %", differ.len());
+    say!("a difference in {} of {of} cells, where there is none: {percent:.1} %", differ.len());
     if outcome.interrupted { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 

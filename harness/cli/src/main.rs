@@ -1,6 +1,9 @@
 //! The ringbench command: measure, verify, report.
 #![forbid(unsafe_code)]
 
+#[macro_use]
+mod stdout;
+
 mod binary;
 mod calibrate;
 mod compare;

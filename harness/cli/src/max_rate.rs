@@ -65,8 +65,8 @@ impl MaxRate {
             for (target, search) in searches.into_iter().enumerate() {
                 let found = search.found(measurement.target_name(target), cell);
                 match found.rate_per_s {
-                    Some(rate) => println!("{} on {}: {rate:.0} records/s; {}", cell.name, found.target, found.why),
-                    None => println!("{} on {}: no rate; {}", cell.name, found.target, found.why),
+                    Some(rate) => say!("{} on {}: {rate:.0} records/s; {}", cell.name, found.target, found.why),
+                    None => say!("{} on {}: no rate; {}", cell.name, found.target, found.why),
                 }
                 measurement.found(found);
             }

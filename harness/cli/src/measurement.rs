@@ -177,7 +177,7 @@ impl Measurement {
     /// A sentence, when it can't be written, or somebody wished to stop.
     pub(crate) fn finish(mut self) -> Result<bool, String> {
         let page = self.kept.finish(self.is_stopped())?;
-        println!("{}\nreport: {}", ringbench_report::verdict(self.kept.run(), &self.out), page.display());
+        say!("{}\nreport: {}", ringbench_report::verdict(self.kept.run(), &self.out), page.display());
         if self.is_stopped() {
             return Err(format!("interrupted: what was measured is in {}", self.out.display()));
         }

@@ -25,7 +25,7 @@ impl Report {
     pub(crate) fn run(self) -> Result<ExitCode, String> {
         if let Some(root) = &self.index {
             let page = write_index(root).map_err(|e| e.to_string())?;
-            println!("index: {}", page.display());
+            say!("index: {}", page.display());
             return Ok(ExitCode::SUCCESS);
         }
         let out = match (&self.out, &*self.runs) {
@@ -37,9 +37,9 @@ impl Report {
         let runs: Vec<(Run, PathBuf)> = self.runs.into_iter().map(read).collect::<Result<_, String>>()?;
         let page = write_report(&runs, &out).map_err(|e| e.to_string())?;
         for (run, directory) in &runs {
-            println!("{}", verdict(run, directory));
+            say!("{}", verdict(run, directory));
         }
-        println!("report: {}", page.display());
+        say!("report: {}", page.display());
         Ok(ExitCode::SUCCESS)
     }
 }

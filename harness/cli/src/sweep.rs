@@ -96,7 +96,7 @@ impl Sweep {
         }
         let ended = Course::new(&workload, &who, &stop).run(&mut kept);
         let page = kept.finish(!matches!(ended, Ok(true)))?;
-        println!("{}\nreport: {}", ringbench_report::verdict(kept.run(), &self.out), page.display());
+        say!("{}\nreport: {}", ringbench_report::verdict(kept.run(), &self.out), page.display());
         for (cell, of) in kept.run().cells.iter().zip(&workload.cells).filter(|(cell, _)| !cell.valid) {
             eprintln!("void: {}: {}", of.name, cell.why.as_deref().unwrap_or("its figures count for nothing"));
         }

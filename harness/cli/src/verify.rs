@@ -20,12 +20,12 @@ impl Verify {
     pub(crate) fn run(self) -> Result<ExitCode, String> {
         let run = Run::read(&self.run).map_err(|e| e.to_string())?;
         let Verified { cells, repeats, histograms, records, wrong } = verify(&run, &self.run);
-        wrong.iter().for_each(|what| println!("wrong: {what}"));
+        wrong.iter().for_each(|what| say!("wrong: {what}"));
         let void: Vec<_> = run.void_cells().collect();
         for cell in &void {
-            println!("void: {} {}: {}", cell.target, cell.key, cell.why.as_deref().unwrap_or_default());
+            say!("void: {} {}: {}", cell.target, cell.key, cell.why.as_deref().unwrap_or_default());
         }
-        println!(
+        say!(
             "{cells} cells, {repeats} repeats: {histograms} histogram logs are as they were written and give the quoted percentiles; ledgers of {records} acknowledged records add up; {} wrong, {} void",
             wrong.len(),
             void.len()

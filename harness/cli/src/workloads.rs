@@ -53,7 +53,7 @@ impl List {
         let mut all_good = ExitCode::SUCCESS;
         for file in &files {
             match Workload::read(file) {
-                Ok(workload) => println!("{:<24} {}\n{:<24} {}", workload.name, about(file), "", extent(&workload)),
+                Ok(workload) => say!("{:<24} {}\n{:<24} {}", workload.name, about(file), "", extent(&workload)),
                 Err(error) => {
                     eprintln!("{error}");
                     all_good = ExitCode::FAILURE;
@@ -73,12 +73,12 @@ impl Check {
         for file in &self.files {
             match Workload::read(file) {
                 Ok(workload) => {
-                    println!("{}: {}: {}", file.display(), workload.name, extent(&workload));
+                    say!("{}: {}: {}", file.display(), workload.name, extent(&workload));
                     for note in &workload.notes {
-                        println!("{}:{note}", file.display());
+                        say!("{}:{note}", file.display());
                     }
                     for cell in workload.cells.iter().filter(|_| self.cells) {
-                        println!("  {}  {}", cell.key(), cell.name);
+                        say!("  {}  {}", cell.key(), cell.name);
                     }
                 }
                 Err(error) => {

@@ -96,3 +96,12 @@ fn each_wrong_file_is_named_by_line_and_key_and_the_others_are_checked_all_the_s
     );
     assert!(said.contains("right: 2 cells × 1") && said.contains("linger.ms=5"), "{said}");
 }
+
+#[test]
+fn a_reader_that_has_left_changes_no_status() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut listing = Command::new(env!("CARGO_BIN_EXE_ringbench"));
+    let listed = listing.args(["workloads", "list", "--dir"]).arg(workloads()).stdout(writer).output().unwrap();
+    assert_eq!((listed.status.code(), String::from_utf8_lossy(&listed.stderr).into_owned()), (Some(0), String::new()));
+}

@@ -45,7 +45,7 @@ impl Profile {
             return Ok(ExitCode::FAILURE);
         };
         print!("{text}");
-        println!("\nprofile: {out}; ringlog serve --set io.profile={out} goes by it");
+        say!("\nprofile: {out}; ringlog serve --set io.profile={out} goes by it");
         Ok(ExitCode::SUCCESS)
     }
 

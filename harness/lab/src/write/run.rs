@@ -111,13 +111,8 @@ impl<'a> Drive<'a> {
             self.append(writer, queued)?;
             let took = self.look() - called;
             (0..queued).for_each(|_| self.latencies.record(took));
-            for _ in 0..untimed {
-                if !self.goes_on(queued) {
-                    break;
-                }
-                self.append(writer, queued)?;
-            }
             if untimed > 0 {
+                (0..untimed.min(self.room(queued))).try_for_each(|_| self.append(writer, queued))?;
                 self.look();
             }
         }
@@ -153,10 +148,14 @@ impl<'a> Drive<'a> {
     }
 
     fn goes_on(&self, count: usize) -> bool {
-        let end = self.position + (count * self.setting.size_bytes) as u64;
-        end <= self.capacity_bytes
+        self.room(count) > 0
             && self.now - self.begun < self.bench.budget.duration
             && !self.bench.stop.load(Ordering::Relaxed)
+    }
+
+    /// How many more batches of so many the file may take.
+    fn room(&self, count: usize) -> u64 {
+        (self.capacity_bytes - self.position) / (count * self.setting.size_bytes) as u64
     }
 
     fn append(&mut self, writer: &mut dyn Writer, count: usize) -> io::Result<()> {
