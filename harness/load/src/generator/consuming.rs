@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::desk::{Desk, Hall};
 use crate::driver::Consume;
@@ -13,6 +13,8 @@ use crate::stamp::{Salt, Stamp};
 
 /// How often one that waits for records looks whether it may go home.
 const LOOK: Duration = Duration::from_millis(50);
+/// How long one that has everything reads on at most, while more comes.
+const LINGER: Duration = Duration::from_secs(2);
 /// After an error.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -51,15 +53,17 @@ pub(crate) struct SeenBooks {
     pub(crate) reordered: u64,
 }
 
-/// Reads until all is read.
+/// Reads until all is read, and then until nothing more comes: what is owed and comes twice may come last.
 pub(crate) async fn consume<C: Consume>(mut consumer: C, reader: Reader, desk: Rc<Desk>, hall: Arc<Hall>) -> Reading {
     let mut books = Books::new(&reader);
-    while !hall.all_read.load(Ordering::Relaxed) {
-        let mut new = 0;
-        let mut now_ns = None;
+    let mut leaves = None;
+    loop {
+        let has_all = hall.all_read.load(Ordering::Relaxed);
+        let (mut came, mut new, mut now_ns) = (false, 0, None);
         let polled = consumer.poll(LOOK, |slot, value| {
             // What comes together was there at the same time.
             let now_ns = *now_ns.get_or_insert_with(monotonic_ns);
+            came = true;
             let read = books.read(slot, value);
             new += u64::from(read.is_new);
             desk.tally.borrow_mut().received(read.due_ns, now_ns, value.len());
@@ -70,8 +74,10 @@ pub(crate) async fn consume<C: Consume>(mut consumer: C, reader: Reader, desk: R
             hall.trouble(|| error.to_string());
             tokio::time::sleep(PAUSE).await;
         }
+        if has_all && (!came || Instant::now() >= *leaves.get_or_insert_with(|| Instant::now() + LINGER)) {
+            return books.close();
+        }
     }
-    books.close()
 }
 
 struct Books<'a> {
@@ -149,7 +155,9 @@ impl<'a> Books<'a> {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use super::super::window::Window;
     use super::*;
+    use crate::LoadError;
 
     /// What a consumer of slots 0 and 1, written by producer 0, makes of these values.
     pub(crate) fn reading(run: u32, values: &[(u32, Vec<u8>)]) -> Reading {
@@ -166,6 +174,36 @@ pub(crate) mod tests {
         let mut value = Vec::new();
         Stamp { producer: 0, sequence, due_ns: 1 }.write(Salt::new(run, slot), b"text", &mut value);
         (slot, value)
+    }
+
+    /// Gives one record after the other, and says that all is read with the last that is owed.
+    struct Script(Vec<(u32, Vec<u8>)>, usize, Arc<Hall>);
+
+    impl Consume for Script {
+        async fn poll(&mut self, _: Duration, mut each: impl FnMut(u32, &[u8])) -> Result<(), LoadError> {
+            let Script(values, owed, hall) = self;
+            *owed = owed.saturating_sub(1);
+            hall.all_read.store(*owed == 0, Ordering::Relaxed);
+            if !values.is_empty() {
+                let (slot, value) = values.remove(0);
+                each(slot, &value);
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_comes_again_behind_the_last_that_is_owed_is_seen() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let values: Vec<_> = [0, 1, 1, 0].map(|sequence| value(7, 0, sequence)).into();
+        let reading = runtime.block_on(async {
+            let (hall, desk) = (Arc::new(Hall::default()), Desk::new(Window::new(0, LINGER, LINGER)).unwrap());
+            let reader =
+                Reader { subscription: 0, slots: vec![0], first_producer: 0, producers: 1, run: 7, stamped: true };
+            consume(Script(values, 2, Arc::clone(&hall)), reader, Rc::new(desk), hall).await
+        });
+        assert_eq!((reading.seen[0].duplicated, reading.corrupt), (2, 0), "{reading:?}");
+        assert_eq!(reading.seen[0].seen, Sequences::up_to(2));
     }
 
     #[test]
