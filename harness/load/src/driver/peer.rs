@@ -157,6 +157,9 @@ mod tests {
         assert!(delivered.grants(Durability::PageCache).is_ok());
         let refused = delivered.grants(Durability::Fsync).unwrap_err().to_string();
         assert!(refused.contains("--profile durable"), "{refused}");
+        let every = |seconds| Durability::FsyncEvery(Duration::from_secs(seconds));
+        assert!(delivered.grants(every(1)).is_err(), "every two minutes is less than every second");
+        assert!(delivered.grants(every(120)).is_ok() && delivered.grants(every(600)).is_ok());
         let durable = nats("10.0.0.1:4222?durability=fsync").unwrap();
         assert_eq!((durable.durability, durable.local_port()), (Durability::Fsync, None));
         assert_eq!(durable.rest_of_url(), "10.0.0.1:4222?durability=fsync");

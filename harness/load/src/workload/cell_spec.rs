@@ -1,5 +1,6 @@
 //! One cell: everything that decides what is measured, resolved, and the key that it hashes to.
 
+use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -151,7 +152,7 @@ pub enum Keys {
 }
 
 /// What an acknowledgement must have behind it, from least to most. Cells of different durability are never compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Durability {
     /// The memory of a process: gone with it.
@@ -162,6 +163,25 @@ pub enum Durability {
     FsyncEvery(Duration),
     /// The disk.
     Fsync,
+}
+
+/// A sync every second is more than one every two minutes.
+impl Ord for Durability {
+    fn cmp(&self, other: &Durability) -> Ordering {
+        let rank = |level: &Durability| match level {
+            Durability::Memory => (0, Reverse(Duration::MAX)),
+            Durability::PageCache => (1, Reverse(Duration::MAX)),
+            Durability::FsyncEvery(period) => (1, Reverse(*period)),
+            Durability::Fsync => (2, Reverse(Duration::ZERO)),
+        };
+        rank(self).cmp(&rank(other))
+    }
+}
+
+impl PartialOrd for Durability {
+    fn partial_cmp(&self, other: &Durability) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl fmt::Display for Durability {
