@@ -141,7 +141,7 @@ fn on_topics<D: Driver>(crew: &Crew<'_, D>) -> Result<Outcome, LoadError> {
             (subscriptions, read_back) = (1, Some(begun.elapsed()));
         }
     }
-    let verdict = settle(&lanes, tally.refused, readings, subscriptions);
+    let verdict = settle(&lanes, tally.refused + tally.unsent, readings, subscriptions);
     let trouble = hall.first_trouble().or(tally.first_refusal.take());
     let mut outcome = Outcome::new(crew.driver.declares(), cell, window, tally, verdict);
     outcome.threads = crew.threads();

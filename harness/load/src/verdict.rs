@@ -17,7 +17,7 @@ pub struct Verdict {
     pub reordered: u64,
     /// Read with another checksum, from another partition, or with a stamp that nobody gave.
     pub corrupt: u64,
-    /// Refused, or never answered.
+    /// Refused, never answered, or due and never taken.
     pub failed: u64,
 }
 

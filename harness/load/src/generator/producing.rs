@@ -151,7 +151,7 @@ impl<'a, P: Produce> Sender<'a, P> {
                 now_ns = monotonic_ns();
             }
             if !goes_on || self.hall.is_cut_short() {
-                self.desk.tally.borrow_mut().gave_up(due_ns);
+                self.desk.tally.borrow_mut().gave_up(due_ns, monotonic_ns());
                 continue;
             }
             match self.send(producer, due_ns, now_ns).await {
@@ -160,7 +160,7 @@ impl<'a, P: Produce> Sender<'a, P> {
                 Sent::Refused => {}
                 Sent::Stuck => {
                     goes_on = false;
-                    self.desk.tally.borrow_mut().gave_up(due_ns);
+                    self.desk.tally.borrow_mut().gave_up(due_ns, monotonic_ns());
                 }
             }
             if sent.is_multiple_of(TURN) {

@@ -82,11 +82,15 @@ impl Tally {
         }
     }
 
-    /// A record was due, and can't be sent any more.
-    pub(crate) fn gave_up(&mut self, due_ns: u64) {
+    /// A record was due, and can't be sent any more. It would have taken longer than until now: left out, the slowest of all would make
+    /// the percentiles better.
+    pub(crate) fn gave_up(&mut self, due_ns: u64, now_ns: u64) {
         if let Some(slice) = self.window.slice(due_ns).and_then(|slice| self.slices.get_mut(slice)) {
             slice.counts.due += 1;
             self.unsent += 1;
+            if now_ns > due_ns {
+                slice.latency.record_ns(now_ns - due_ns);
+            }
         }
     }
 
@@ -161,5 +165,96 @@ impl Counts {
         self.due += other.due;
         self.acked += other.acked;
         self.received += other.received;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    /// Warm-up from 0 to 1 s, counted from 1 to 3 s.
+    fn tally() -> Tally {
+        Tally::new(Window::new(0, Duration::from_secs(1), Duration::from_secs(2)))
+    }
+
+    fn longest_s(latencies: &Latencies) -> f64 {
+        (latencies.max_ms() / 1e3 * 10.0).round() / 10.0
+    }
+
+    #[test]
+    fn a_latency_belongs_to_when_its_record_was_due_and_a_rate_to_when_it_was_acknowledged() {
+        let mut tally = tally();
+        // Due in the warm-up, acknowledged while counting.
+        tally.acked(SECOND - 1, SECOND - 1, 2 * SECOND, 10);
+        assert_eq!((tally.latency().count(), tally.service.count(), tally.acked_bytes), (0, 0, 10));
+        assert_eq!((tally.slices[0].counts.acked, tally.slices[1].counts.acked), (0, 1));
+        // Due at the last moment that counts, acknowledged long after: it counts for the latency, not for the rate.
+        tally.acked(3 * SECOND - 1, 4 * SECOND, 7 * SECOND, 10);
+        assert_eq!((tally.slices[1].latency.count(), longest_s(&tally.latency())), (1, 4.0));
+        assert_eq!((longest_s(&tally.service), tally.acked_bytes), (3.0, 10));
+        // Due when counting has ended.
+        tally.acked(3 * SECOND, 3 * SECOND, 3 * SECOND, 10);
+        tally.sent(3 * SECOND, 3 * SECOND, 0);
+        assert_eq!((tally.latency().count(), tally.slices[1].counts.due, tally.lag.count()), (1, 0, 0));
+    }
+
+    #[test]
+    fn a_record_that_is_sent_late_has_its_latency_from_when_it_was_due() {
+        let mut tally = tally();
+        tally.sent(SECOND, 2 * SECOND, 0);
+        tally.acked(SECOND, 2 * SECOND, 2 * SECOND + SECOND / 2, 1);
+        assert_eq!([&tally.latency(), &tally.service, &tally.lag].map(longest_s), [1.5, 0.5, 1.0]);
+        // Where the target held its producer up to 2.9 s, only a tenth of a second is the generator's.
+        let mut held = self::tally();
+        held.sent(SECOND, 3 * SECOND, 2_900_000_000);
+        assert_eq!(longest_s(&held.lag), 0.1);
+    }
+
+    #[test]
+    fn latencies_of_nothing_and_less_are_counted_and_never_dropped() {
+        let mut tally = tally();
+        tally.acked(SECOND, SECOND, SECOND, 1);
+        tally.acked(SECOND + 5, SECOND, SECOND, 1);
+        tally.received(Some(SECOND + 5), SECOND, 1);
+        assert_eq!((tally.zero, tally.negative), (1, 2));
+        assert_eq!((tally.latency().count(), tally.end_to_end.count()), (2, 1));
+    }
+
+    #[test]
+    fn a_record_that_was_never_sent_is_due_and_took_at_least_as_long_as_it_was_waited_for() {
+        let mut tally = tally();
+        tally.gave_up(2 * SECOND, 13 * SECOND);
+        // Of a cell that was cut short: nothing is known of it.
+        tally.gave_up(2 * SECOND, SECOND);
+        assert_eq!((tally.slices[1].counts.due, tally.unsent), (2, 2));
+        assert_eq!((tally.latency().count(), longest_s(&tally.latency())), (1, 11.0));
+    }
+
+    #[test]
+    fn threads_are_merged_to_the_last_sample_and_count() {
+        let mut all = tally();
+        for thread in 1..=3_u64 {
+            let mut own = tally();
+            let due_ns = SECOND * thread.min(2);
+            own.sent(due_ns, due_ns + thread, 0);
+            own.acked(due_ns, due_ns + thread, due_ns + 1_000 * thread, 7);
+            own.received(Some(due_ns), due_ns + 2_000 * thread, 7);
+            own.acked(0, 0, 1, 7);
+            own.gave_up(due_ns, 0);
+            own.refused = thread;
+            own.refusal(|| format!("thread {thread}"));
+            own.acked(due_ns, due_ns, due_ns - 1, 7);
+            all.merge(own);
+        }
+        let counts = |due, acked, received| Counts { due, acked, received };
+        assert_eq!((all.slices[0].counts, all.slices[1].counts), (counts(2, 3, 1), counts(4, 2, 2)));
+        assert_eq!(all.warm_up, counts(0, 4, 0));
+        assert_eq!([&all.latency(), &all.service, &all.lag, &all.end_to_end].map(Latencies::count), [6, 6, 3, 3]);
+        assert_eq!((all.acked_bytes, all.received_bytes, all.unsent, all.negative), (5 * 7, 3 * 7, 3, 3));
+        assert_eq!((all.refused, all.first_refusal.as_deref()), (6, Some("thread 1")));
+        assert_eq!(all.latency().buckets().first(), Some(&(1, 3)));
     }
 }
