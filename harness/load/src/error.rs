@@ -112,6 +112,16 @@ pub enum LoadError {
         /// Bytes of a value.
         bytes: usize,
     },
+    /// One value again and again, compressed: a codec makes nothing of it, and the figure says nothing.
+    #[error(
+        "compression.type={codec}: all values are the same ({payload}): name a payloadFile that is longer than messageSize, or send          random ones (useRandomizedPayloads)"
+    )]
+    Constant {
+        /// Where the value is from.
+        payload: String,
+        /// Which codec.
+        codec: String,
+    },
     /// The kernel's timer refused.
     #[error("the timer that says when a record is due: {0}")]
     Timer(#[source] io::Error),

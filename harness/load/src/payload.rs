@@ -74,7 +74,9 @@ impl Pool {
     /// Whether all values are the same.
     #[must_use]
     pub fn is_constant(&self) -> bool {
-        self.stride > 0 && self.text.len() == self.stride
+        let mut values = self.text.chunks(self.stride.max(1));
+        let first = values.next();
+        self.stride > 0 && values.all(|value| Some(value) == first)
     }
 }
 
@@ -188,6 +190,7 @@ mod tests {
         let pool = Pool::new(&Payload::File { path: file.path().into(), crc32c: 0 }, 10, 7).unwrap();
         assert!(pool.is_constant());
         assert_eq!(cuts(&pool, 1, 10, 2), [b"payloadpay", b"payloadpay"]);
+        assert!(Pool::new(&Payload::Random { ratio: 0.0, pool: 0 }, 100, 7).unwrap().is_constant(), "all zeros");
         let missing = Pool::new(&Payload::File { path: "/nonexistent/payload".into(), crc32c: 0 }, 10, 7).unwrap_err();
         assert!(missing.to_string().starts_with("/nonexistent/payload: "), "{missing}");
     }
