@@ -77,7 +77,7 @@ impl<R: Future<Output = Result<(), LoadError>> + Unpin> Lane<R> {
             match outcome {
                 Ok(()) => {
                     acked.insert(first.sequence);
-                    tally.acked(first.due_ns, first.sent_ns, now_ns.max(first.sent_ns), first.bytes);
+                    tally.acked(first.due_ns, first.sent_ns, now_ns, first.bytes);
                 }
                 Err(error) => {
                     refused += 1;

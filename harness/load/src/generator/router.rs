@@ -32,7 +32,8 @@ impl Router {
             keys: cell.keys,
             partitions: cell.partitions_per_topic.max(1),
             batch_records: (batch_bytes / cell.message_bytes.max(1)).max(1) as u64,
-            random: fastrand::Rng::with_seed(task.seed ^ (u64::from(task.number) << 32)),
+            // Not the numbers that its random arrival has: long pauses and certain keys would come together.
+            random: fastrand::Rng::with_seed(!task.seed ^ (u64::from(task.number) << 32)),
             first: task.number % cell.partitions_per_topic.max(1),
             n: 0,
         }
