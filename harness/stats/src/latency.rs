@@ -63,7 +63,8 @@ impl Latencies {
     #[must_use]
     pub fn percentile_ms(&self, percent: f64) -> Option<f64> {
         let beyond = self.count() as f64 * (100.0 - percent) / 100.0;
-        (beyond >= BEYOND).then(|| self.histogram.value_at_percentile(percent) as f64 / 1e6)
+        // 100 − 99.9 is a little less than 0.1.
+        (beyond > BEYOND - 1e-6).then(|| self.histogram.value_at_percentile(percent) as f64 / 1e6)
     }
 
     pub(crate) fn histogram(&self) -> &Histogram<u64> {
@@ -89,6 +90,9 @@ mod tests {
         assert!(close(latencies.percentile_ms(50.0), 500.0));
         assert!(close(latencies.percentile_ms(99.0), 990.0));
         assert_eq!(latencies.percentile_ms(99.9), None, "one sample lies beyond");
+        (1..=9_000).for_each(|ms| latencies.record(Duration::from_millis(ms)));
+        assert!(latencies.percentile_ms(99.9).is_some(), "exactly ten do");
+        assert_eq!(latencies.percentile_ms(99.91), None, "nine do");
     }
 
     #[test]
