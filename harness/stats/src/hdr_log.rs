@@ -17,7 +17,7 @@ pub struct Slice {
     pub begin: Duration,
     /// How long it was.
     pub length: Duration,
-    /// Those that ended in it.
+    /// Those that belong to it.
     pub latencies: Latencies,
 }
 
