@@ -8,7 +8,7 @@ use ringbench_load::workload::CellSpec;
 use ringbench_load::workload::{Durability, Workload};
 use ringbench_load::{Conditions, Pool, STAMP_BYTES, Stop, Target};
 use ringbench_report::results::{self, Calibration, Kind, MaxRate, Run, RunCell, SCHEMA};
-use ringbench_stats::{Depth, DirtyLimits, HdrLog, Host, Roofline, resident_bytes};
+use ringbench_stats::{Depth, DirtyLimits, HdrLog, Host, Roofline, WriteBack, resident_bytes};
 
 use crate::calibrate::to_nowhere;
 use crate::kept_run::KeptRun;
@@ -130,6 +130,9 @@ impl Measurement {
             reads_back: cell.verify && cell.durability > Durability::Memory && url != Target::Null,
             stop: self.stop.clone(),
         };
+        if url != Target::Null {
+            WriteBack::settle();
+        }
         let outcome = url.run(cell, &conditions);
         let at = self.place(target, cell, load);
         match &outcome {

@@ -23,6 +23,12 @@ impl WriteBack {
         let bytes = |name| field(&meminfo, name).unwrap_or(0) * 1024;
         WriteBack { dirty_bytes: bytes("Dirty:"), writing_bytes: bytes("Writeback:") }
     }
+
+    /// Has the kernel write back all that is dirty, and waits for it (sync(2)). Who is measured after somebody fast would wait for the disk
+    /// earlier than he, by what he left.
+    pub fn settle() {
+        nix::unistd::sync();
+    }
 }
 
 /// From how many dirty pages on the kernel writes them back, and from how many on it makes the writer wait. A cell that passes

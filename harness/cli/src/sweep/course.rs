@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use ringbench_load::workload::{CellSpec, Durability, Turn, Workload};
 use ringbench_load::{BrokerProcess, Conditions, LoadError, Outcome, Pool, Stop, Target};
+use ringbench_stats::WriteBack;
 
 use super::{Who, unix_ms};
 use crate::kept_run::KeptRun;
@@ -88,7 +89,10 @@ impl<'a> Course<'a> {
                     kept.add(turn.cell, recorded::failed(error.to_string(), order, started), &Default::default())?;
                     self.progress.done(cell, &format!("FAILED: {error}"));
                     // What a target does not offer is no fault of it, and says nothing of the next cell.
-                    let is_refused = matches!(error, LoadError::Setting { .. } | LoadError::TooShort { .. });
+                    let is_refused = matches!(
+                        error,
+                        LoadError::Setting { .. } | LoadError::TooShort { .. } | LoadError::Constant { .. }
+                    );
                     Some(error.to_string()).filter(|_| !is_refused)
                 }
             };
@@ -117,6 +121,9 @@ impl<'a> Course<'a> {
                 && !matches!(self.who, Who::There(Target::Null)),
             stop: self.stop.clone(),
         };
+        if !matches!(self.who, Who::There(Target::Null)) {
+            WriteBack::settle();
+        }
         let outcome = match self.who {
             Who::There(target) => {
                 conditions.target_pid = target.describe()?.pid;
