@@ -24,6 +24,7 @@ pub(crate) fn planned(cell: &CellSpec, target: &str) -> RunCell {
         },
         pipelining: None,
         connections: 0,
+        sync_every_ms: sync_every_ms(cell.durability),
     };
     let payload = Payload {
         source: "unknown".to_owned(),
@@ -43,6 +44,7 @@ pub(crate) fn planned(cell: &CellSpec, target: &str) -> RunCell {
             consumers: cell.consumers() as usize,
             threads: 0,
         },
+        verified: cell.verify,
         arrival: match cell.arrival {
             Arrival::Maximum => "maximum",
             Arrival::Closed { .. } => "closed",
@@ -71,6 +73,7 @@ pub(crate) fn learn(cell: &mut RunCell, outcome: &Outcome, pool: &Pool) {
     cell.declared = Declared {
         driver: (*driver).to_owned(),
         durability: durability(*level),
+        sync_every_ms: sync_every_ms(*level),
         replication: *replication as usize,
         ack: match ack {
             driver::Ack::None => Ack::None,
@@ -110,6 +113,7 @@ pub(crate) fn repeat(outcome: &Outcome, message_bytes: usize, order: usize, star
         order,
         started_unix_ms,
         seconds: outcome.seconds,
+        due_records: Some(outcome.due_records),
         acked_records: outcome.acked_records,
         acked_bytes: outcome.acked_bytes,
         received_bytes: outcome.received_bytes,
@@ -171,6 +175,13 @@ fn durability(level: workload::Durability) -> Durability {
         workload::Durability::PageCache => Durability::PageCache,
         workload::Durability::FsyncEvery(_) => Durability::SyncedInIntervals,
         workload::Durability::Fsync => Durability::Synced,
+    }
+}
+
+fn sync_every_ms(level: workload::Durability) -> Option<u64> {
+    match level {
+        workload::Durability::FsyncEvery(period) => u64::try_from(period.as_millis()).ok(),
+        _ => None,
     }
 }
 

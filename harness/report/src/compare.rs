@@ -28,7 +28,8 @@ pub struct Compared {
     pub measure: Measure,
     /// The medians.
     pub medians: (f64, f64),
-    /// The second as a multiple of the first, with bounds that hold in 98 % of cases for all figures of the comparison together.
+    /// The second as a multiple of the first, with bounds that hold in 98 % of cases for all figures of cells together; of highest
+    /// rates see [`MaxRate::times`].
     pub times: Option<Interval>,
     /// What that says.
     pub outcome: Outcome,
@@ -56,7 +57,7 @@ pub enum Outcome {
     NotDistinguishable,
     /// The second run is worse beyond the interval.
     Worse,
-    /// The first run's cell counts and the second's does not, or its rate was not achieved any more.
+    /// The first run's cell counts and the second's does not, or its rate was not achieved any more, or none was found.
     Broken,
     /// The first run's cell does not count: nothing to compare with.
     NoBase,
@@ -83,7 +84,7 @@ pub fn compare(a: (&Run, &Path), b: (&Run, &Path)) -> Result<Comparison, ReportE
         }
         pairs.push((cell, other));
     }
-    let rates = searches(a.0, b.0, same);
+    let rates = searches((a.0, b.0), same);
     if pairs.is_empty() && rates.is_empty() {
         return Err(ReportError::NothingInCommon { first: a.1.to_owned(), second: b.1.to_owned() });
     }
@@ -93,42 +94,36 @@ pub fn compare(a: (&Run, &Path), b: (&Run, &Path)) -> Result<Comparison, ReportE
         None if cell.received_mb_per_s.is_some() => vec![Measure::RecordsPerS, Measure::ReceivedMbPerS],
         None => vec![Measure::RecordsPerS],
     };
-    let count = rates.len() + pairs.iter().map(|(cell, _)| measures(cell).len()).sum::<usize>();
+    let count = pairs.iter().map(|(cell, _)| measures(cell).len()).sum::<usize>();
     let of_cells = pairs.iter().flat_map(|&(cell, other)| {
         measures(cell).into_iter().map(move |measure| Compared::of(name_of(a.0, cell), measure, cell, other, count))
     });
-    let of_rates = rates.into_iter().map(|(search, cell, other)| {
-        Compared::of(format!("{} · {}", search.target, name_of(a.0, cell)), Measure::HighestRate, cell, other, count)
-    });
+    let of_rates = rates.into_iter().map(|(search, other)| Compared::of_searches(search, other));
     Ok(Comparison { figures: of_cells.chain(of_rates).collect(), alone })
 }
 
-/// Searches of the same settings that both found a rate, with the cells that confirmed it. A confirming cell whose key both share is
-/// compared as a cell, too.
-fn searches<'a>(
-    a: &'a Run,
-    b: &'a Run,
-    same: impl Fn(&str, &str) -> bool,
-) -> Vec<(&'a MaxRate, &'a RunCell, &'a RunCell)> {
-    let confirmed = |run: &'a Run, search: &MaxRate| {
-        let key = search.confirmed_by.clone()?;
-        run.cells.iter().find(|cell| cell.key == key && cell.target == search.target)
-    };
-    let found = a.max_rates.iter().filter_map(|search| {
+/// A search, and the run that it is of.
+type Search<'a> = (&'a Run, &'a MaxRate);
+
+/// Searches of the same workload, settings and objective.
+fn searches<'a>((a, b): (&'a Run, &'a Run), same: impl Fn(&str, &str) -> bool) -> Vec<(Search<'a>, Search<'a>)> {
+    let pair = |search: &'a MaxRate| {
         let is_same = |other: &&MaxRate| other.settings == search.settings && same(&search.target, &other.target);
         let other = b.max_rates.iter().find(is_same)?;
-        Some((search, confirmed(a, search)?, confirmed(b, other)?))
-    });
-    found.collect()
+        let cells = a.confirming(search).zip(b.confirming(other));
+        let alike = cells.is_none_or(|(cell, other)| cell.is_like(other));
+        (alike && a.workload == b.workload && a.objective == b.objective).then_some(((a, search), (b, other)))
+    };
+    a.max_rates.iter().filter_map(pair).collect()
 }
 
 impl Compared {
     fn of(name: String, measure: Measure, a: &RunCell, b: &RunCell, count: usize) -> Compared {
         let values = |cell: &RunCell| -> Vec<f64> {
             let value = |repeat: &crate::results::Repeat| match measure {
-                Measure::RecordsPerS | Measure::HighestRate => Some(repeat.achieved_per_s()),
                 Measure::ReceivedMbPerS => repeat.received_mb_per_s(),
                 Measure::P99 => repeat.latency_us.p99,
+                _ => Some(repeat.achieved_per_s()),
             };
             cell.whole().map(|repeat| value(repeat).unwrap_or(f64::NAN)).collect()
         };
@@ -143,16 +138,42 @@ impl Compared {
         let outcome = match times {
             _ if !a.valid => Outcome::NoBase,
             _ if !b.valid || !kept => Outcome::Broken,
-            Some(times) if times.excludes(1.0) => {
-                if (times.median > 1.0) == less_is_better {
-                    Outcome::Worse
-                } else {
-                    Outcome::Better
-                }
-            }
-            _ => Outcome::NotDistinguishable,
+            times => Outcome::of(times, less_is_better),
         };
         Compared { name, measure, medians: (median(&first), median(&second)), times, outcome }
+    }
+
+    /// Rates that achieve what they are have no scatter: it is their searches' bounds that are compared.
+    fn of_searches((a, first): Search<'_>, (b, second): Search<'_>) -> Compared {
+        let (cell, other) = (a.confirming(first), b.confirming(second));
+        let repeats = |cell: Option<&RunCell>| cell.map_or(0, |cell| cell.whole().count());
+        let times = second.times(first, repeats(cell).min(repeats(other)));
+        let outcome = match (first.rate_per_s, second.rate_per_s) {
+            (None, _) => Outcome::NoBase,
+            (_, None) => Outcome::Broken,
+            _ => Outcome::of(times, false),
+        };
+        let settings = || first.settings.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
+        let what = cell.map_or_else(|| settings().join(" · "), |cell| name_of(a, cell));
+        let rate = |found: &MaxRate| found.rate_per_s.unwrap_or(f64::NAN);
+        Compared {
+            name: format!("{} · {what}", first.target),
+            measure: Measure::HighestRate,
+            medians: (rate(first), rate(second)),
+            times,
+            outcome,
+        }
+    }
+}
+
+impl Outcome {
+    /// What a ratio says.
+    fn of(times: Option<Interval>, less_is_better: bool) -> Outcome {
+        match times.filter(|times| times.excludes(1.0)) {
+            None => Outcome::NotDistinguishable,
+            Some(times) if (times.median > 1.0) == less_is_better => Outcome::Worse,
+            Some(_) => Outcome::Better,
+        }
     }
 }
 
@@ -229,7 +250,7 @@ impl fmt::Display for Outcome {
             Outcome::Better => "better",
             Outcome::NotDistinguishable => "not distinguishable",
             Outcome::Worse => "WORSE",
-            Outcome::Broken => "WORSE: void, or the rate was not achieved",
+            Outcome::Broken => "WORSE: void, or no rate was achieved",
             Outcome::NoBase => "void in the first run",
         })
     }

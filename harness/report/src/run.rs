@@ -150,7 +150,7 @@ const COST: &str = "Processor seconds for a million acknowledged records, in the
 
 const RUN_ORDER: &str = "Every repeat at its place in the order, as a multiple of its cell's mean: of records a second or, at a rate, of the median latency. A slope or a step is a host that changed meanwhile.";
 
-const LEDGER: &str = "Every record carries its producer, partition, sequence number and checksum, and is read back. A single loss, duplicate, change of order or flipped bit voids its cell.";
+const LEDGER: &str = "Every record carries its producer, partition, sequence number and checksum, and is read back, where nothing else is said. A single loss, duplicate, change of order or flipped bit voids its cell.";
 
 const ROOFLINE: &str = "What the parts that every broker is made of do by themselves; “of floor” above is what a cell has on the wire as a share of receive, CRC and append.";
 

@@ -5,8 +5,10 @@ mod documented;
 mod sample;
 
 use std::path::Path;
+use std::time::Duration;
 
-use ringbench_report::results::{Kind, Run};
+use ringbench_report::results::{Kind, Ledger, Objective, Repeat, Run, RunCell, SERIES, Tick};
+use ringbench_stats::{HdrLog, Latencies, Slice};
 use sample::{Random, Shown};
 
 const STEADY: Shown = Shown { per_s: 300_000.0, p50_us: 900.0, tail: 30.0 };
@@ -126,4 +128,122 @@ fn histograms_that_were_changed_since_are_refused() {
     std::fs::write(&file, std::fs::read_to_string(&file).unwrap() + "#\n").unwrap();
     let error = run.cells[0].derive(None, directory.path()).unwrap_err().to_string();
     assert!(error.contains(".hlog: its SHA-256 is ") && error.contains("measure again"), "{error}");
+}
+
+/// A repeat of ten seconds at 1,000 a second, with so many latencies of so many milliseconds each.
+fn repeat(order: usize, latencies: &[(u64, u64)], cell: &RunCell, directory: &Path) -> Repeat {
+    let mut all = Latencies::default();
+    for &(count, ms) in latencies {
+        (0..count).for_each(|_| all.record(Duration::from_millis(ms)));
+    }
+    let slice = Slice { begin: Duration::ZERO, length: Duration::from_secs(10), latencies: all };
+    let log = HdrLog { series: SERIES.map(|series| (series.to_owned(), vec![slice.clone()])).into() };
+    let ledger = Ledger { sent: 10_000, acked: 10_000, received: 10_000, ..Ledger::default() };
+    let tick = |backlog| Tick { backlog, ..Tick::default() };
+    let mut repeat = Repeat {
+        order,
+        seconds: 10.0,
+        due_records: Some(10_000),
+        acked_records: 10_000,
+        ledger,
+        timeline: vec![tick(3), tick(4)],
+        ..Repeat::default()
+    };
+    repeat.keep(&log, cell, directory).unwrap();
+    repeat
+}
+
+/// A cell at 1,000 a second with these repeats.
+fn at_a_thousand(repeats: &[&[(u64, u64)]], directory: &Path) -> RunCell {
+    let mut cell = sample::cell("ringlog", &[("acks", "all")], Some(1_000.0));
+    let all = repeats.iter().enumerate().map(|(order, latencies)| repeat(order, latencies, &cell, directory));
+    cell.repeats = all.collect();
+    cell.derive(None, directory).unwrap();
+    cell
+}
+
+const WITHIN_TEN_MS: Objective = Objective { percentile: 99.0, limit_us: 10_000.0 };
+
+#[test]
+fn percentiles_of_a_cell_are_those_of_all_its_records_and_no_average() {
+    let directory = tempfile::tempdir().unwrap();
+    let cell = at_a_thousand(&[&[(9_000, 1)], &[(1_000, 101)]], directory.path());
+    let ms = |us: Option<f64>| (us.unwrap() / 1e3).round();
+    assert_eq!([cell.latency_us.p50, cell.latency_us.p90, cell.latency_us.p99].map(ms), [1.0, 1.0, 101.0]);
+    assert_eq!(cell.latency_us.p999, Some(cell.latency_us.max.unwrap()));
+}
+
+#[test]
+fn an_objective_is_kept_in_every_repeat_or_not_at_all() {
+    let directory = tempfile::tempdir().unwrap();
+    let (good, bad) = (&[(10_000, 1)][..], &[(9_700, 1), (300, 50)][..]);
+    assert!(WITHIN_TEN_MS.is_kept_by(&at_a_thousand(&[good; 5], directory.path())));
+    let mut cell = at_a_thousand(&[good, good, bad, good, good], directory.path());
+    assert!(cell.latency_us.p99.unwrap() < 10_000.0, "of all records together it is kept");
+    assert!(!WITHIN_TEN_MS.is_kept_by(&cell));
+    let kept: Vec<bool> = cell.repeats.iter().map(|repeat| WITHIN_TEN_MS.is_kept_in(&cell, repeat)).collect();
+    assert_eq!(kept, [true, true, false, true, true]);
+    type Change = fn(&mut Repeat);
+    let changes: [Change; 4] = [
+        |repeat| repeat.acked_records = 9_890,
+        |repeat| repeat.timeline[1].backlog = 200,
+        |repeat| repeat.ledger.lost = 1,
+        |repeat| repeat.failure = Some("gone".to_owned()),
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        cell = at_a_thousand(&[good; 5], directory.path());
+        change(&mut cell.repeats[3]);
+        cell.derive(None, directory.path()).unwrap();
+        assert!(!WITHIN_TEN_MS.is_kept_by(&cell), "change {number}");
+        assert!(!WITHIN_TEN_MS.is_kept_in(&cell, &cell.repeats[3]), "change {number}");
+        assert!(WITHIN_TEN_MS.is_kept_in(&cell, &cell.repeats[2]), "change {number}");
+    }
+    let few = at_a_thousand(&[&[(900, 1)]], directory.path());
+    assert!(!WITHIN_TEN_MS.is_kept_by(&few), "nine records beyond are too few");
+}
+
+#[test]
+fn a_rate_is_kept_when_what_was_due_was_acknowledged_however_many_that_were() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut cell = at_a_thousand(&[&[(10_000, 1)][..]; 3], directory.path());
+    // A Poisson process of 10,000 in the mean has fewer than 9,900 in every sixth run.
+    for (due, acked, kept) in [(9_850, 9_850, true), (10_200, 10_000, false), (10_000, 9_901, true), (0, 0, true)] {
+        for repeat in &mut cell.repeats {
+            (repeat.due_records, repeat.acked_records) = (Some(due), acked);
+        }
+        cell.derive(None, directory.path()).unwrap();
+        assert_eq!(cell.kept_rate(), kept, "{acked} of {due}");
+    }
+    cell.repeats[0].due_records = None;
+    assert!(!cell.repeats[0].kept_rate(1_000.0), "where it is not known the rate says it");
+}
+
+#[test]
+fn a_generator_that_came_late_is_flagged_and_one_in_time_is_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut cell = at_a_thousand(&[&[(10_000, 1)]], directory.path());
+    // Its lag is recorded as large as its latency.
+    assert!(cell.flags.iter().any(|flag| flag.starts_with("the generator came late")), "{:?}", cell.flags);
+    cell.offered_per_s = None;
+    cell.derive(None, directory.path()).unwrap();
+    assert_eq!(cell.flags, [""; 0], "as fast as it goes nobody is late");
+}
+
+#[test]
+fn units_are_megabytes_of_ten_to_the_sixth_microseconds_and_a_share_of_the_floor() {
+    let directory = tempfile::tempdir().unwrap();
+    let roofline = sample::run(Kind::Run, "units").roofline.unwrap();
+    let mut cell = at_a_thousand(&[&[(10_000, 3)]], directory.path());
+    let repeat = &mut cell.repeats[0];
+    (repeat.acked_bytes, repeat.received_bytes) = (512 << 20, Some(1 << 20));
+    repeat.wire_bytes = Some((roofline.receive_crc_write.median * 10.0 * 0.25) as u64);
+    repeat.client_cost.user_s = 2.0;
+    repeat.client_cost.system_s = 1.0;
+    cell.derive(Some(&roofline), directory.path()).unwrap();
+    let near = |found: Option<f64>, wanted: f64| found.is_some_and(|found| (found / wanted - 1.0).abs() < 0.001);
+    assert!(near(cell.mb_per_s, 53.687_091_2) && near(cell.received_mb_per_s, 0.104_857_6), "{:?}", cell.mb_per_s);
+    assert!(near(cell.roofline_share, 0.25), "{:?}", cell.roofline_share);
+    assert!(near(cell.latency_us.p50, 3_000.0) && near(cell.latency_us.max, 3_000.0), "{:?}", cell.latency_us);
+    assert!(near(cell.intervals.client_cpu_s_per_million.map(|cost| cost.median), 300.0), "3 s for 10,000 records");
+    assert!(near(cell.client_cpu_s, 3.0));
 }

@@ -5,7 +5,7 @@ mod sample;
 
 use std::path::{Path, PathBuf};
 
-use ringbench_report::results::{Durability, Kind, Run};
+use ringbench_report::results::{Durability, Kind, MaxRate, Objective, Run};
 use ringbench_report::{Outcome, compare, verify, write_index, write_report};
 use sample::{Random, Shown};
 
@@ -102,6 +102,11 @@ fn no_table_mixes_durability_nor_acknowledged_cells_with_others() {
     }
     assert!(seen >= 10, "{seen} tables of cells");
     assert!(markdown.contains("on disk before the acknowledgement") && markdown.contains("Not acknowledged (acks=0)"));
+    for (cell, ms) in run.cells.iter_mut().zip([1_000, 120_000].into_iter().cycle()) {
+        (cell.declared.durability, cell.declared.sync_every_ms) = (Durability::SyncedInIntervals, Some(ms));
+    }
+    let (_, markdown) = render(&run, directory.path());
+    assert!(markdown.contains("synced every 1 s") && markdown.contains("synced every 120 s"));
 }
 
 #[test]
@@ -298,6 +303,112 @@ fn a_run_that_became_slower_is_worse_and_the_same_run_is_not() {
     b.cells[3].valid = false;
     let lossy = compare((&a, first.path()), (&b, second.path())).unwrap();
     assert_eq!(lossy.count(Outcome::Broken), 2, "records and what was received: {lossy}");
+}
+
+/// A run of searches: who found which rate, and where it failed.
+fn searched(found: &[(&str, Option<f64>, f64)], directory: &Path) -> Run {
+    let mut run = sample::run(Kind::MaxRate, "max-rate");
+    run.max_rates.clear();
+    for &(target, rate_per_s, failed) in found {
+        let cell = sample::cell(target, &[("acks", "all")], rate_per_s);
+        run.max_rates.push(MaxRate {
+            target: target.to_owned(),
+            settings: cell.settings.clone(),
+            rate_per_s,
+            failed_per_s: rate_per_s.map(|_| failed),
+            confirmed_by: rate_per_s.map(|_| cell.key.clone()),
+            why: format!("at {failed}/s p99 was 31 ms"),
+        });
+        if rate_per_s.is_some() {
+            sample::add(&mut run, cell, shown(1e9), &mut Random(3), directory);
+        }
+    }
+    run
+}
+
+#[test]
+fn highest_rates_differ_where_one_fails_at_less_than_the_other_keeps_and_not_by_their_steps() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = |rate, failed| searched(&[("ringlog", rate, failed)], directory.path());
+    let outcome = |a: &Run, b: &Run| {
+        let compared = compare((a, directory.path()), (b, directory.path())).unwrap();
+        compared.figures.last().unwrap().outcome
+    };
+    let base = run(Some(400_000.0), 420_000.0);
+    for (rate, failed, expected) in [
+        (380_952.0, 404_000.0, Outcome::NotDistinguishable),
+        (415_000.0, 436_000.0, Outcome::NotDistinguishable),
+        (360_000.0, 380_000.0, Outcome::Worse),
+        (441_000.0, 470_000.0, Outcome::Better),
+    ] {
+        assert_eq!(outcome(&base, &run(Some(rate), failed)), expected, "{rate}");
+    }
+    assert_eq!(outcome(&base, &run(None, 9.0)), Outcome::Broken, "a rate that is lost is no silence");
+    assert_eq!(outcome(&run(None, 9.0), &base), Outcome::NoBase);
+    let mut few = run(Some(100_000.0), 105_000.0);
+    few.cells[0].repeats.truncate(2);
+    assert_eq!(outcome(&base, &few), Outcome::NotDistinguishable, "two repeats may be chance");
+    let mut other = run(Some(200_000.0), 210_000.0);
+    other.objective = Some(Objective { percentile: 99.0, limit_us: 1_000.0 });
+    let error = compare((&base, directory.path()), (&other, directory.path())).unwrap_err().to_string();
+    assert!(error.contains("have no cell in common"), "{error}");
+}
+
+#[test]
+fn the_headline_has_the_bounds_of_both_searches_and_never_holds_tiers_or_objectives_against_each_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let found = [("ringlog", Some(400_000.0), 420_000.0), ("kafka", Some(200_000.0), 210_000.0)];
+    let said = |run: &Run| ringbench_report::verdict(run, directory.path());
+    let mut run = searched(&found, directory.path());
+    assert!(
+        said(&run).contains("ringlog carries 2.00 (1.90–2.10) × the records of kafka with p99 < 10 ms"),
+        "{}",
+        said(&run)
+    );
+    run.max_rates[1].failed_per_s = Some(410_000.0);
+    assert!(said(&run).contains(": not distinguishable."), "{}", said(&run));
+    let mut durable = run.clone();
+    durable.cells[1].declared.durability = Durability::Synced;
+    assert!(said(&durable).contains("ringlog keeps p99 < 10 ms up to 400,000 records/s."), "{}", said(&durable));
+    let mut larger = run.clone();
+    larger.cells[1].payload.record_bytes = 1_024.0;
+    assert!(said(&larger).contains("ringlog keeps"), "{}", said(&larger));
+    let (mut one, mut other) = (run.clone(), run.clone());
+    one.max_rates.truncate(1);
+    other.max_rates.remove(0);
+    other.objective = Some(Objective { percentile: 50.0, limit_us: 1_000.0 });
+    let runs = [one, other].map(|run| (run, directory.path().to_owned()));
+    let page = std::fs::read_to_string(write_report(&runs, directory.path()).unwrap()).unwrap();
+    assert!(!page.contains(" × the records of "), "p99 < 10 ms is not p50 < 1 ms");
+}
+
+#[test]
+fn a_cell_whose_records_nobody_checked_is_not_said_to_be_in_order() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut run = run(directory.path(), 1);
+    run.cells[0].verified = false;
+    run.cells[1].ledger.received = 0;
+    let (_, markdown) = render(&run, directory.path());
+    assert!(markdown.contains("What 2 of 18 cells wrote was not held against the books."), "{markdown}");
+    let ledger = markdown.split("\n## Ledger\n").nth(1).unwrap();
+    assert_eq!([" counted only ", " not read back ", " in order "].map(|so| ledger.matches(so).count()), [1, 1, 16]);
+}
+
+#[test]
+fn what_a_million_records_cost_is_the_median_of_both_parts_together() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut run = run(directory.path(), 1);
+    let cell = &mut run.cells[0];
+    for (repeat, (user_s, system_s)) in cell.repeats.iter_mut().zip([(1.0, 9.0), (9.0, 1.0), (5.0, 2.0)].iter().cycle())
+    {
+        repeat.acked_records = 1_000_000;
+        let cost = repeat.broker_cost.as_mut().unwrap();
+        (cost.user_s, cost.system_s) = (*user_s, *system_s);
+    }
+    cell.derive(run.roofline.as_ref(), directory.path()).unwrap();
+    assert_eq!(cell.intervals.broker_cpu_s_per_million.unwrap().median, 10.0);
+    let (_, markdown) = render(&run, directory.path());
+    assert!(markdown.lines().any(|line| line.contains("| 10.0 | 5.00 | 2.00 |")));
 }
 
 #[test]

@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use ringbench_stats::Interval;
 use serde::{Deserialize, Serialize};
 
+use super::repeat::KEPT;
 use super::{LatencyUs, Ledger, Repeat};
-
-/// Whoever does less than this share of the rate has not kept it.
-const KEPT: f64 = 0.99;
 
 /// One cell. What stands behind `repeats` is derived from them.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -27,6 +25,9 @@ pub struct RunCell {
     pub declared: Declared,
     /// What was sent.
     pub payload: Payload,
+    /// Whether every record carried sequence and checksum.
+    #[serde(default = "carried")]
+    pub verified: bool,
     /// When records are due: `maximum`, `closed`, `uniform` or `poisson`.
     pub arrival: String,
     /// The rate as a share of the measured maximum, where it was chosen as one.
@@ -72,6 +73,11 @@ pub struct RunCell {
     pub flags: Vec<String>,
 }
 
+/// Where nothing is said of it.
+fn carried() -> bool {
+    true
+}
+
 /// Topics, producers and consumers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shape {
@@ -94,6 +100,9 @@ pub struct Declared {
     pub driver: String,
     /// What an acknowledgement has behind it.
     pub durability: Durability,
+    /// How often the page cache is synced, where it is in intervals. Milliseconds.
+    #[serde(default)]
+    pub sync_every_ms: Option<u64>,
     /// Copies of each record.
     pub replication: usize,
     /// Whose answer counts as an acknowledgement.
@@ -180,6 +189,7 @@ impl RunCell {
             shape: Shape::default(),
             declared,
             payload,
+            verified: true,
             arrival: String::new(),
             load: None,
             offered_per_s: None,
@@ -215,23 +225,43 @@ impl RunCell {
         self.repeats.iter().filter(|repeat| repeat.failure.is_none())
     }
 
-    /// Whether the rate that was due was achieved, to 99 %. Without a rate there is nothing to keep.
+    /// Of the records that were due, how many were acknowledged, as a share: the median of the repeats. `None` without a rate.
+    #[must_use]
+    pub fn share_of_due(&self) -> Option<f64> {
+        let offered = self.offered_per_s?;
+        let shares: Vec<f64> = self.whole().map(|repeat| repeat.share_of_due(offered)).collect();
+        Some(Interval::of(&shares).map_or(0.0, |shares| shares.median))
+    }
+
+    /// Whether that is 99 % or more. Without a rate there is nothing to keep.
     #[must_use]
     pub fn kept_rate(&self) -> bool {
-        self.offered_per_s.is_none_or(|offered| self.achieved_per_s.is_some_and(|achieved| achieved >= KEPT * offered))
+        self.share_of_due().is_none_or(|share| share >= KEPT)
     }
 
-    /// Whether records piled up in a repeat at a rate: more than a second's worth of the shortfall that [`Self::kept_rate`] allows.
+    /// Whether records piled up in a repeat at a rate.
     #[must_use]
     pub fn backlog_grew(&self) -> bool {
-        let Some(offered) = self.offered_per_s else { return false };
-        let allowed = (1.0 - KEPT) * offered * self.seconds;
-        self.whole().any(|repeat| repeat.backlog_growth().is_some_and(|grown| grown as f64 > allowed))
+        self.offered_per_s.is_some_and(|offered| self.whole().any(|repeat| repeat.backlog_grew(offered)))
     }
 
-    /// What decides the table that it belongs into.
+    /// Whether another one was asked for the same in everything but rate and settings.
     #[must_use]
-    pub fn tier(&self) -> (Durability, bool) {
-        (self.declared.durability, self.declared.ack != Ack::None)
+    pub fn is_like(&self, other: &RunCell) -> bool {
+        let asked = |cell: &RunCell| (Shape { threads: 0, ..cell.shape }, cell.tier(), cell.arrival.clone());
+        asked(self) == asked(other) && self.payload.record_bytes == other.payload.record_bytes
+    }
+
+    /// Whether its books are held against what was read: without that nothing can be found missing.
+    #[must_use]
+    pub fn is_checked(&self) -> bool {
+        self.verified && self.ledger.received > 0
+    }
+
+    /// What decides the table that it belongs into: who may lose a second stands apart from who may lose two minutes, and who waits for
+    /// an answer from who does not.
+    #[must_use]
+    pub fn tier(&self) -> (Durability, Option<u64>, bool) {
+        (self.declared.durability, self.declared.sync_every_ms, self.declared.ack != Ack::None)
     }
 }

@@ -91,8 +91,7 @@ impl RunCell {
             flags.push(format!("the generator came late: by {lag} at the 99th percentile, of a latency of {p99}"));
         }
         if !self.kept_rate() {
-            let (achieved, offered) = (self.achieved_per_s.unwrap_or(0.0), self.offered_per_s.unwrap_or(0.0));
-            flags.push(format!("{:.1} % of the rate was achieved", 100.0 * achieved / offered));
+            flags.push(format!("{:.1} % of the rate was achieved", 100.0 * self.share_of_due().unwrap_or(0.0)));
         }
         if self.backlog_grew() {
             flags.push("records piled up while it was measured".to_owned());

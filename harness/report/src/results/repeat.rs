@@ -3,7 +3,11 @@
 use ringbench_stats::Latencies;
 use serde::{Deserialize, Serialize};
 
+use super::RunCell;
 use crate::numbers::grouped;
+
+/// Whoever does less than this share of the rate has not kept it.
+pub(super) const KEPT: f64 = 0.99;
 
 /// One repeat of a cell.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -14,6 +18,9 @@ pub struct Repeat {
     pub started_unix_ms: u64,
     /// How long was counted, by the clock. Seconds.
     pub seconds: f64,
+    /// Records that were due in that time; without a rate, that were sent. At random times they are more or fewer than the rate says.
+    #[serde(default)]
+    pub due_records: Option<u64>,
     /// Acknowledged in that time.
     pub acked_records: u64,
     /// Their bytes, before compression.
@@ -90,7 +97,7 @@ pub struct Ledger {
     pub reordered: u64,
     /// Read with another checksum, from another partition, or never sent.
     pub corrupt: u64,
-    /// Refused, or never answered.
+    /// Refused, never answered, or due and never taken.
     pub failed: u64,
 }
 
@@ -150,10 +157,30 @@ impl Repeat {
         Some(self.received_bytes? as f64 / 1e6 / self.seconds)
     }
 
-    /// How many more records waited at the end than after the first slice.
+    /// Acknowledged records as a share of those that were due at a rate.
     #[must_use]
-    pub fn backlog_growth(&self) -> Option<u64> {
-        Some(self.timeline.last()?.backlog.saturating_sub(self.timeline.first()?.backlog))
+    pub fn share_of_due(&self, offered_per_s: f64) -> f64 {
+        let due = self.due_records.map_or(offered_per_s * self.seconds, |due| due as f64);
+        if due > 0.0 { self.acked_records as f64 / due } else { 1.0 }
+    }
+
+    /// Whether the rate was kept, to 99 %.
+    #[must_use]
+    pub fn kept_rate(&self, offered_per_s: f64) -> bool {
+        self.share_of_due(offered_per_s) >= KEPT
+    }
+
+    /// Whether records piled up from the first slice to the last: more of them than [`Self::kept_rate`] allows.
+    #[must_use]
+    pub fn backlog_grew(&self, offered_per_s: f64) -> bool {
+        let ends = self.timeline.first().zip(self.timeline.last());
+        let grown = ends.map_or(0, |(first, last)| last.backlog.saturating_sub(first.backlog));
+        grown as f64 > (1.0 - KEPT) * offered_per_s * self.seconds
+    }
+
+    /// Whether the rate of its cell was kept and nothing piled up; without a rate there is nothing to keep.
+    pub(super) fn is_carried(&self, cell: &RunCell) -> bool {
+        cell.offered_per_s.is_none_or(|offered| self.kept_rate(offered) && !self.backlog_grew(offered))
     }
 }
 

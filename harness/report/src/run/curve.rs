@@ -117,7 +117,7 @@ fn table(curves: &[Curve<'_, '_>]) -> Table {
     let row = |curve: &Curve<'_, '_>, index: usize, cell: &Cell<'_>| {
         let us = &cell.of.latency_us;
         let number = |value: Option<f64>| value.map_or_else(|| DASH.to_owned(), |rate| grouped(rate.round() as u64));
-        let share = cell.of.achieved_per_s.zip(cell.of.offered_per_s).map(|(achieved, offered)| achieved / offered);
+        let share = cell.of.share_of_due();
         let objective =
             cell.run.objective.map(|objective| if objective.is_kept_by(cell.of) { "kept" } else { "missed" });
         let knee = if knee(curve) == Some(index) { "knee" } else { "" };

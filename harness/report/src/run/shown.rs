@@ -6,7 +6,7 @@ use std::path::Path;
 use ringbench_stats::{HdrLog, Interval, ratio};
 
 use crate::error::ReportError;
-use crate::numbers::{bytes, grouped};
+use crate::numbers::{bytes, grouped, time_mark};
 use crate::results::{Ack, Durability, Repeat, Run, RunCell};
 
 /// Where nothing varies, what a reader looks for all the same.
@@ -96,18 +96,19 @@ impl<'a> Shown<'a> {
 pub(super) struct Tier {
     unacknowledged: bool,
     durability: Durability,
+    sync_every_ms: Option<u64>,
 }
 
 impl Tier {
     pub(super) fn of(cell: &Cell<'_>) -> Tier {
-        let (durability, acknowledged) = cell.of.tier();
-        Tier { unacknowledged: !acknowledged, durability }
+        let (durability, sync_every_ms, acknowledged) = cell.of.tier();
+        Tier { unacknowledged: !acknowledged, durability, sync_every_ms }
     }
 
     /// Above its part of a section.
     pub(super) fn title(self) -> String {
         let acknowledged = if self.unacknowledged { "Not acknowledged (acks=0)" } else { "Acknowledged" };
-        format!("{acknowledged}, {}", behind(self.durability))
+        format!("{acknowledged}, {}", behind(self.durability, self.sync_every_ms))
     }
 
     /// For names of files.
@@ -119,18 +120,23 @@ impl Tier {
             Durability::SyncedInIntervals => "intervals",
             Durability::Synced => "synced",
         };
-        format!("{acknowledged} {durability}")
+        let every = self.sync_every_ms.map_or_else(String::new, |ms| format!(" {ms} ms"));
+        format!("{acknowledged} {durability}{every}")
     }
 }
 
 /// What stands behind an acknowledgement, in words.
-pub(super) fn behind(durability: Durability) -> &'static str {
-    match durability {
+pub(super) fn behind(durability: Durability, sync_every_ms: Option<u64>) -> String {
+    let words = match durability {
         Durability::Memory => "kept in the target's memory",
         Durability::PageCache => "in the page cache (survives kill -9)",
-        Durability::SyncedInIntervals => "in the page cache, synced every so often",
+        Durability::SyncedInIntervals => {
+            let every = sync_every_ms.map_or_else(|| "so often".to_owned(), |ms| time_mark(ms as f64 * 1e3));
+            return format!("in the page cache, synced every {every}");
+        }
         Durability::Synced => "on disk before the acknowledgement",
-    }
+    };
+    words.to_owned()
 }
 
 /// Whose answer counts, in words.

@@ -97,7 +97,7 @@ fn drivers(shown: &Shown<'_>) -> Table {
         let row = vec![
             cell.target.clone(),
             declared.driver.clone(),
-            behind(declared.durability).to_owned(),
+            behind(declared.durability, declared.sync_every_ms),
             declared.replication.to_string(),
             whose(declared.ack).to_owned(),
             declared.pipelining.map_or_else(|| "as the buffer allows".to_owned(), |count| count.to_string()),

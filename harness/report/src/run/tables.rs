@@ -45,7 +45,8 @@ fn pairs(contests: &[Contest<'_, '_>], base: &str, other: &str) -> Option<Block>
     for contest in contests {
         let (Some(a), Some(b)) = (contest.cell(base), contest.cell(other)) else { continue };
         let counts = a.of.valid && b.of.valid;
-        let times = a.times(b).filter(|_| counts);
+        // One or two pairs say nothing of a difference.
+        let times = a.times(b).filter(|times| counts && times.runs > 2);
         if !times.is_some_and(|times| times.excludes(1.0)) {
             grey.push(rows.len());
         }
@@ -54,7 +55,11 @@ fn pairs(contests: &[Contest<'_, '_>], base: &str, other: &str) -> Option<Block>
             score(a),
             score(b),
             times.map_or_else(dash, |times| with_bounds(&times)),
-            times.map_or_else(String::new, |times| said(&times, contest.is_latency, base)),
+            match times {
+                Some(times) => said(&times, contest.is_latency, base),
+                None if counts => "not distinguishable".to_owned(),
+                None => String::new(),
+            },
         ]);
     }
     let ratio = format!("{base} ÷ {other} (98 %)");
@@ -190,10 +195,9 @@ pub(super) fn latency(cells: &[&Cell<'_>], tier: &str) -> Vec<Block> {
         let both = |of_latency: fn(&LatencyUs) -> Option<f64>| {
             format!("{} ({})", time(of_latency(&of.latency_us)), time(of_latency(&of.service_us)))
         };
-        let achieved = of.achieved_per_s.zip(of.offered_per_s).map(|(achieved, offered)| achieved / offered);
         vec![
             cell.label(),
-            achieved.map_or_else(dash, |share| format!("{:.1} %", share * 100.0)),
+            of.share_of_due().map_or_else(dash, |share| format!("{:.1} %", share * 100.0)),
             both(|us| us.p50),
             time(of.latency_us.p90),
             both(|us| us.p99),
@@ -292,7 +296,12 @@ pub(super) fn ledger(cells: &[&Cell<'_>], _: &str) -> Vec<Block> {
             books.corrupt,
             books.failed,
         ];
-        let verdict = if books.is_clean() { "in order".to_owned() } else { books.faults() };
+        let verdict = match (books.is_clean(), cell.of.is_checked()) {
+            (false, _) => books.faults(),
+            (true, true) => "in order".to_owned(),
+            (true, false) if books.received > 0 => "counted only".to_owned(),
+            (true, false) => "not read back".to_owned(),
+        };
         std::iter::once(cell.label()).chain(counts.map(grouped)).chain([verdict]).collect()
     };
     let head =

@@ -1,7 +1,5 @@
 //! What a run comes to, in sentences that hold.
 
-use ringbench_stats::ratio;
-
 use super::rivals::{against, leader};
 use super::shown::{Cell, Shown, Tier};
 use crate::document::Verdict;
@@ -58,34 +56,34 @@ fn highest(shown: &Shown<'_>) -> Option<String> {
     let found = searches(shown);
     let (tier, run, first) = *found.first()?;
     let rate = grouped(first.rate_per_s?.round() as u64);
-    let rivals: Vec<&MaxRate> = found
-        .iter()
-        .filter(|other| other.0 == tier && other.2.target != first.target && other.2.settings == first.settings)
-        .map(|other| other.2)
-        .collect();
-    let Some((second, slower)) = rivals.first().and_then(|second| Some((*second, second.rate_per_s?))) else {
+    let cell = run.confirming(first);
+    let is_rival = |(of_tier, of, other): &&(Option<Tier>, &Run, &MaxRate)| {
+        let alike = cell.zip(of.confirming(other)).is_some_and(|(cell, other)| cell.is_like(other));
+        let asked = other.settings == first.settings && of.objective == run.objective;
+        *of_tier == tier && other.target != first.target && asked && alike
+    };
+    let rivals: Vec<(&Run, &MaxRate)> = found.iter().filter(is_rival).map(|(_, of, other)| (*of, *other)).collect();
+    let next = rivals.first().and_then(|(of, second)| Some((*of, *second, second.rate_per_s?)));
+    let Some((of, second, slower)) = next else {
         return Some(format!("{} keeps {} up to {rate} records/s.", first.target, objective(run)));
     };
-    let times = confirmed(shown, first).zip(confirmed(shown, second)).and_then(|(a, b)| ratio(&a, &b));
-    let times = times.map_or_else(|| digits(first.rate_per_s.unwrap_or(0.0) / slower), |times| with_bounds(&times));
+    let repeats = |cell: Option<&RunCell>| cell.map_or(0, |cell| cell.whole().count());
+    let times = first.times(second, repeats(cell).min(repeats(of.confirming(second))));
     let next = if rivals.len() > 1 { format!(", the next of {} targets,", rivals.len() + 1) } else { String::new() };
     Some(format!(
-        "{} carries {times} × the records of {}{next} with {}: {rate} against {} a second.",
+        "{} carries {} × the records of {}{next} with {}: {rate} against {} a second{}.",
         first.target,
+        times.map_or_else(|| digits(first.rate_per_s.unwrap_or(0.0) / slower), |times| with_bounds(&times)),
         second.target,
         objective(run),
-        grouped(slower.round() as u64)
+        grouped(slower.round() as u64),
+        if times.is_some_and(|times| times.excludes(1.0)) { "" } else { ": not distinguishable" }
     ))
 }
 
 fn confirming<'a, 'b>(shown: &'b Shown<'a>, search: &MaxRate) -> Option<&'b Cell<'a>> {
     let key = search.confirmed_by.as_ref()?;
     shown.cells.iter().find(|cell| cell.of.key == *key && cell.of.target == search.target)
-}
-
-/// What each repeat of the confirming cell achieved.
-fn confirmed(shown: &Shown<'_>, search: &MaxRate) -> Option<Vec<f64>> {
-    Some(confirming(shown, search)?.by_repeat(|repeat| Some(repeat.achieved_per_s())))
 }
 
 fn highest_of_all(shown: &Shown<'_>) -> Vec<String> {
@@ -156,7 +154,7 @@ fn best<'a, 'b>(cells: &[&'b Cell<'a>]) -> Option<&'b Cell<'a>> {
 /// The fastest that waits for an answer: acks=0 promises nothing. At a rate, the highest that was kept.
 fn fastest(shown: &Shown<'_>) -> Option<String> {
     let tiers = shown.tiers();
-    let (_, cells) = tiers.iter().find(|(_, cells)| cells.iter().any(|cell| cell.of.tier().1))?;
+    let (_, cells) = tiers.iter().find(|(_, cells)| cells.iter().any(|cell| cell.of.tier().2))?;
     if let Some(best) = best(cells) {
         return Some(format!("Fastest: {} at {}; no objective was set for its latency.", speed(best.of), best.label()));
     }
@@ -189,10 +187,16 @@ fn books(shown: &Shown<'_>) -> String {
     if void > 0 {
         return format!("{void} of {} cells are void.", shown.cells.len());
     }
-    let received: u64 = shown.cells.iter().map(|cell| cell.of.ledger.received).sum();
-    match received {
-        0 => "Nothing was measured to its end.".to_owned(),
-        _ => format!("{} records were read back: none lost, duplicated, reordered or corrupt.", grouped(received)),
+    let (checked, others): (Vec<&Cell<'_>>, _) = shown.cells.iter().partition(|cell| cell.of.is_checked());
+    let received: u64 = checked.iter().map(|cell| cell.of.ledger.received).sum();
+    let unchecked =
+        format!("What {} of {} cells wrote was not held against the books.", others.len(), shown.cells.len());
+    let clean = format!("{} records were read back: none lost, duplicated, reordered or corrupt.", grouped(received));
+    match (checked.is_empty(), others.is_empty()) {
+        (true, true) => "Nothing was measured to its end.".to_owned(),
+        (true, false) => unchecked,
+        (false, true) => clean,
+        (false, false) => format!("{clean} {unchecked}"),
     }
 }
 

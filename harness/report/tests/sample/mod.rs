@@ -100,6 +100,7 @@ pub(crate) fn run(kind: Kind, workload: &str) -> Run {
             target: "ringlog".to_owned(),
             settings: settings(&[("acks", "all")]),
             rate_per_s: Some(412_000.0),
+            failed_per_s: Some(430_000.0),
             confirmed_by: Some("c0ffee".to_owned()),
             why: "p99 was 31 ms at 430,000/s".to_owned(),
         }],
@@ -121,6 +122,7 @@ pub(crate) fn cell(target: &str, varied: &[(&str, &str)], offered_per_s: Option<
     let declared = Declared {
         driver: "native".to_owned(),
         durability: Durability::PageCache,
+        sync_every_ms: None,
         replication: 1,
         ack,
         pipelining: Some(5),
@@ -184,6 +186,7 @@ pub(crate) fn add(run: &mut Run, mut cell: RunCell, shown: Shown, random: &mut R
             order: round * 1_000 + place,
             started_unix_ms: run.started_unix_ms + (round * 1_000 + place) as u64 * 10_000,
             seconds: SECONDS as f64,
+            due_records: cell.offered_per_s.map(|offered| (offered * SECONDS as f64) as u64),
             acked_records: acked,
             acked_bytes: bytes(acked),
             received_bytes: Some(bytes(acked)),
