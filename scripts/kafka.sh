@@ -27,14 +27,6 @@ install() {
     touch "$jars/.complete"
 }
 
-free_port() {
-    local port
-    while :; do
-        port=$((20000 + RANDOM % 12000))
-        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
-    done
-}
-
 start() {
     [ $# -ge 1 ] || usage
     local dir=$1 port controller pid
@@ -42,8 +34,8 @@ start() {
     install
     mkdir -p "$dir"
     dir=$(cd "$dir" && pwd)
-    port=${RINGLOG_KAFKA_PORT:-$(free_port)}
-    controller=$(free_port)
+    port=${RINGLOG_KAFKA_PORT:-$("$here/free-port.sh")}
+    controller=$("$here/free-port.sh")
     cat >"$dir/server.properties" <<PROPERTIES
 process.roles=broker,controller
 node.id=1

@@ -30,7 +30,7 @@ rabbitmq    debian  rabbitmq-server                                             
 activemq    jars    org.apache.activemq:activemq-console,activemq-kahadb-store,activemq-stomp:6.3.1 fsync       fsync    -
 artemis     jars    org.apache.activemq:artemis-cli,artemis-stomp-protocol:2.44.0                  fsync       fsync    -
 rocketmq    jars    org.apache.rocketmq:rocketmq-broker:5.4.0                                      fsync:10s   fsync    flushDiskType=SYNC_FLUSH
-pulsar      jars    org.apache.pulsar:pulsar-broker:4.0.7                                          fsync       fsync    -
+pulsar      jars    org.apache.pulsar:pulsar-broker:4.0.7                                          page-cache  fsync    journalSyncData=true
 PEERS
 }
 
@@ -94,7 +94,8 @@ POM
 }
 version_jars() { echo "${package##*:}"; }
 
-# --- How each is started: sets $url, and launches its processes; the last one launched is the broker.
+# --- How each is started: sets $url, and launches its processes; the last one launched is the broker. It is ready when its port is
+# open, and it has said what is in $says.
 
 serve_kafka() {
     # shellcheck disable=SC2086 # one setting a word
@@ -117,13 +118,13 @@ serve_nats() {
 
 serve_rabbitmq() {
     local erlang=$home/usr/lib/erlang streams
-    streams=$(free_port)
+    streams=$("$scripts/free-port.sh")
     url="amqp://127.0.0.1:$port also=amqp+quorum://127.0.0.1:$port,rabbitmq-stream://127.0.0.1:$streams"
     printf '%s\n' "listeners.tcp.1 = 127.0.0.1:$port" "stream.listeners.tcp.1 = 127.0.0.1:$streams" >"$dir/rabbitmq.conf"
     echo '[rabbitmq_stream].' >"$dir/plugins"
     # Erlang's start script holds the path at which its package would be installed.
     sed -i "s|ROOTDIR=/.*|ROOTDIR=$erlang|" "$erlang/bin/erl"
-    ERL_EPMD_PORT=$(free_port)
+    ERL_EPMD_PORT=$("$scripts/free-port.sh")
     export ERL_EPMD_PORT ERL_EPMD_ADDRESS=127.0.0.1 HOME=$dir PATH=$erlang/bin:$PATH
     export RABBITMQ_NODENAME=ringlog@localhost RABBITMQ_DIST_PORT=$((ERL_EPMD_PORT + 1)) RABBITMQ_CONFIG_FILE=$dir/rabbitmq
     export RABBITMQ_MNESIA_BASE=$dir/data RABBITMQ_LOG_BASE=$dir/log RABBITMQ_ENABLED_PLUGINS_FILE=$dir/plugins
@@ -161,28 +162,25 @@ serve_rocketmq() {
 }
 
 serve_pulsar() {
-    url=pulsar://127.0.0.1:$port
-    printf '%s\n' "brokerServicePort=$port" "webServicePort=$(free_port)" bindAddress=127.0.0.1 advertisedAddress=127.0.0.1 \
+    local web bookie
+    web=$("$scripts/free-port.sh") bookie=$("$scripts/free-port.sh")
+    url="pulsar://127.0.0.1:$port?durability=$durability"
+    says='Created namespace public/default'
+    # What the standalone.conf of Pulsar's own archive says of its bookie, which the jars do not have.
+    printf '%s\n' "brokerServicePort=$port" "webServicePort=$web" bindAddress=127.0.0.1 advertisedAddress=127.0.0.1 \
         clusterName=standalone allowAutoTopicCreation=true managedLedgerDefaultEnsembleSize=1 managedLedgerDefaultWriteQuorum=1 \
-        managedLedgerDefaultAckQuorum=1 >"$dir/standalone.conf"
+        managedLedgerDefaultAckQuorum=1 ledgerStorageClass=org.apache.bookkeeper.bookie.storage.ldb.DbLedgerStorage \
+        journalMaxGroupWaitMSec=1 flushInterval=60000 "${settings:-journalSyncData=false}" >"$dir/standalone.conf"
     launch java "-Xmx$heap" "-XX:MaxDirectMemorySize=$heap" -cp "$home/*" \
         --add-opens=java.base/java.nio=ALL-UNNAMED --add-opens=java.base/jdk.internal.misc=ALL-UNNAMED \
         --add-opens=java.base/sun.net=ALL-UNNAMED --add-opens=java.management/sun.management=ALL-UNNAMED \
         -Dpulsar.allocator.exit_on_oom=true -Dio.netty.tryReflectionSetAccessible=true \
         org.apache.pulsar.PulsarStandaloneStarter --config "$dir/standalone.conf" --bookkeeper-dir "$dir/bookkeeper" \
-        --metadata-dir "$dir/metadata" --bookkeeper-port "$(free_port)" --advertised-address 127.0.0.1 \
+        --metadata-dir "$dir/metadata" --bookkeeper-port "$bookie" --advertised-address 127.0.0.1 \
         --no-functions-worker --no-stream-storage --num-bookies 1
 }
 
 # --- Processes: each leads a session of its own. `stop` knows it again by its number and the tick at which it began.
-
-free_port() {
-    local port
-    while :; do
-        port=$((20000 + RANDOM % 12000))
-        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
-    done
-}
 
 launch() {
     (cd "$dir" && exec setsid "$@") >>"$dir/log.txt" 2>&1 </dev/null &
@@ -199,11 +197,11 @@ start() {
     install
     mkdir -p "$dir"
     touch "$dir/ringlog-peer"
-    local port pid until=$((SECONDS + ready_limit_s))
-    port=$(free_port)
+    local port pid says='' until=$((SECONDS + ready_limit_s))
+    port=$("$scripts/free-port.sh")
     "serve_$name"
     pid=$(tail -n 1 "$dir/pids" 2>/dev/null | cut -d' ' -f1) || true
-    until (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
+    until (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && { [ -z "$says" ] || grep -q "$says" "$dir/log.txt"; }; do
         if [ -z "$pid" ] || [ -z "$(born "$pid")" ] || [ $SECONDS -ge $until ]; then
             tail -n 20 "$dir/log.txt" >&2
             stop

@@ -52,8 +52,11 @@ impl Measurement {
     /// Asks the targets what they are, makes the directory and measures the host. From here on Ctrl-C is a wish to stop.
     ///
     /// # Errors
-    /// A sentence, when a target is not there, or the directory holds something already.
+    /// A sentence, when a target is not there or can't do what the workload asks, or the directory holds something already.
     pub(crate) fn begin(asked: &Asked<'_>) -> Result<Measurement, String> {
+        for target in asked.targets {
+            target.honours(asked.workload).map_err(|error| error.to_string())?;
+        }
         if asked.out.join("results.json").exists() {
             let out = asked.out.display();
             return Err(format!(

@@ -72,6 +72,9 @@ impl Sweep {
                 url.parse().map_err(|e: ringbench_load::LoadError| format!("--target: {e}; serve starts one"))?,
             ),
         };
+        if let Who::There(target) = &who {
+            target.honours(&workload).map_err(|error| error.to_string())?;
+        }
         for note in &workload.notes {
             eprintln!("{}:{note}", workload.file.display());
         }

@@ -119,6 +119,8 @@ fn what_is_wrong_is_said_with_the_value_and_the_remedy() {
         ("run", nowhere, &["--set", "batch.sise=1"], "batch.size"),
         ("run", nowhere, &["--set", "acks"], "KEY=VALUE"),
         ("run", nowhere, &["--rate", "-5"], "-5"),
+        ("run", "redis://127.0.0.1:1", &["--set", "linger.ms=5"], "linger.ms is Kafka's and does not reach redis://"),
+        ("max-rate", "zeromq://127.0.0.1:0", &["--set", "acks=1", "--slo", "p99<9ms"], "acks is Kafka's"),
         ("curve", nowhere, &["--loads", "0"], "0.001 to 10 are allowed"),
         ("max-rate", nowhere, &["--slo", "fast"], "p99<10ms"),
     ] {

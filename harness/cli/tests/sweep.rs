@@ -191,6 +191,8 @@ fn what_can_not_begin_says_why_and_what_to_do() {
     for (more, why) in [
         (&["--target", "kafka://127.0.0.1:1"][..], "127.0.0.1:1"),
         (&["--target", "carrier-pigeon://coop"], "serve starts one"),
+        (&["--target", "nats://127.0.0.1:1"], "batch.size is Kafka's and does not reach nats://127.0.0.1:1"),
+        (&["--target", "nats://127.0.0.1:1", "--plan"], "take it out of `sweep` and `--set`"),
         (&["--target", "serve", "--ringlog", "/nonexistent/ringlog"], "/nonexistent/ringlog"),
         (&["--target", "null://", "--set", "batchsize=3"], "did you mean batch.size?"),
         (&["--target", "null://", "--set", "acks"], "KEY=VALUE is needed"),

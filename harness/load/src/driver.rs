@@ -20,9 +20,10 @@ pub use self::engine::{EngineConsumer, EngineDriver, EngineProducer, EngineRecei
 pub use self::native::{NativeConsumer, NativeDriver, NativeProducer, NativeReceipt};
 pub use self::null::NullDriver;
 pub use self::peer::{
-    AmqpConsumer, AmqpDriver, AmqpProducer, NatsConsumer, NatsDriver, NatsProducer, Peer, Receipt, RedisConsumer,
-    RedisDriver, RedisProducer, RocketmqConsumer, RocketmqDriver, RocketmqProducer, StompConsumer, StompDriver,
-    StompProducer, StreamConsumer, StreamDriver, StreamProducer,
+    AmqpDriver, AmqpProducer, AmqpReader, Consumer, NatsConsumer, NatsDriver, NatsProducer, Peer, PulsarDriver,
+    PulsarProducer, PulsarReader, Receipt, RedisConsumer, RedisDriver, RedisProducer, RocketmqDriver, RocketmqProducer,
+    RocketmqReader, StompDriver, StompProducer, StompReader, StreamDriver, StreamProducer, StreamReader,
+    ZeromqConsumer, ZeromqDriver, ZeromqProducer,
 };
 
 /// A way to one target, made for one cell.

@@ -76,7 +76,8 @@ pub enum LoadError {
     /// A target that no driver goes to.
     #[error(
         "--target {url}: {reason}: write kafka://HOST:PORT (several brokers with commas), redis://, nats://, amqp://, \
-         amqp+quorum://, rabbitmq-stream://, rocketmq://, activemq:// or artemis://HOST:PORT, or null:// for the generator alone"
+         amqp+quorum://, rabbitmq-stream://, rocketmq://, pulsar://, activemq:// or artemis://HOST:PORT, zeromq://HOST:PORT to be \
+         bound by the driver itself, or null:// for the generator alone"
     )]
     Target {
         /// As it was written.
@@ -102,6 +103,17 @@ pub enum LoadError {
         value: String,
         /// What is allowed.
         allowed: String,
+    },
+    /// A setting of Kafka's is swept, or set, on a target of another kind.
+    #[error(
+        "{setting} is Kafka's and does not reach {target}: every value of it would measure the same; take it out of `sweep` and `--set`, \
+         or measure it on kafka://HOST:PORT"
+    )]
+    OutOfReach {
+        /// Its name, as Kafka has it.
+        setting: String,
+        /// Its URL.
+        target: String,
     },
     /// A value that has no room for the ledger's stamp.
     #[error(

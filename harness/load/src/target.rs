@@ -11,11 +11,11 @@ use tokio::runtime::Runtime;
 
 use crate::LoadError;
 use crate::driver::{
-    AmqpDriver, EngineDriver, NativeDriver, NatsDriver, NullDriver, Peer, RedisDriver, RocketmqDriver, StompDriver,
-    StreamDriver,
+    AmqpDriver, EngineDriver, NativeDriver, NatsDriver, NullDriver, Peer, PulsarDriver, RedisDriver, RocketmqDriver,
+    StompDriver, StreamDriver, ZeromqDriver,
 };
 use crate::generator::{Conditions, Outcome, run_cell};
-use crate::workload::CellSpec;
+use crate::workload::{CellSpec, Workload};
 
 /// Where to, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +82,19 @@ impl Target {
         is_local.then(|| listener(address.port))?
     }
 
+    /// Refuses a workload that sweeps, or that [`Workload::with`] has set, what does not reach it: every value would measure the same.
+    ///
+    /// # Errors
+    /// [`LoadError::OutOfReach`].
+    pub fn honours(&self, workload: &Workload) -> Result<(), LoadError> {
+        match (self, workload.kafka_settings().next()) {
+            (Target::Peer(_), Some(setting)) => {
+                Err(LoadError::OutOfReach { setting: setting.to_owned(), target: self.to_string() })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Runs a cell on it.
     ///
     /// # Errors
@@ -94,6 +107,8 @@ impl Target {
                 "nats" => run_cell(&NatsDriver::new(peer, cell), cell, conditions),
                 "activemq" | "artemis" => run_cell(&StompDriver::new(peer, cell), cell, conditions),
                 "rocketmq" => run_cell(&RocketmqDriver::new(peer, cell), cell, conditions),
+                "pulsar" => run_cell(&PulsarDriver::new(peer, cell), cell, conditions),
+                "zeromq" => run_cell(&ZeromqDriver::new(peer, cell)?, cell, conditions),
                 "rabbitmq-stream" => run_cell(&StreamDriver::new(peer, cell), cell, conditions),
                 _ => run_cell(&AmqpDriver::new(peer, cell), cell, conditions),
             },
@@ -177,7 +192,9 @@ mod tests {
 
     #[test]
     fn a_url_is_taken_as_it_is_written_and_a_wrong_one_refused_with_what_is_allowed() {
-        for url in ["kafka://127.0.0.1:9092", "kafka://a:1,b:2", "nats://a:1?durability=fsync", "null://"] {
+        for url in
+            ["kafka://127.0.0.1:9092", "kafka://a:1,b:2", "nats://a:1?durability=fsync", "zeromq://a:0", "null://"]
+        {
             assert_eq!(url.parse::<Target>().unwrap().to_string(), url);
         }
         for (url, said) in [
@@ -189,6 +206,32 @@ mod tests {
             let error = url.parse::<Target>().unwrap_err().to_string();
             assert!(error.contains(said) && error.contains("kafka://HOST:PORT"), "{error}");
         }
+    }
+
+    #[test]
+    fn settings_of_kafka_that_are_swept_or_set_are_refused_for_a_peer_and_nothing_else_is() {
+        let redis: Target = "redis://127.0.0.1:1".parse().unwrap();
+        let file = |more: &str| {
+            Workload::parse(Path::new("a.yaml"), &format!("name: a\nmax.block.ms: 60000\n{more}")).unwrap()
+        };
+        for axis in
+            ["batch.size: [1k, 16k]", "linger.ms: [0, 5]", "compression.type: [none, lz4]", "acks: [\"1\", all]"]
+        {
+            let swept = file(&format!("sweep:\n  {axis}\n"));
+            let setting = axis.split_once(':').unwrap().0;
+            let refused = redis.honours(&swept).unwrap_err().to_string();
+            let remedy = "take it out of `sweep` and `--set`";
+            assert!([setting, "redis://127.0.0.1:1", remedy].iter().all(|said| refused.contains(said)), "{refused}");
+            for reached in ["kafka://127.0.0.1:1", "null://"] {
+                assert!(reached.parse::<Target>().unwrap().honours(&swept).is_ok());
+            }
+        }
+        for (key, value) in [("batch.size", "64k"), ("topic.segment.bytes", "1048576")] {
+            assert!(redis.honours(&file("").with(key, value).unwrap()).is_err(), "{key}");
+        }
+        // What is in a file that Kafka is measured with as well, and what every driver does.
+        assert!(redis.honours(&file("sweep:\n  messageSize: [100, 1k]\n  durability: [memory, fsync]\n")).is_ok());
+        assert!(redis.honours(&file("").with("producersPerTopic", "2").unwrap()).is_ok());
     }
 
     #[test]

@@ -110,6 +110,12 @@ impl Workload {
         changed.map_err(|problems| LoadError::workload(&self.file, problems))
     }
 
+    /// Settings of Kafka's clients, topics and brokers that are swept, or that [`Self::with`] has set: who does that means them.
+    pub fn kafka_settings(&self) -> impl Iterator<Item = &str> {
+        let swept = self.swept.iter().map(|swept| &*swept.key);
+        swept.chain(self.given.set()).filter(|key| key::is_kafkas(key))
+    }
+
     /// All runs in their order.
     #[must_use]
     pub fn schedule(&self) -> Vec<Turn> {

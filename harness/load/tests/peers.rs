@@ -11,8 +11,9 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringbench_load::workload::{CellSpec, Workload};
-use ringbench_load::{Conditions, Outcome, Pool, Stop, Target};
+use ringbench_load::driver::Ack;
+use ringbench_load::workload::{CellSpec, Durability, Workload};
+use ringbench_load::{Conditions, LoadError, Outcome, Pool, Stop, Target};
 
 /// Status of `scripts/peers.sh` when a peer can't be had on this machine.
 const UNAVAILABLE: i32 = 3;
@@ -60,7 +61,7 @@ fn queues_of_rabbitmq_give_back_what_they_acknowledged() {
         peer.gives_back(&driver);
     }
     assert_eq!(peer.also.len(), 2);
-    let refused = peer.run(&cell(CELLS[1], "fsync")).unwrap_err().to_string();
+    let refused = run(&peer.target, &cell(CELLS[1], "fsync")).unwrap_err().to_string();
     assert!(refused.contains("fsync is asked for"), "{refused}");
 }
 
@@ -74,11 +75,40 @@ fn rocketmq_that_syncs_gives_back_what_it_acknowledged() {
     holds("rocketmq", "durable");
 }
 
+#[test]
+fn pulsar_gives_back_what_it_acknowledged() {
+    holds("pulsar", "default");
+}
+
+#[test]
+fn pulsar_that_syncs_gives_back_what_it_acknowledged() {
+    holds("pulsar", "durable");
+}
+
+/// It needs no package.
+#[test]
+fn zeromq_carries_every_record_from_each_producer_to_its_one_reader() {
+    let target: Target = "zeromq://127.0.0.1:0".parse().unwrap();
+    let outcome = run(&target, &cell(CELLS[0], "memory")).unwrap();
+    let (verdict, declaration) = (&outcome.verdict, &outcome.declaration);
+    assert!(verdict.is_clean() && outcome.failure.is_none(), "{verdict:?} {:?}", outcome.trouble);
+    assert!(verdict.acked > 100 && verdict.read == verdict.acked, "{verdict:?}");
+    assert_eq!((declaration.ack, declaration.durability), (Ack::None, Durability::Memory));
+    for (consumers, durability, said) in [
+        (CELLS[0], "page-cache", "page-cache is asked for"),
+        (CELLS[1], "memory", "subscriptionsPerTopic must be 1"),
+        ("subscriptionsPerTopic: 2", "memory", "subscriptionsPerTopic must be 1"),
+    ] {
+        let refused = run(&target, &cell(consumers, durability)).unwrap_err().to_string();
+        assert!(refused.contains(said), "{refused}");
+    }
+}
+
 fn holds(name: &str, profile: &str) {
     let Some(peer) = Running::start(name, profile) else { return };
     peer.gives_back(name);
     if profile == "default" && name != "activemq" && name != "artemis" {
-        let refused = peer.run(&cell(CELLS[1], "fsync")).unwrap_err().to_string();
+        let refused = run(&peer.target, &cell(CELLS[1], "fsync")).unwrap_err().to_string();
         assert!(refused.contains("fsync is asked for"), "{name}: {refused}");
     }
 }
@@ -89,6 +119,21 @@ fn cell(consumers: &str, durability: &str) -> CellSpec {
          durability: {durability}\nwarmupDuration: 0s\ntestDuration: 1s\n"
     );
     Workload::parse(Path::new("peer.yaml"), &text).unwrap().cells.remove(0)
+}
+
+fn run(target: &Target, cell: &CellSpec) -> Result<Outcome, LoadError> {
+    let pool = Arc::new(Pool::new(&cell.payload, cell.message_bytes, 1).unwrap());
+    let conditions = Conditions {
+        run: std::process::id(),
+        seed: 1,
+        threads: 1,
+        target_pid: None,
+        pool,
+        patience: Duration::from_secs(20),
+        reads_back: true,
+        stop: Stop::default(),
+    };
+    target.run(cell, &conditions)
 }
 
 /// A peer of this test's own. Dropping it stops it and removes its directory.
@@ -137,7 +182,7 @@ impl Running {
         let version = product.split_whitespace().next_back().unwrap();
         assert!(self.version.starts_with(version), "{product} of package {}", self.version);
         for consumers in CELLS {
-            let outcome = self.run(&cell(consumers, &self.durability)).unwrap();
+            let outcome = run(&self.target, &cell(consumers, &self.durability)).unwrap();
             let (verdict, trouble) = (&outcome.verdict, &outcome.trouble);
             assert!(
                 verdict.is_clean() && outcome.failure.is_none(),
@@ -147,21 +192,6 @@ impl Running {
             assert!(verdict.acked > 100 && verdict.read == verdict.acked, "{driver}: {verdict:?} {trouble:?}");
             assert_eq!(outcome.declaration.driver, driver);
         }
-    }
-
-    fn run(&self, cell: &CellSpec) -> Result<Outcome, ringbench_load::LoadError> {
-        let pool = Arc::new(Pool::new(&cell.payload, cell.message_bytes, 1).unwrap());
-        let conditions = Conditions {
-            run: std::process::id(),
-            seed: 1,
-            threads: 1,
-            target_pid: None,
-            pool,
-            patience: Duration::from_secs(20),
-            reads_back: true,
-            stop: Stop::default(),
-        };
-        self.target.run(cell, &conditions)
     }
 }
 

@@ -1,35 +1,44 @@
 //! A peer: a broker of another kind, where it is, and what it promises.
 
 mod amqp;
+mod collector;
 mod fields;
 mod line;
 mod nats;
 mod pipeline;
+mod protobuf;
+mod pulsar;
 mod redis;
 mod rocketmq;
 mod stomp;
 mod streams;
+mod zeromq;
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
 
+use self::line::Line;
 use self::pipeline::{HELD_BACK_BYTES, IN_FLIGHT};
 use super::{Ack, Declaration};
 use crate::LoadError;
 use crate::workload::{CellSpec, Durability};
 
-pub use self::amqp::{AmqpConsumer, AmqpDriver, AmqpProducer};
+pub use self::amqp::{AmqpDriver, AmqpProducer, AmqpReader};
+pub use self::line::Consumer;
 pub use self::nats::{NatsConsumer, NatsDriver, NatsProducer};
 pub use self::pipeline::Receipt;
+pub use self::pulsar::{PulsarDriver, PulsarProducer, PulsarReader};
 pub use self::redis::{RedisConsumer, RedisDriver, RedisProducer};
-pub use self::rocketmq::{RocketmqConsumer, RocketmqDriver, RocketmqProducer};
-pub use self::stomp::{StompConsumer, StompDriver, StompProducer};
-pub use self::streams::{StreamConsumer, StreamDriver, StreamProducer};
+pub use self::rocketmq::{RocketmqDriver, RocketmqProducer, RocketmqReader};
+pub use self::stomp::{StompDriver, StompProducer, StompReader};
+pub use self::streams::{StreamDriver, StreamProducer, StreamReader};
+pub use self::zeromq::{ZeromqConsumer, ZeromqDriver, ZeromqProducer};
 
 /// By the scheme of its URL: what it is, and what an acknowledgement has behind it as it is delivered.
-const KINDS: [(&str, &str, Durability); 8] = [
+const KINDS: [(&str, &str, Durability); 10] = [
     ("redis", "Redis", Durability::Memory),
     ("nats", "NATS", Durability::FsyncEvery(Duration::from_secs(120))),
     ("activemq", "ActiveMQ Classic", Durability::Fsync),
@@ -39,9 +48,12 @@ const KINDS: [(&str, &str, Durability); 8] = [
     ("amqp+quorum", "RabbitMQ (quorum queues)", Durability::Fsync),
     ("rabbitmq-stream", "RabbitMQ (streams)", Durability::PageCache),
     ("rocketmq", "Apache RocketMQ", Durability::FsyncEvery(Duration::from_secs(10))),
+    // As standalone is delivered; a cluster's bookies sync.
+    ("pulsar", "Apache Pulsar", Durability::PageCache),
+    ("zeromq", "ZeroMQ", Durability::Memory),
 ];
-/// How long a peer may take to say what it is.
-const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// How long a peer may take to greet, and to make a queue.
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
 /// One peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,19 +96,25 @@ impl Peer {
 
     /// What it is, with the version that it says.
     pub(crate) async fn product(&self) -> Result<String, LoadError> {
-        let version = async {
-            match self.name {
-                "redis" => redis::version(self).await,
-                "nats" => nats::version(self).await,
-                "activemq" | "artemis" => stomp::version(self).await,
-                "rocketmq" => rocketmq::version(self).await,
-                "rabbitmq-stream" => streams::version(self).await,
-                _ => amqp::version(self).await,
+        let version = match self.name {
+            // Nobody is there who could be asked.
+            "zeromq" => zeromq::VERSION.to_owned(),
+            name => {
+                let mut line = self.line().await?;
+                let version = async move {
+                    match name {
+                        "redis" => redis::version(line).await,
+                        "nats" => nats::version(&mut line).await,
+                        "activemq" | "artemis" => stomp::version(&mut line).await,
+                        "rocketmq" => rocketmq::version(&mut line).await,
+                        "pulsar" => pulsar::version(&mut line).await,
+                        "rabbitmq-stream" => streams::version(&mut line).await,
+                        _ => amqp::version(&mut line).await,
+                    }
+                };
+                self.answers(version).await?
             }
         };
-        let version = tokio::time::timeout(ANSWER_LIMIT, version).await;
-        let version = version.unwrap_or_else(|_| Err(format!("no greeting within {ANSWER_LIMIT:?}")));
-        let version = version.map_err(|said| self.error(said))?;
         let product = KINDS.iter().find(|(name, ..)| *name == self.name).map_or(self.name, |(_, product, _)| product);
         Ok(format!("{product} {version}"))
     }
@@ -111,6 +129,25 @@ impl Peer {
     pub(crate) async fn connect(&self) -> Result<TcpStream, LoadError> {
         let connected = TcpStream::connect(&self.address).await;
         connected.and_then(|stream| stream.set_nodelay(true).map(|()| stream)).map_err(|error| self.error(error))
+    }
+
+    pub(crate) async fn line(&self) -> Result<Line, LoadError> {
+        Ok(Line::new(self.connect().await?))
+    }
+
+    /// What it answers, unless that takes too long.
+    pub(crate) async fn answers<T>(&self, answer: impl Future<Output = Result<T, String>>) -> Result<T, LoadError> {
+        let answered = tokio::time::timeout(ANSWER_LIMIT, answer).await;
+        let answered = answered.unwrap_or_else(|_| Err(format!("no answer within {ANSWER_LIMIT:?}")));
+        answered.map_err(|said| self.error(said))
+    }
+
+    /// Refuses a second subscription, where what one reader has read is gone.
+    pub(crate) fn has_one_reader(&self, subscription: u32) -> Result<(), LoadError> {
+        if subscription == 0 {
+            return Ok(());
+        }
+        Err(self.error("a queue gives a record to one reader: subscriptionsPerTopic must be 1"))
     }
 
     pub(crate) fn error(&self, said: impl ToString) -> LoadError {

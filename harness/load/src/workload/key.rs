@@ -235,6 +235,12 @@ pub(crate) fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
 }
 
+/// Whether it is a setting of Kafka's, of clients, topics or brokers.
+pub(crate) fn is_kafkas(name: &str) -> bool {
+    let is_of_map = MAPS.iter().any(|(map, _)| name.strip_prefix(map).is_some_and(|rest| rest.starts_with('.')));
+    is_of_map || find(name).is_some_and(|key| key.origin == Origin::Kafka)
+}
+
 /// The key that is most like this one, if any is.
 pub(crate) fn nearest(name: &str) -> Option<&'static str> {
     let names = KEYS.iter().map(|key| key.name).chain(MAPS.map(|(name, _)| name)).chain(["sweep"]);

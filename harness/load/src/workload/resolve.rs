@@ -47,6 +47,11 @@ impl Values {
         self.0.get(key)
     }
 
+    /// The keys that were set on a command line.
+    pub(super) fn set(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(|(_, given)| given.line == 0).map(|(key, _)| &**key)
+    }
+
     /// As given, or by default.
     pub(super) fn text(&self, key: &str) -> &str {
         self.given(key).map_or_else(|| key::find(key).map_or("", |key| key.default), |given| &given.text)

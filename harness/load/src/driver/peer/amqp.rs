@@ -9,16 +9,14 @@ use bytes::{Buf, BufMut, BytesMut};
 
 use super::Peer;
 use super::fields::Fields;
-use super::line::Line;
+use super::line::{Consumer, Line, Reader};
 use super::pipeline::{Answer, Answers, Pipeline, Receipt};
 use crate::LoadError;
-use crate::driver::{Consume, Declaration, Driver, Layout, Outgoing, Produce};
+use crate::driver::{Declaration, Driver, Layout, Outgoing, Produce};
 use crate::workload::CellSpec;
 
 /// Records that a consumer has and has not acknowledged.
 const PREFETCH: u16 = 1000;
-/// How long a broker may take to greet, and to make a queue.
-const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 /// The longest frame that either side sends: RabbitMQ's default.
 const FRAME_BYTES: usize = 128 << 10;
 /// What a frame has around its payload.
@@ -67,9 +65,8 @@ pub struct AmqpDriver {
 }
 
 /// Asks a broker for its version.
-pub(super) async fn version(peer: &Peer) -> Result<String, String> {
-    let mut line = Line::new(peer.connect().await.map_err(|error| error.to_string())?);
-    let properties = start(&mut line).await?.payload;
+pub(super) async fn version(line: &mut Line) -> Result<String, String> {
+    let properties = start(line).await?.payload;
     // A table has the length of a key before it, and the kind and the length of a text behind it.
     let key = b"\x07versionS";
     let at = properties.windows(key.len()).position(|bytes| bytes == key).ok_or("its greeting has no version")?;
@@ -96,7 +93,7 @@ impl AmqpDriver {
 
     /// A connection with its one channel open, on which `and_then` is called.
     async fn connect(&self, and_then: &[Call]) -> Result<Line, LoadError> {
-        let mut line = Line::new(self.peer.connect().await?);
+        let mut line = self.peer.line().await?;
         let greeting = async {
             start(&mut line).await?;
             line.write(method(0, CONNECTION_START_OK, |out| {
@@ -129,10 +126,7 @@ impl AmqpDriver {
             }
             Ok(())
         };
-        let greeted = tokio::time::timeout(ANSWER_LIMIT, greeting).await;
-        greeted
-            .unwrap_or_else(|_| Err(format!("no answer within {ANSWER_LIMIT:?}")))
-            .map_err(|said| self.peer.error(said))?;
+        self.peer.answers(greeting).await?;
         Ok(line)
     }
 
@@ -145,7 +139,7 @@ impl AmqpDriver {
 
 impl Driver for AmqpDriver {
     type Producer = AmqpProducer;
-    type Consumer = AmqpConsumer;
+    type Consumer = Consumer<AmqpReader>;
 
     fn declares(&self) -> Declaration {
         self.peer.declares(&self.cell)
@@ -171,12 +165,15 @@ impl Driver for AmqpDriver {
         Ok(AmqpProducer { pipeline: self.pipeline().await?, driver: self.clone(), queues })
     }
 
-    async fn consumer(&self, layout: &Layout, subscription: u32, slots: &[u32]) -> Result<AmqpConsumer, LoadError> {
-        if subscription > 0 {
-            return Err(self.peer.error("a queue gives a record to one reader: subscriptionsPerTopic must be 1"));
-        }
+    async fn consumer(
+        &self,
+        layout: &Layout,
+        subscription: u32,
+        slots: &[u32],
+    ) -> Result<Consumer<AmqpReader>, LoadError> {
+        self.peer.has_one_reader(subscription)?;
         let slots = slots.iter().map(|&slot| (slot, layout.name(slot))).collect();
-        Ok(AmqpConsumer { driver: self.clone(), slots, line: None, coming: None })
+        Ok(Consumer::new(AmqpReader { driver: self.clone(), slots, coming: None }))
     }
 
     async fn stored_bytes(&self, _: &Layout) -> Option<u64> {
@@ -270,10 +267,9 @@ impl Answers for Confirms {
 
 /// Reads queues. What it has acknowledged is off a queue.
 #[derive(Debug)]
-pub struct AmqpConsumer {
+pub struct AmqpReader {
     driver: AmqpDriver,
     slots: Vec<(u32, String)>,
-    line: Option<Line>,
     /// A record of which not everything has come.
     coming: Option<Coming>,
 }
@@ -287,24 +283,39 @@ struct Coming {
     value: Vec<u8>,
 }
 
-impl Consume for AmqpConsumer {
-    async fn poll(&mut self, wait: Duration, mut each: impl FnMut(u32, &[u8])) -> Result<(), LoadError> {
-        let mut line = match self.line.take() {
-            Some(line) => line,
-            None => {
-                self.coming = None;
-                self.driver.connect(&self.subscribe()).await?
+impl Reader for AmqpReader {
+    fn peer(&self) -> &Peer {
+        &self.driver.peer
+    }
+
+    async fn open(&mut self) -> Result<Line, LoadError> {
+        self.coming = None;
+        self.driver.connect(&self.subscribe()).await
+    }
+
+    async fn read(&mut self, line: &mut Line, wait: Duration, each: &mut impl FnMut(u32, &[u8])) -> Result<(), String> {
+        let mut last_tag = None;
+        let read = line.all_within(wait, Frame::take, |frame| {
+            self.take(&frame)?;
+            if let Some(whole) = self.coming.take_if(|coming| coming.missing == Some(0)) {
+                each(whole.slot, &whole.value);
+                last_tag = Some(whole.tag);
             }
-        };
-        let read = self.read(&mut line, wait, &mut each).await;
-        if read.is_ok() {
-            self.line = Some(line);
+            Ok(())
+        });
+        read.await?;
+        if let Some(tag) = last_tag {
+            let ack = method(CHANNEL, BASIC_ACK, |out| {
+                out.put_u64(tag);
+                out.put_u8(1);
+            });
+            line.write(ack).await?;
         }
-        read.map_err(|said| self.driver.peer.error(said))
+        Ok(())
     }
 }
 
-impl AmqpConsumer {
+impl AmqpReader {
     fn subscribe(&self) -> Vec<Call> {
         let qos = method(CHANNEL, BASIC_QOS, |out| {
             out.put_u32(0);
@@ -325,28 +336,6 @@ impl AmqpConsumer {
         };
         let qos = Call { request: qos, answer: Some(BASIC_QOS_OK) };
         std::iter::once(qos).chain(self.slots.iter().map(consume)).collect()
-    }
-
-    async fn read(&mut self, line: &mut Line, wait: Duration, each: &mut impl FnMut(u32, &[u8])) -> Result<(), String> {
-        let Ok(first) = tokio::time::timeout(wait, line.next(Frame::take)).await else { return Ok(()) };
-        let (mut next, mut last_tag) = (Some(first?), None);
-        while let Some(frame) = next {
-            self.take(&frame)?;
-            if let Some(whole) = self.coming.take_if(|coming| coming.missing == Some(0)) {
-                each(whole.slot, &whole.value);
-                last_tag = Some(whole.tag);
-            }
-            // What else has come already.
-            next = Frame::take(&mut line.inbox)?;
-        }
-        if let Some(tag) = last_tag {
-            let ack = method(CHANNEL, BASIC_ACK, |out| {
-                out.put_u64(tag);
-                out.put_u8(1);
-            });
-            line.write(ack).await?;
-        }
-        Ok(())
     }
 
     fn take(&mut self, frame: &Frame) -> Result<(), String> {
@@ -525,7 +514,7 @@ mod tests {
         let text = "name: a\ntopics: 1\npartitionsPerTopic: 1\nproducersPerTopic: 1\nmessageSize: 100\nproducerRate: 1";
         let workload = crate::workload::Workload::parse(std::path::Path::new("a.yaml"), text).unwrap();
         let driver = AmqpDriver::new(&peer, &workload.cells[0]);
-        let mut consumer = AmqpConsumer { driver, slots: Vec::new(), line: None, coming: None };
+        let mut consumer = AmqpReader { driver, slots: Vec::new(), coming: None };
         while let Some(frame) = Frame::take(&mut inbox).unwrap() {
             consumer.take(&frame).unwrap();
         }

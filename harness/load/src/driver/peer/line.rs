@@ -1,8 +1,14 @@
-//! A connection to a peer on which one waits for what comes next.
+//! A connection to a peer on which one waits for what comes next, and who reads records from one.
+
+use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+use super::Peer;
+use crate::LoadError;
+use crate::driver::Consume;
 
 /// The connection, and what has come and not been taken.
 #[derive(Debug)]
@@ -35,5 +41,60 @@ impl Line {
                 Err(error) => return Err(error.to_string()),
             }
         }
+    }
+
+    /// Waits for something that `take` takes, at most for `wait`, and gives it to `each`, with what else has come already.
+    pub(crate) async fn all_within<T>(
+        &mut self,
+        wait: Duration,
+        mut take: impl FnMut(&mut BytesMut) -> Result<Option<T>, String>,
+        mut each: impl FnMut(T) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let Ok(first) = tokio::time::timeout(wait, self.next(&mut take)).await else { return Ok(()) };
+        let mut next = Some(first?);
+        while let Some(taken) = next {
+            each(taken)?;
+            next = take(&mut self.inbox)?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads records from a line.
+pub(crate) trait Reader {
+    /// Whom it talks to.
+    fn peer(&self) -> &Peer;
+
+    /// A line on which it has asked for its records.
+    async fn open(&mut self) -> Result<Line, LoadError>;
+
+    /// Gives the records that come within `wait` to `each`: slot and value.
+    async fn read(&mut self, line: &mut Line, wait: Duration, each: &mut impl FnMut(u32, &[u8])) -> Result<(), String>;
+}
+
+/// A reader with its line, which is opened when it is needed, and anew after it broke.
+#[derive(Debug)]
+pub struct Consumer<R> {
+    pub(crate) reader: R,
+    line: Option<Line>,
+}
+
+impl<R> Consumer<R> {
+    pub(crate) fn new(reader: R) -> Consumer<R> {
+        Consumer { reader, line: None }
+    }
+}
+
+impl<R: Reader> Consume for Consumer<R> {
+    async fn poll(&mut self, wait: Duration, mut each: impl FnMut(u32, &[u8])) -> Result<(), LoadError> {
+        let mut line = match self.line.take() {
+            Some(line) => line,
+            None => self.reader.open().await?,
+        };
+        let read = self.reader.read(&mut line, wait, &mut each).await;
+        if read.is_ok() {
+            self.line = Some(line);
+        }
+        read.map_err(|said| self.reader.peer().error(said))
     }
 }

@@ -22,7 +22,7 @@ use crate::workload::CellSpec;
 const READ_AT_ONCE: u32 = 1000;
 /// How long the server holds such a request.
 const READ_EXPIRES: Duration = Duration::from_secs(1);
-/// How long a server may take to greet, and to answer a request of JetStream's API.
+/// How long a server may take to answer a request of JetStream's API.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 /// The longest control line, as the server's `max_control_line`, with room for what its greeting holds.
 const MAX_LINE_BYTES: usize = 64 << 10;
@@ -37,9 +37,8 @@ pub struct NatsDriver {
 }
 
 /// Asks a server for its version.
-pub(super) async fn version(peer: &Peer) -> Result<String, String> {
-    let info = info(&mut Line::new(peer.connect().await.map_err(|error| error.to_string())?)).await?;
-    info["version"].as_str().map(str::to_owned).ok_or_else(|| "its greeting has no version".to_owned())
+pub(super) async fn version(line: &mut Line) -> Result<String, String> {
+    info(line).await?["version"].as_str().map(str::to_owned).ok_or_else(|| "its greeting has no version".to_owned())
 }
 
 /// What a server says first.
@@ -57,8 +56,7 @@ impl NatsDriver {
     }
 
     async fn connect(&self) -> Result<Connection, LoadError> {
-        let line = Line::new(self.peer.connect().await?);
-        let mut connection = Connection { line, replies: String::new() };
+        let mut connection = Connection { line: self.peer.line().await?, replies: String::new() };
         let greeting = async {
             let client =
                 info(&mut connection.line).await?["client_id"].as_u64().ok_or("its greeting has no client_id")?;
@@ -67,10 +65,7 @@ impl NatsDriver {
             while connection.frame().await?.bytes.as_ref() != b"PONG\r\n" {}
             Ok(())
         };
-        let greeted = tokio::time::timeout(ANSWER_LIMIT, greeting).await;
-        greeted
-            .unwrap_or_else(|_| Err(format!("no greeting within {ANSWER_LIMIT:?}")))
-            .map_err(|said| self.peer.error(said))?;
+        self.peer.answers(greeting).await?;
         Ok(connection)
     }
 

@@ -30,8 +30,7 @@ pub struct RedisDriver {
 }
 
 /// Asks a server for its version.
-pub(super) async fn version(peer: &Peer) -> Result<String, String> {
-    let line = Line::new(peer.connect().await.map_err(|error| error.to_string())?);
+pub(super) async fn version(line: Line) -> Result<String, String> {
     let info = Connection { line, framing: Framing::default() }.call(&[b"INFO", b"server"]).await?;
     let info = String::from_utf8_lossy(&info).into_owned();
     let version = info.lines().find_map(|line| line.strip_prefix("redis_version:"));
@@ -46,7 +45,7 @@ impl RedisDriver {
     }
 
     async fn connect(&self) -> Result<Connection, LoadError> {
-        Ok(Connection { line: Line::new(self.peer.connect().await?), framing: Framing::default() })
+        Ok(Connection { line: self.peer.line().await?, framing: Framing::default() })
     }
 
     /// What the server does before it answers.

@@ -14,14 +14,12 @@ use serde_json::Value;
 
 use super::Peer;
 use super::fields::Fields;
-use super::line::Line;
+use super::line::{Consumer, Line, Reader};
 use super::pipeline::{Answer, Answers, Pipeline, Receipt};
 use crate::LoadError;
-use crate::driver::{Consume, Declaration, Driver, Layout, Outgoing, Produce};
+use crate::driver::{Declaration, Driver, Layout, Outgoing, Produce};
 use crate::workload::CellSpec;
 
-/// How long a broker may take to make a topic.
-const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 /// The longest frame that is taken: the bound of RocketMQ's own clients.
 const MAX_BYTES: usize = 16 << 20;
 /// Records that a consumer asks a queue for at once: what a broker gives at most by its own settings.
@@ -51,16 +49,15 @@ pub struct RocketmqDriver {
 }
 
 /// Asks a broker for its version, which it tells as `V5_4_0`.
-pub(super) async fn version(peer: &Peer) -> Result<String, String> {
-    let mut line = Line::new(peer.connect().await.map_err(|error| error.to_string())?);
-    let mut info = call(&mut line, GET_BROKER_RUNTIME_INFO, "").await;
+pub(super) async fn version(line: &mut Line) -> Result<String, String> {
+    let mut info = call(line, GET_BROKER_RUNTIME_INFO, "").await;
     // A broker that has just begun fails here until it has taken the first sample of its statistics.
     for _ in 0..SAMPLING.as_millis() / LOOK.as_millis() {
         if info.is_ok() {
             break;
         }
         tokio::time::sleep(LOOK).await;
-        info = call(&mut line, GET_BROKER_RUNTIME_INFO, "").await;
+        info = call(line, GET_BROKER_RUNTIME_INFO, "").await;
     }
     let info = info?;
     let info: Value = serde_json::from_slice(&info.body).map_err(|error| error.to_string())?;
@@ -77,11 +74,9 @@ impl RocketmqDriver {
 
     /// One request for each topic.
     async fn ask(&self, layout: &Layout, code: u32, fields: impl Fn(&str) -> String) -> Result<(), LoadError> {
-        let mut line = Line::new(self.peer.connect().await?);
+        let mut line = self.peer.line().await?;
         for topic in &layout.topics {
-            let answer = tokio::time::timeout(ANSWER_LIMIT, call(&mut line, code, &fields(topic))).await;
-            let answer = answer.unwrap_or_else(|_| Err(format!("no answer within {ANSWER_LIMIT:?}")));
-            answer.map_err(|said| self.peer.error(said))?;
+            self.peer.answers(call(&mut line, code, &fields(topic))).await?;
         }
         Ok(())
     }
@@ -93,7 +88,7 @@ impl RocketmqDriver {
 
 impl Driver for RocketmqDriver {
     type Producer = RocketmqProducer;
-    type Consumer = RocketmqConsumer;
+    type Consumer = Consumer<RocketmqReader>;
 
     fn declares(&self) -> Declaration {
         Declaration { pipelining: Some(self.cell.partitions_per_topic), ..self.peer.declares(&self.cell) }
@@ -116,13 +111,18 @@ impl Driver for RocketmqDriver {
         Ok(RocketmqProducer { driver: self.clone(), pipeline, layout: layout.clone(), under_way })
     }
 
-    async fn consumer(&self, layout: &Layout, subscription: u32, slots: &[u32]) -> Result<RocketmqConsumer, LoadError> {
+    async fn consumer(
+        &self,
+        layout: &Layout,
+        subscription: u32,
+        slots: &[u32],
+    ) -> Result<Consumer<RocketmqReader>, LoadError> {
         let queue = |&slot: &u32| {
             let (topic, queue) = layout.place(slot);
             Reading { slot, topic: topic.to_owned(), queue, next_offset: 0, is_asked: false }
         };
         let queues = slots.iter().map(queue).collect();
-        Ok(RocketmqConsumer { driver: self.clone(), group: format!("ringbench-{subscription}"), queues, line: None })
+        Ok(Consumer::new(RocketmqReader { driver: self.clone(), group: format!("ringbench-{subscription}"), queues }))
     }
 
     async fn stored_bytes(&self, _: &Layout) -> Option<u64> {
@@ -191,11 +191,10 @@ impl Answers for Responses {
 
 /// Pulls queues from their beginning.
 #[derive(Debug)]
-pub struct RocketmqConsumer {
+pub struct RocketmqReader {
     driver: RocketmqDriver,
     group: String,
     queues: Vec<Reading>,
-    line: Option<Line>,
 }
 
 #[derive(Debug)]
@@ -208,24 +207,16 @@ struct Reading {
     is_asked: bool,
 }
 
-impl Consume for RocketmqConsumer {
-    async fn poll(&mut self, wait: Duration, mut each: impl FnMut(u32, &[u8])) -> Result<(), LoadError> {
-        let mut line = match self.line.take() {
-            Some(line) => line,
-            None => {
-                self.queues.iter_mut().for_each(|reading| reading.is_asked = false);
-                Line::new(self.driver.peer.connect().await?)
-            }
-        };
-        let read = self.read(&mut line, wait, &mut each).await;
-        if read.is_ok() {
-            self.line = Some(line);
-        }
-        read.map_err(|said| self.driver.peer.error(said))
+impl Reader for RocketmqReader {
+    fn peer(&self) -> &Peer {
+        &self.driver.peer
     }
-}
 
-impl RocketmqConsumer {
+    async fn open(&mut self) -> Result<Line, LoadError> {
+        self.queues.iter_mut().for_each(|reading| reading.is_asked = false);
+        self.driver.peer.line().await
+    }
+
     async fn read(&mut self, line: &mut Line, wait: Duration, each: &mut impl FnMut(u32, &[u8])) -> Result<(), String> {
         /// May wait at the broker, and brings its subscription.
         const SUSPEND_AND_SUBSCRIBE: u32 = 2 | 4;
@@ -241,22 +232,19 @@ impl RocketmqConsumer {
         if !asking.is_empty() {
             line.write(asking).await?;
         }
-        let Ok(first) = tokio::time::timeout(wait, line.next(Response::take)).await else { return Ok(()) };
-        let mut next = Some(first?);
-        while let Some(response) = next {
-            if !response.is_request {
-                let reading = self.queues.get_mut(response.opaque as usize).ok_or("an answer to nobody's pull")?;
-                reading.is_asked = false;
-                match response.code {
-                    SUCCESS => reading.hand_over(&response.body, each)?,
-                    PULL_NOT_FOUND | PULL_RETRY_IMMEDIATELY | PULL_OFFSET_MOVED => {}
-                    _ => response.is_ok()?,
-                }
+        let read = line.all_within(wait, Response::take, |response| {
+            if response.is_request {
+                return Ok(());
             }
-            // What else has come already.
-            next = Response::take(&mut line.inbox)?;
-        }
-        Ok(())
+            let reading = self.queues.get_mut(response.opaque as usize).ok_or("an answer to nobody's pull")?;
+            reading.is_asked = false;
+            match response.code {
+                SUCCESS => reading.hand_over(&response.body, each),
+                PULL_NOT_FOUND | PULL_RETRY_IMMEDIATELY | PULL_OFFSET_MOVED => Ok(()),
+                _ => response.is_ok(),
+            }
+        });
+        read.await
     }
 }
 

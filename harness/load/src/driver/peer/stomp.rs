@@ -8,16 +8,14 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 
 use super::Peer;
-use super::line::Line;
+use super::line::{Consumer, Line, Reader};
 use super::pipeline::{Answer, Answers, Pipeline, Receipt};
 use crate::LoadError;
-use crate::driver::{Consume, Declaration, Driver, Layout, Outgoing, Produce};
+use crate::driver::{Declaration, Driver, Layout, Outgoing, Produce};
 use crate::workload::CellSpec;
 
 /// The longest frame that is taken.
 const MAX_BYTES: usize = 512 << 20;
-/// How long a broker may take to greet.
-const GREETING_LIMIT: Duration = Duration::from_secs(10);
 
 /// A broker that speaks STOMP.
 #[derive(Debug, Clone)]
@@ -27,9 +25,8 @@ pub struct StompDriver {
 }
 
 /// Asks a broker for its version, which stands behind its name.
-pub(super) async fn version(peer: &Peer) -> Result<String, String> {
-    let mut line = Line::new(peer.connect().await.map_err(|error| error.to_string())?);
-    let greeting = greet(&mut line).await?;
+pub(super) async fn version(line: &mut Line) -> Result<String, String> {
+    let greeting = greet(line).await?;
     // Name/version, and words
     let version = greeting.header("server").and_then(|server| server.split(['/', ' ']).nth(1));
     version.map(str::to_owned).ok_or_else(|| "its greeting has no version".to_owned())
@@ -49,10 +46,8 @@ impl StompDriver {
     }
 
     async fn connect(&self) -> Result<Line, LoadError> {
-        let mut connection = Line::new(self.peer.connect().await?);
-        let greeted = tokio::time::timeout(GREETING_LIMIT, greet(&mut connection)).await;
-        let greeted = greeted.unwrap_or_else(|_| Err(format!("no greeting within {GREETING_LIMIT:?}")));
-        greeted.map_err(|said| self.peer.error(said))?;
+        let mut connection = self.peer.line().await?;
+        self.peer.answers(greet(&mut connection)).await?;
         Ok(connection)
     }
 
@@ -63,7 +58,7 @@ impl StompDriver {
 
 impl Driver for StompDriver {
     type Producer = StompProducer;
-    type Consumer = StompConsumer;
+    type Consumer = Consumer<StompReader>;
 
     fn declares(&self) -> Declaration {
         self.peer.declares(&self.cell)
@@ -80,12 +75,15 @@ impl Driver for StompDriver {
         Ok(StompProducer { pipeline: self.pipeline().await?, driver: self.clone(), queues })
     }
 
-    async fn consumer(&self, layout: &Layout, subscription: u32, slots: &[u32]) -> Result<StompConsumer, LoadError> {
-        if subscription > 0 {
-            return Err(self.peer.error("a queue gives a record to one reader: subscriptionsPerTopic must be 1"));
-        }
+    async fn consumer(
+        &self,
+        layout: &Layout,
+        subscription: u32,
+        slots: &[u32],
+    ) -> Result<Consumer<StompReader>, LoadError> {
+        self.peer.has_one_reader(subscription)?;
         let slots = slots.iter().map(|&slot| (slot, layout.name(slot))).collect();
-        Ok(StompConsumer { driver: self.clone(), slots, connection: None })
+        Ok(Consumer::new(StompReader { driver: self.clone(), slots }))
     }
 
     async fn stored_bytes(&self, _: &Layout) -> Option<u64> {
@@ -134,50 +132,36 @@ impl Produce for StompProducer {
 
 /// Reads queues. What it was given is off the queue.
 #[derive(Debug)]
-pub struct StompConsumer {
+pub struct StompReader {
     driver: StompDriver,
     slots: Vec<(u32, String)>,
-    connection: Option<Line>,
 }
 
-impl Consume for StompConsumer {
-    async fn poll(&mut self, wait: Duration, mut each: impl FnMut(u32, &[u8])) -> Result<(), LoadError> {
-        let connection = match &mut self.connection {
-            Some(connection) => connection,
-            none => {
-                let mut connection = self.driver.connect().await?;
-                for (slot, queue) in &self.slots {
-                    let subscribe = format!(
-                        "SUBSCRIBE\nid:{slot}\ndestination:/queue/{queue}\nsubscription-type:ANYCAST\nack:auto\n\n\0"
-                    );
-                    connection.write(subscribe.as_bytes()).await.map_err(|said| self.driver.peer.error(said))?;
-                }
-                none.insert(connection)
+impl Reader for StompReader {
+    fn peer(&self) -> &Peer {
+        &self.driver.peer
+    }
+
+    async fn open(&mut self) -> Result<Line, LoadError> {
+        let mut line = self.driver.connect().await?;
+        for (slot, queue) in &self.slots {
+            let subscribe =
+                format!("SUBSCRIBE\nid:{slot}\ndestination:/queue/{queue}\nsubscription-type:ANYCAST\nack:auto\n\n\0");
+            line.write(subscribe).await.map_err(|said| self.driver.peer.error(said))?;
+        }
+        Ok(line)
+    }
+
+    async fn read(&mut self, line: &mut Line, wait: Duration, each: &mut impl FnMut(u32, &[u8])) -> Result<(), String> {
+        let read = line.all_within(wait, Frame::take, |frame| {
+            if frame.command() != b"MESSAGE" {
+                return Err(frame.text());
             }
-        };
-        let first = match tokio::time::timeout(wait, connection.next(Frame::take)).await {
-            Err(_) => return Ok(()),
-            Ok(frame) => frame.map(Some),
-        };
-        let mut next = first;
-        let broken = loop {
-            match next {
-                Ok(Some(frame)) if frame.command() == b"MESSAGE" => {
-                    let slot = frame.header("subscription").and_then(|slot| slot.parse().ok());
-                    match slot {
-                        Some(slot) => each(slot, frame.body()),
-                        None => break "a message names no subscription".to_owned(),
-                    }
-                }
-                Ok(Some(frame)) => break frame.text(),
-                Ok(None) => return Ok(()),
-                Err(said) => break said,
-            }
-            // What else has come already.
-            next = Frame::take(&mut connection.inbox);
-        };
-        self.connection = None;
-        Err(self.driver.peer.error(broken))
+            let slot = frame.header("subscription").and_then(|slot| slot.parse().ok());
+            each(slot.ok_or("a message names no subscription")?, frame.body());
+            Ok(())
+        });
+        read.await
     }
 }
 

@@ -10,23 +10,20 @@ use std::time::Duration;
 use bytes::{Buf, BufMut, BytesMut};
 
 use super::Peer;
+use super::collector::Collector;
 use super::fields::Fields;
-use super::line::Line;
+use super::line::{Consumer, Line, Reader};
 use super::pipeline::{Answer, Answers, HELD_BACK_BYTES, Pipeline, Receipt};
 use crate::LoadError;
-use crate::driver::{Consume, Declaration, Driver, Layout, Outgoing, Produce};
+use crate::driver::{Declaration, Driver, Layout, Outgoing, Produce};
 use crate::workload::CellSpec;
 
-/// How long a broker may take to greet, and to make a stream.
-const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 /// The longest frame: RabbitMQ's default.
 const FRAME_BYTES: usize = 1 << 20;
 /// Chunks of a stream that may be under way to a consumer.
 const CREDIT: u16 = 10;
 /// Publishers and subscriptions of a connection are numbered with a byte.
 const MAX_STREAMS: usize = 256;
-/// Its number and its length, in front of a record.
-const ENTRY_BYTES: usize = 12;
 /// What stands in front of the records of a chunk.
 const CHUNK_HEADER_BYTES: usize = 48;
 
@@ -59,9 +56,8 @@ pub struct StreamDriver {
 }
 
 /// Asks a broker for its version.
-pub(super) async fn version(peer: &Peer) -> Result<String, String> {
-    let mut line = Line::new(peer.connect().await.map_err(|error| error.to_string())?);
-    let properties = greet(&mut line).await?.payload;
+pub(super) async fn version(line: &mut Line) -> Result<String, String> {
+    let properties = greet(line).await?.payload;
     // A key and a value have their lengths before them.
     let key = b"\x00\x07version";
     let at = properties.windows(key.len()).position(|bytes| bytes == key).ok_or("its greeting has no version")?;
@@ -83,7 +79,7 @@ impl StreamDriver {
 
     /// A connection on which these requests have been answered.
     async fn connect(&self, requests: &[BytesMut]) -> Result<Line, LoadError> {
-        let mut line = Line::new(self.peer.connect().await?);
+        let mut line = self.peer.line().await?;
         let greeting = async {
             greet(&mut line).await?;
             call(&mut line, &request(SASL_HANDSHAKE, |_| {})).await?;
@@ -109,10 +105,7 @@ impl StreamDriver {
             }
             Ok(())
         };
-        let greeted = tokio::time::timeout(ANSWER_LIMIT, greeting).await;
-        greeted
-            .unwrap_or_else(|_| Err(format!("no answer within {ANSWER_LIMIT:?}")))
-            .map_err(|said| self.peer.error(said))?;
+        self.peer.answers(greeting).await?;
         Ok(line)
     }
 
@@ -140,7 +133,7 @@ impl StreamDriver {
 
 impl Driver for StreamDriver {
     type Producer = StreamProducer;
-    type Consumer = StreamConsumer;
+    type Consumer = Consumer<StreamReader>;
 
     fn declares(&self) -> Declaration {
         self.peer.declares(&self.cell)
@@ -162,14 +155,14 @@ impl Driver for StreamDriver {
         let streams: Vec<String> = (first_slot..first_slot + layout.partitions).map(|slot| layout.name(slot)).collect();
         self.countable(streams.len())?;
         let pipeline = self.pipeline(&streams).await?;
-        let collected = streams.iter().map(|_| Collected::default()).collect();
-        Ok(StreamProducer { driver: self.clone(), pipeline, first_slot, streams, collected, held_back_bytes: 0 })
+        let collector = Collector::new(streams.len(), HELD_BACK_BYTES);
+        Ok(StreamProducer { driver: self.clone(), pipeline, first_slot, streams, collector })
     }
 
-    async fn consumer(&self, layout: &Layout, _: u32, slots: &[u32]) -> Result<StreamConsumer, LoadError> {
+    async fn consumer(&self, layout: &Layout, _: u32, slots: &[u32]) -> Result<Consumer<StreamReader>, LoadError> {
         self.countable(slots.len())?;
         let streams = slots.iter().map(|&slot| Reading { slot, stream: layout.name(slot), next_offset: 0 }).collect();
-        Ok(StreamConsumer { driver: self.clone(), streams, line: None })
+        Ok(Consumer::new(StreamReader { driver: self.clone(), streams }))
     }
 
     async fn stored_bytes(&self, _: &Layout) -> Option<u64> {
@@ -190,15 +183,7 @@ pub struct StreamProducer {
     first_slot: u32,
     streams: Vec<String>,
     /// By publisher.
-    collected: Vec<Collected>,
-    held_back_bytes: usize,
-}
-
-/// Records of one stream that wait for their frame.
-#[derive(Debug, Default)]
-struct Collected {
-    records: u32,
-    entries: BytesMut,
+    collector: Collector,
 }
 
 impl Produce for StreamProducer {
@@ -210,24 +195,20 @@ impl Produce for StreamProducer {
         }
         self.pipeline.room().await;
         if self.pipeline.is_gone() {
-            self.collected.iter_mut().for_each(|collected| *collected = Collected::default());
-            self.held_back_bytes = 0;
+            self.collector.take().for_each(drop);
             self.pipeline = self.driver.pipeline(&self.streams).await?;
         }
-        let publisher = (record.slot - self.first_slot) as usize;
-        let Some(Collected { records, entries }) = self.collected.get_mut(publisher) else {
-            return Err(self.driver.peer.error(format!("slot {} is not of this producer's topic", record.slot)));
-        };
-        let receipt = self.pipeline.request(|_, number| {
-            entries.put_u64(number);
-            entry(entries, record.value);
+        let pipeline = &mut self.pipeline;
+        let receipt = self.collector.add((record.slot - self.first_slot) as usize, |batch| {
+            pipeline.request(|_, number| {
+                batch.entries.put_u64(number);
+                entry(&mut batch.entries, record.value);
+            })
         });
-        *records += 1;
-        self.held_back_bytes += ENTRY_BYTES + record.value.len();
-        if self.held_back_bytes >= HELD_BACK_BYTES {
+        if self.collector.is_enough() {
             self.publish();
         }
-        Ok(receipt)
+        receipt.ok_or_else(|| self.driver.peer.error(format!("slot {} is not of this producer's topic", record.slot)))
     }
 
     fn idle(&mut self) {
@@ -238,19 +219,13 @@ impl Produce for StreamProducer {
 impl StreamProducer {
     /// Lets go what is collected: a frame for each stream.
     fn publish(&mut self) {
-        if std::mem::take(&mut self.held_back_bytes) == 0 {
-            return;
-        }
-        for (publisher, Collected { records, entries }) in self.collected.iter_mut().enumerate() {
-            if *records > 0 {
-                let published = frame(PUBLISH, |out| {
-                    out.put_u8(publisher as u8);
-                    out.put_u32(std::mem::take(records));
-                    out.extend_from_slice(entries);
-                });
-                entries.clear();
-                self.pipeline.append(|out| out.extend_from_slice(&published));
-            }
+        for (publisher, batch) in self.collector.take() {
+            let published = frame(PUBLISH, |out| {
+                out.put_u8(publisher as u8);
+                out.put_u32(batch.records);
+                out.extend_from_slice(&batch.entries);
+            });
+            self.pipeline.append(|out| out.extend_from_slice(&published));
         }
         self.pipeline.flush();
     }
@@ -323,11 +298,10 @@ impl Answers for Confirms {
 
 /// Reads streams from their beginning.
 #[derive(Debug)]
-pub struct StreamConsumer {
+pub struct StreamReader {
     driver: StreamDriver,
     /// By subscription.
     streams: Vec<Reading>,
-    line: Option<Line>,
 }
 
 #[derive(Debug)]
@@ -338,25 +312,42 @@ struct Reading {
     next_offset: u64,
 }
 
-impl Consume for StreamConsumer {
-    async fn poll(&mut self, wait: Duration, mut each: impl FnMut(u32, &[u8])) -> Result<(), LoadError> {
-        let mut line = match self.line.take() {
-            Some(line) => line,
-            None => {
-                let mut line = self.driver.connect(&[]).await?;
-                line.write(self.subscribe()).await.map_err(|said| self.driver.peer.error(said))?;
-                line
+impl Reader for StreamReader {
+    fn peer(&self) -> &Peer {
+        &self.driver.peer
+    }
+
+    async fn open(&mut self) -> Result<Line, LoadError> {
+        let mut line = self.driver.connect(&[]).await?;
+        line.write(self.subscribe()).await.map_err(|said| self.driver.peer.error(said))?;
+        Ok(line)
+    }
+
+    async fn read(&mut self, line: &mut Line, wait: Duration, each: &mut impl FnMut(u32, &[u8])) -> Result<(), String> {
+        let mut credits = BytesMut::new();
+        let read = line.all_within(wait, Frame::take, |frame| {
+            let mut fields = Fields(&frame.payload);
+            match frame.key {
+                DELIVER => {
+                    let subscription = fields.u8()?;
+                    let reading = self.streams.get_mut(usize::from(subscription));
+                    chunk(&mut fields, reading.ok_or("a chunk for nobody")?, each)?;
+                    credits.extend_from_slice(&self::frame(CREDIT_GRANT, |out| {
+                        out.put_u8(subscription);
+                        out.put_u16(1);
+                    }));
+                    Ok(())
+                }
+                HEARTBEAT => Ok(()),
+                _ => frame.is_ok(),
             }
-        };
-        let read = self.read(&mut line, wait, &mut each).await;
-        if read.is_ok() {
-            self.line = Some(line);
-        }
-        read.map_err(|said| self.driver.peer.error(said))
+        });
+        read.await?;
+        if credits.is_empty() { Ok(()) } else { line.write(credits).await }
     }
 }
 
-impl StreamConsumer {
+impl StreamReader {
     /// Answers come between the chunks of those that were subscribed to before.
     fn subscribe(&self) -> BytesMut {
         const FROM_OFFSET: u16 = 4;
@@ -373,30 +364,6 @@ impl StreamConsumer {
             all.extend_from_slice(&subscribe);
         }
         all
-    }
-
-    async fn read(&mut self, line: &mut Line, wait: Duration, each: &mut impl FnMut(u32, &[u8])) -> Result<(), String> {
-        let Ok(first) = tokio::time::timeout(wait, line.next(Frame::take)).await else { return Ok(()) };
-        let (mut next, mut credits) = (Some(first?), BytesMut::new());
-        while let Some(frame) = next {
-            let mut fields = Fields(&frame.payload);
-            match frame.key {
-                DELIVER => {
-                    let subscription = fields.u8()?;
-                    let reading = self.streams.get_mut(usize::from(subscription));
-                    chunk(&mut fields, reading.ok_or("a chunk for nobody")?, each)?;
-                    credits.extend_from_slice(&self::frame(CREDIT_GRANT, |out| {
-                        out.put_u8(subscription);
-                        out.put_u16(1);
-                    }));
-                }
-                HEARTBEAT => {}
-                _ => frame.is_ok()?,
-            }
-            // What else has come already.
-            next = Frame::take(&mut line.inbox)?;
-        }
-        if credits.is_empty() { Ok(()) } else { line.write(credits).await }
     }
 }
 
