@@ -25,6 +25,9 @@ pub(crate) struct Serve {
     /// A setting; beats the file
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
+    /// Stops, as at SIGTERM, when standard input ends: who holds the other end of a pipe takes the broker with it, however it ends
+    #[arg(long)]
+    until_eof: bool,
 }
 
 impl Serve {
@@ -44,7 +47,14 @@ impl Serve {
         writeln!(stdout, "ringlog ready: kafka://{address} data={data} io={backend}{}", metrics.unwrap_or_default())?;
         stdout.flush()?;
         drop(stdout);
-        server.run(asked_to_stop()).map_err(failed)
+        let until_eof = self.until_eof;
+        let stop = async move {
+            match until_eof {
+                true => tokio::select! { () = asked_to_stop() => {}, () = end_of_input() => {} },
+                false => asked_to_stop().await,
+            }
+        };
+        server.run(stop).map_err(failed)
     }
 
     /// The file, then the options of their own, then `--set`.
@@ -94,4 +104,14 @@ async fn asked_to_stop() {
             std::future::pending().await
         }
     }
+}
+
+/// Resolves when standard input ends. What comes before is thrown away.
+async fn end_of_input() {
+    let (ended, end) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        let _ = ended.send(());
+    });
+    let _ = end.await;
 }

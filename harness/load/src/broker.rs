@@ -9,16 +9,23 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use ringlog_io::DirLock;
 use tempfile::TempDir;
 
-use crate::LoadError;
+use crate::{Described, LoadError, Target};
 
 /// How long a broker may take to be ready.
 const START_LIMIT: Duration = Duration::from_secs(60);
 /// How long a broker may take to drain.
 const DRAIN_LIMIT: Duration = Duration::from_secs(20);
 
-/// A running `ringlog serve`. Dropping it stops it and removes its directory.
+/// The directories of brokers.
+const PREFIX: &str = "ringbench-";
+/// Within such a directory, what the broker has.
+const DATA: &str = "data";
+
+/// A running `ringlog serve`. Dropping it stops it and removes its directory. When this process ends without that (SIGKILL), its end
+/// of the broker's standard input closes and the broker stops by itself; the directory goes when the next one is started beside it.
 #[derive(Debug)]
 pub struct BrokerProcess {
     child: Child,
@@ -43,17 +50,18 @@ impl BrokerProcess {
         parent: &Path,
         settings: &BTreeMap<String, String>,
     ) -> Result<BrokerProcess, LoadError> {
-        let data = tempfile::Builder::new().prefix("ringbench-").tempdir_in(parent).map_err(LoadError::file(parent))?;
+        remove_abandoned(parent);
+        let data = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent).map_err(LoadError::file(parent))?;
         let log_path = data.path().join("broker.log");
         let log = File::create(&log_path).map_err(LoadError::file(&log_path))?;
         let version = Command::new(binary).arg("--version").output();
         let version = version.map(|said| String::from_utf8_lossy(&said.stdout).trim().to_owned()).unwrap_or_default();
         let begun = Instant::now();
         let child = Command::new(binary)
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data.path().join("data"))
+            .args(["serve", "--until-eof", "--listen", "127.0.0.1:0", "--data"])
+            .arg(data.path().join(DATA))
             .args(settings.iter().map(|(key, value)| format!("--set={key}={value}")))
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn();
@@ -87,6 +95,21 @@ impl BrokerProcess {
         &self.bootstrap
     }
 
+    /// The same as a target.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        Target::Kafka(self.bootstrap.clone())
+    }
+
+    /// Asks it what it is.
+    ///
+    /// # Errors
+    /// Those of [`Target::describe`].
+    pub fn describe(&self) -> Result<Described, LoadError> {
+        let product = self.version.clone();
+        Ok(Described { product, ready_after: Some(self.ready_after), ..self.target().describe()? })
+    }
+
     /// Its process.
     #[must_use]
     pub fn pid(&self) -> u32 {
@@ -105,5 +128,48 @@ impl Drop for BrokerProcess {
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Removes what brokers left behind whose ringbench was killed: the data that no broker has locked any more.
+fn remove_abandoned(parent: &Path) {
+    for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
+        let data = entry.path().join(DATA);
+        // A broker that is about to start has a lock file as well, and takes the lock a moment later.
+        let made = data.join(".lock").metadata().and_then(|lock| lock.modified()).ok();
+        let is_old = made.and_then(|made| made.elapsed().ok()).is_some_and(|age| age > START_LIMIT);
+        if is_old && entry.file_name().to_string_lossy().starts_with(PREFIX) && DirLock::take(&data).is_ok() {
+            // What can't be removed is in nobody's way.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::SystemTime;
+
+    #[test]
+    fn what_a_killed_run_left_behind_is_removed_and_what_somebody_has_stays() {
+        let parent = tempfile::tempdir().unwrap();
+        let broker = |name: &str, age: Duration| {
+            let data = parent.path().join(name).join(DATA);
+            std::fs::create_dir_all(&data).unwrap();
+            let lock = DirLock::take(&data).unwrap();
+            let file = File::options().write(true).open(data.join(".lock")).unwrap();
+            file.set_modified(SystemTime::now() - age).unwrap();
+            lock
+        };
+        let hour = Duration::from_secs(3600);
+        drop(broker("ringbench-left", hour));
+        drop(broker("somebody-elses", hour));
+        drop(broker("ringbench-starting", Duration::ZERO));
+        let _running = broker("ringbench-running", hour);
+        remove_abandoned(parent.path());
+        let there = std::fs::read_dir(parent.path()).unwrap().flatten().map(|entry| entry.file_name());
+        let mut there: Vec<_> = there.map(|name| name.to_string_lossy().into_owned()).collect();
+        there.sort();
+        assert_eq!(there, ["ringbench-running", "ringbench-starting", "somebody-elses"]);
     }
 }

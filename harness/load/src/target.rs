@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use ringbench_stats::listener;
 use ringlog_client::{Address, Admin, Client, ClientOptions, ConfigResource};
@@ -41,6 +42,10 @@ pub struct Described {
     pub command: Option<String>,
     /// Its process, where that is on this host.
     pub pid: Option<u32>,
+    /// Where it has its files, where that is on this host and it tells.
+    pub data: Option<PathBuf>,
+    /// From the start of its process until it was ready, where we have started it.
+    pub ready_after: Option<Duration>,
 }
 
 impl Target {
@@ -51,21 +56,25 @@ impl Target {
     pub fn describe(&self) -> Result<Described, LoadError> {
         match self {
             // What it costs is in what this process costs.
-            Target::Engine(_) => Ok(Described { product: "engine".to_owned(), ..Described::default() }),
+            Target::Engine(directory) => {
+                Ok(Described { product: "engine".to_owned(), data: Some(directory.clone()), ..Described::default() })
+            }
             Target::Null => Ok(Described { product: "null sink".to_owned(), ..Described::default() }),
             Target::Kafka(bootstrap) => {
                 let config = runtime()?.block_on(broker_config(bootstrap))?;
                 let pid = self.pid();
                 let command = pid.map(command_line).filter(|words| !words.is_empty());
                 let product = product(command.as_deref().unwrap_or_default());
-                Ok(Described { product, config, command: command.map(|words| words.join(" ")), pid })
+                let command = command.map(|words| words.join(" "));
+                let data = pid.and_then(|_| data_directory(&config));
+                Ok(Described { product, config, command, pid, data, ready_after: None })
             }
             Target::Peer(peer) => {
                 let product = runtime()?.block_on(peer.product())?;
                 let pid = self.pid();
                 let command = pid.map(|pid| command_line(pid).join(" ")).filter(|command| !command.is_empty());
                 let config = [("durability".to_owned(), peer.durability.to_string())].into();
-                Ok(Described { product, config, command, pid })
+                Ok(Described { product, config, command, pid, ..Described::default() })
             }
         }
     }
@@ -129,6 +138,13 @@ async fn broker_config(bootstrap: &str) -> Result<BTreeMap<String, String>, Load
     // Some brokers of the protocol don't tell.
     let entries = admin.configs(&ConfigResource::Broker(*broker)).await.unwrap_or_default();
     Ok(entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect())
+}
+
+/// The first of Kafka's `log.dirs`, which beats `log.dir`.
+fn data_directory(config: &BTreeMap<String, String>) -> Option<PathBuf> {
+    let named =
+        ["log.dirs", "log.dir"].into_iter().find_map(|name| config.get(name).filter(|dirs| !dirs.is_empty()))?;
+    named.split(',').next().map(|directory| PathBuf::from(directory.trim())).filter(|directory| directory.is_dir())
 }
 
 fn command_line(pid: u32) -> Vec<String> {
