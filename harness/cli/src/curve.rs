@@ -6,7 +6,7 @@ use clap::Args;
 use ringbench_load::workload::{Arrival, CellSpec, Turn, schedule};
 use ringbench_report::results::Kind;
 
-use crate::measurement::{Asked, Measurement};
+use crate::measurement::Measurement;
 use crate::run::{Load, ended, in_turns, line};
 
 /// Shares of the measured maximum, closest where the knee is.
@@ -30,22 +30,13 @@ fn share(text: &str) -> Result<f64, String> {
 impl Curve {
     pub(crate) fn run(self) -> Result<ExitCode, String> {
         let (workload, workload_yaml) = self.load.workload()?;
-        let targets = self.load.targets()?;
-        let mut measurement = Measurement::begin(&Asked {
-            kind: Kind::Curve,
-            workload: &workload,
-            workload_yaml,
-            targets: &targets,
-            out: &self.load.out,
-            data: None,
-            threads: self.load.threads,
-        })?;
+        let mut measurement = self.load.begin(Kind::Curve, &workload, workload_yaml)?;
         let loads = if self.loads.is_empty() { LOADS.to_vec() } else { self.loads };
         for cell in &workload.cells {
-            let maxima = maxima(&mut measurement, cell, targets.len(), workload.repeats)?;
+            let maxima = maxima(&mut measurement, cell, workload.repeats)?;
             for Turn { cell: load, repeat } in schedule(loads.len(), workload.repeats, workload.order, workload.seed) {
                 let load = loads.get(load).copied().unwrap_or(1.0);
-                for target in in_turns(targets.len(), repeat) {
+                for target in in_turns(measurement.targets(), repeat) {
                     if measurement.is_stopped() {
                         return ended(measurement);
                     }
@@ -64,13 +55,8 @@ impl Curve {
 ///
 /// # Errors
 /// A sentence, when one of them does nothing at all.
-pub(crate) fn maxima(
-    measurement: &mut Measurement,
-    cell: &CellSpec,
-    targets: usize,
-    repeats: u32,
-) -> Result<Vec<f64>, String> {
-    let cell = CellSpec { arrival: Arrival::Maximum, ..cell.clone() };
+pub(crate) fn maxima(measurement: &mut Measurement, cell: &CellSpec, repeats: u32) -> Result<Vec<f64>, String> {
+    let (cell, targets) = (cell.at(Arrival::Maximum), measurement.targets());
     let mut maxima = vec![None; targets];
     for repeat in 0..repeats {
         for target in in_turns(targets, repeat) {
@@ -95,9 +81,8 @@ pub(crate) fn maxima(
 /// The same cell at a rate: Poisson where it was that, else uniform.
 pub(crate) fn at_rate(cell: &CellSpec, per_second: f64) -> CellSpec {
     let per_second = per_second.round().max(1.0);
-    let arrival = match cell.arrival {
+    cell.at(match cell.arrival {
         Arrival::Poisson { .. } => Arrival::Poisson { per_second },
         _ => Arrival::Uniform { per_second },
-    };
-    CellSpec { arrival, ..cell.clone() }
+    })
 }

@@ -107,7 +107,7 @@ impl KeptRun {
 
 /// A full disk is the usual reason.
 fn not_kept(error: impl std::fmt::Display) -> String {
-    format!("{error}: what was measured before is kept; mend this, and give the same command again")
+    format!("{error}: what was measured before is kept: make room, or name another directory")
 }
 
 /// What is there of the same run; a sentence, where it is another one.

@@ -13,13 +13,13 @@ use clap::{Args, Subcommand};
 use live::Live;
 use profile::Profile;
 use ringbench_lab::{
-    Availability, CellOutcome, Contestant, Load, Outcome, Overhead, Plan, PlanOptions, Regime, Setting, differences,
-    rank, roofline_share,
+    Availability, CellOutcome, Contestant, Load, Outcome, Overhead, Plan, PlanOptions, Setting, differences, rank,
+    roofline_share,
 };
 use ringbench_report::{
     FloorPart, LAB_SCHEMA, LabCell, LabLatency, LabOverhead, LabResults, LabUnavailable, lab_ranking, write_lab_report,
 };
-use ringbench_stats::{Depth, DirtyLimits, Host, Interval, Latencies, Roofline};
+use ringbench_stats::{Depth, DirtyLimits, Host, Interval, Latencies, Regime, Roofline};
 use serde::Serialize;
 
 use crate::signals;

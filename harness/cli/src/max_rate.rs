@@ -7,9 +7,9 @@ use ringbench_load::workload::CellSpec;
 use ringbench_report::results::{Kind, MaxRate as Found, Objective, Repeat, RunCell};
 
 use crate::curve::{at_rate, maxima};
-use crate::measurement::{Asked, Measurement};
+use crate::fresh::objective;
+use crate::measurement::Measurement;
 use crate::run::{Load, ended, in_turns, line};
-use crate::sweep::objective;
 
 /// The search by halves ends when the lowest rate that fails is so close to the highest that keeps the objective. Its steps after that
 /// are as large.
@@ -41,23 +41,14 @@ impl MaxRate {
         }
         let slo = workload.slo.ok_or("there is no objective: say one with --slo 'p99<10ms'")?;
         let objective = objective(slo);
-        let targets = self.load.targets()?;
-        let mut measurement = Measurement::begin(&Asked {
-            kind: Kind::MaxRate,
-            workload: &workload,
-            workload_yaml,
-            targets: &targets,
-            out: &self.load.out,
-            data: None,
-            threads: self.load.threads,
-        })?;
+        let mut measurement = self.load.begin(Kind::MaxRate, &workload, workload_yaml)?;
         for cell in &workload.cells {
-            let maxima = maxima(&mut measurement, cell, targets.len(), 1)?;
+            let maxima = maxima(&mut measurement, cell, 1)?;
             let mut searches: Vec<Search> = maxima.into_iter().map(Search::from).collect();
             let mut round = 0;
             // In turns: what the host does meanwhile weighs on all targets alike.
             while searches.iter().any(|search| search.outcome.is_none()) && !measurement.is_stopped() {
-                for target in in_turns(targets.len(), round) {
+                for target in in_turns(measurement.targets(), round) {
                     let Some(search) = searches.get_mut(target).filter(|search| search.outcome.is_none()) else {
                         continue;
                     };

@@ -11,9 +11,9 @@ use ringbench_report::results::{Ack, Kind};
 
 use crate::binary;
 use crate::curve::at_rate;
+use crate::fresh::unix_ms;
 use crate::measurement::{Asked, Measurement};
 use crate::run::{ended, line};
-use crate::sweep::unix_ms;
 
 /// A dozen cells in which every two values of different settings meet.
 const WORKLOAD: &str = include_str!("../../../workloads/quick.yaml");
@@ -76,6 +76,7 @@ impl Quick {
             workload: &workload,
             workload_yaml: Some(WORKLOAD.to_owned()),
             targets: &[Target::Kafka(bootstrap.unwrap_or_default())],
+            own: broker.as_ref(),
             out: &out,
             data: broker.is_some().then_some(&*data),
             threads: None,

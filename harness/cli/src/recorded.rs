@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use ringbench_load::driver::{self, Declaration};
 use ringbench_load::workload::{self, Arrival, CellSpec};
-use ringbench_load::{Outcome, Pool};
+use ringbench_load::{Outcome, Pool, Side};
 use ringbench_report::results::{Ack, Cost, Declared, Durability, Ledger, Payload, Repeat, RunCell, Shape, Tick};
-use ringbench_stats::{DirtyLimits, HdrLog, Latencies, Slice, WriteBack};
+use ringbench_stats::{HdrLog, Latencies, Slice, WriteBack};
 
 const NAMED: [&str; 4] = ["acks", "batch.size", "compression.type", "linger.ms"];
 
@@ -37,6 +37,8 @@ pub(crate) fn planned(cell: &CellSpec, target: &str) -> RunCell {
     RunCell {
         settings: told(cell),
         client_config: cell.settings.clone(),
+        topic_config: cell.topic_settings.clone(),
+        broker_config: cell.broker_settings.clone(),
         shape: Shape {
             topics: cell.topics as usize,
             partitions: cell.partitions_per_topic as usize,
@@ -55,6 +57,7 @@ pub(crate) fn planned(cell: &CellSpec, target: &str) -> RunCell {
         offered_per_s: cell.arrival.per_second(),
         warmup_seconds: cell.warm_up.as_secs_f64(),
         seconds: cell.duration.as_secs_f64(),
+        write_bytes: cell.write_bytes,
         ..RunCell::not_run(cell.key(), target, declared, payload)
     }
 }
@@ -118,7 +121,7 @@ pub(crate) fn repeat(outcome: &Outcome, message_bytes: usize, order: usize, star
         acked_bytes: outcome.acked_bytes,
         received_bytes: outcome.received_bytes,
         wire_bytes,
-        disk_bytes: outcome.target_written_bytes,
+        disk_bytes: outcome.target.and_then(|target| Some(target.io?.written_bytes)),
         zero_latencies: outcome.zero_latencies,
         negative_latencies: outcome.negative_latencies,
         ledger: Ledger {
@@ -131,12 +134,15 @@ pub(crate) fn repeat(outcome: &Outcome, message_bytes: usize, order: usize, star
             corrupt: verdict.corrupt,
             failed: verdict.failed,
         },
-        broker_cost: outcome.target_cost.as_ref().map(cost),
-        client_cost: cost(&outcome.client_cost),
+        broker_cost: outcome.target.map(|target| cost(&target, outcome.acked_records)),
+        client_cost: cost(&outcome.client, outcome.acked_records),
         client_busy_share: outcome.busiest_thread_seconds / outcome.seconds.max(f64::MIN_POSITIVE),
         dirty_bytes,
         write_back_bytes: writing_bytes,
-        regime: regime(dirty_bytes, &DirtyLimits::here()),
+        regime: outcome.regime.map(|regime| regime.to_string()),
+        final_sync_s: outcome.final_sync.map(|sync| sync.took.as_secs_f64()),
+        synced_mb_per_s: outcome.final_sync.map(|sync| sync.bytes_per_second / 1e6),
+        deleted_records: outcome.deleted_records,
         timeline: ticks.collect(),
         failure: outcome.failure.clone().or_else(|| outcome.trouble.clone().filter(|_| !verdict.is_clean())),
         ..Repeat::default()
@@ -185,21 +191,15 @@ fn sync_every_ms(level: workload::Durability) -> Option<u64> {
     }
 }
 
-fn cost(cost: &ringbench_stats::Cost) -> Cost {
+fn cost(side: &Side, acked_records: u64) -> Cost {
+    let Side { cost, io, calls_per_record } = side;
     Cost {
         user_s: cost.user_seconds,
         system_s: cost.system_seconds,
         context_switches: Some(cost.voluntary_switches + cost.involuntary_switches),
-        system_calls: None,
+        involuntary_switches: Some(cost.involuntary_switches),
+        system_calls: calls_per_record.map(|calls| (calls * acked_records as f64).round() as u64),
+        reads: io.map(|io| io.reads),
+        writes: io.map(|io| io.writes),
     }
-}
-
-/// What the kernel does about so many dirty pages; unknown where it does not tell its limits.
-fn regime(dirty_bytes: u64, limits: &DirtyLimits) -> Option<String> {
-    let regime = match (limits.background_bytes?, limits.throttle_bytes?) {
-        (_, throttle) if dirty_bytes > throttle => "throttled",
-        (background, _) if dirty_bytes > background => "written back in the background",
-        _ => "below the dirty limits",
-    };
-    Some(regime.to_owned())
 }

@@ -83,8 +83,26 @@ impl Load {
         Ok((workload, text))
     }
 
-    pub(crate) fn targets(&self) -> Result<Vec<Target>, String> {
-        self.target.iter().map(|url| url.parse().map_err(|error: LoadError| error.to_string())).collect()
+    /// Begins to measure a workload, which the command may have changed.
+    pub(crate) fn begin(
+        &self,
+        kind: Kind,
+        workload: &Workload,
+        workload_yaml: Option<String>,
+    ) -> Result<Measurement, String> {
+        let urls = self.target.iter().map(|url| url.parse().map_err(|error: LoadError| error.to_string()));
+        let targets: Vec<Target> = urls.collect::<Result<_, _>>()?;
+        let (out, threads) = (&*self.out, self.threads);
+        Measurement::begin(&Asked {
+            kind,
+            workload,
+            workload_yaml,
+            targets: &targets,
+            own: None,
+            out,
+            data: None,
+            threads,
+        })
     }
 }
 
@@ -99,20 +117,11 @@ impl Run {
         if let Some(rate) = self.rate {
             workload = with_rate(workload, rate)?;
         }
-        let targets = self.load.targets()?;
-        let mut measurement = Measurement::begin(&Asked {
-            kind: Kind::Run,
-            workload: &workload,
-            workload_yaml: yaml,
-            targets: &targets,
-            out: &self.load.out,
-            data: None,
-            threads: self.load.threads,
-        })?;
+        let mut measurement = self.load.begin(Kind::Run, &workload, yaml)?;
         let turns = workload.schedule();
         'turns: for turn in &turns {
             let Some(cell) = workload.cells.get(turn.cell) else { continue };
-            for target in in_turns(targets.len(), turn.repeat) {
+            for target in in_turns(measurement.targets(), turn.repeat) {
                 if measurement.is_stopped() {
                     break 'turns;
                 }

@@ -5,15 +5,15 @@ mod course;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
-use ringbench_load::workload::{Order, Slo, Workload};
+use ringbench_load::workload::{Order, Workload};
 use ringbench_load::{BrokerProcess, Described, Stop, Target};
-use ringbench_report::results::{self, Kind, Objective, Run, SCHEMA};
-use ringbench_stats::{Depth, DirtyLimits, Host, Roofline};
+use ringbench_report::results::{Kind, Run};
 
+use crate::fresh::{self, Fresh};
 use crate::kept_run::KeptRun;
+use crate::room::free_bytes;
 use crate::{binary, duration, recorded, signals};
 use course::Course;
 
@@ -92,12 +92,16 @@ impl Sweep {
         let wish = stop.clone();
         signals::on_first(move || wish.stop())?;
         let described = who.describe(&workload)?;
-        let mut kept = KeptRun::open(&self.out, self.fresh(&workload, &described, &data)?)?;
-        // The null sink has no host below it.
-        if kept.run().roofline.is_none() && !matches!(who, Who::There(Target::Null)) {
-            kept.run_mut().roofline = Some(Roofline::measure(&data, Depth::Full).map_err(|e| e.to_string())?);
-        }
-        let ended = Course::new(&workload, &who, &stop).run(&mut kept);
+        // Where a broker that runs already has its files is known if it is on this host and tells.
+        let (data, room) = match (&who, described.data.clone()) {
+            (Who::There(_), Some(theirs)) => (theirs.clone(), Some(theirs)),
+            (Who::There(_), None) => (data, None),
+            (Who::Own { .. }, _) => (data.clone(), Some(data)),
+        };
+        let mut kept = KeptRun::open(&self.out, self.fresh(&workload, described, &data)?)?;
+        let null = matches!(who, Who::There(Target::Null));
+        fresh::measure_floor(&mut kept, &workload, null, &data, &stop)?;
+        let ended = Course::new(&workload, &who, room.as_deref(), &stop).run(&mut kept);
         let page = kept.finish(!matches!(ended, Ok(true)))?;
         say!("{}\nreport: {}", ringbench_report::verdict(kept.run(), &self.out), page.display());
         for (cell, of) in kept.run().cells.iter().zip(&workload.cells).filter(|(cell, _)| !cell.valid) {
@@ -123,38 +127,13 @@ impl Sweep {
     }
 
     /// What is known before anything ran.
-    fn fresh(&self, workload: &Workload, described: &Described, data: &Path) -> Result<Run, String> {
-        let name = if self.target == "serve" { "ringlog" } else { &self.target };
+    fn fresh(&self, workload: &Workload, described: Described, data: &Path) -> Result<Run, String> {
         let yaml = std::fs::read_to_string(&self.workload).map_err(|e| format!("{}: {e}", self.workload.display()))?;
-        Ok(Run {
-            schema: SCHEMA.to_owned(),
-            kind: Kind::Sweep,
-            workload: workload.name.clone(),
-            workload_yaml: Some(yaml),
-            command: self.command(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            started_unix_ms: unix_ms(),
-            took_seconds: 0.0,
-            seed: workload.seed,
-            repeats: workload.repeats as usize,
-            interrupted: true,
-            objective: workload.slo.map(objective),
-            host: Host::here(data),
-            roofline: None,
-            dirty_limits: DirtyLimits::here(),
-            calibration: None,
-            targets: vec![results::Target {
-                name: name.to_owned(),
-                url: self.target.clone(),
-                product: described.product.clone(),
-                command: described.command.clone(),
-                config: described.config.clone(),
-                ready_ms: None,
-                resident_bytes: None,
-            }],
-            cells: workload.cells.iter().map(|cell| recorded::planned(cell, name)).collect(),
-            max_rates: Vec::new(),
-        })
+        let targets = vec![fresh::target(described, self.target.clone(), &[])];
+        let name = targets.first().map_or("", |target| &*target.name);
+        let cells = workload.cells.iter().map(|cell| recorded::planned(cell, name)).collect();
+        let kind = Kind::Sweep;
+        Ok(Fresh { kind, workload, workload_yaml: Some(yaml), command: self.command(), data, targets, cells }.run())
     }
 
     fn command(&self) -> String {
@@ -186,14 +165,9 @@ impl Who {
         let settings = workload.cells.first().map_or(&nothing, |cell| &cell.broker_settings);
         let described = match self {
             Who::There(target) => target.describe(),
-            Who::Own { binary, data } => BrokerProcess::start(binary, data, settings).and_then(|broker| {
-                let described = Target::Kafka(broker.bootstrap().to_owned()).describe()?;
-                Ok(Described {
-                    product: broker.version.clone(),
-                    command: Some(format!("{} serve", binary.display())),
-                    ..described
-                })
-            }),
+            Who::Own { binary, data } => {
+                BrokerProcess::start(binary, data, settings).and_then(|broker| broker.describe())
+            }
         };
         described.map_err(|e| e.to_string())
     }
@@ -215,22 +189,11 @@ fn say_plan(workload: &Workload, data: &Path) {
         },
         workload.seed
     );
-    let free = course::free_bytes(data)
+    let free = free_bytes(data)
         .map_or_else(String::new, |free| format!(" of {:.0} that are free in {}", free as f64 / GB, data.display()));
     eprintln!(
         "time: about {}; disk: up to {:.1} GB at a time{free}",
         duration::words(estimate.time),
         estimate.disk_bytes as f64 / GB
     );
-}
-
-/// As results have it.
-pub(crate) fn objective(slo: Slo) -> Objective {
-    Objective { percentile: slo.percent, limit_us: slo.below.as_secs_f64() * 1e6 }
-}
-
-/// Milliseconds since 1970-01-01 UTC.
-pub(crate) fn unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -50,7 +50,10 @@ fn a_short_cell_and_its_curve_are_verified_and_reported_and_nothing_is_left_behi
         assert!(cell.ledger.acked > 100 && cell.ledger.received == cell.ledger.acked, "{:?}", cell.ledger);
         assert!(cell.valid && cell.latency_us.p50.is_some() && cell.roofline_share.is_some(), "{cell:?}");
     }
-    assert!(results.command.contains("--seed 4"));
+    assert!(results.command.contains("--seed 4") && results.calibration.is_some());
+    let target = &results.targets[0];
+    assert!(target.name == "ringlog" && target.product.starts_with("ringlog "), "{target:?}");
+    assert!(target.ready_ms.is_some() && target.command.is_some(), "{target:?}");
     let verified = ringbench_report::verify(&results, out.path());
     assert_eq!((verified.wrong, verified.histograms), (Vec::<String>::new(), 7));
     let html = std::fs::read_to_string(out.path().join("report.html")).unwrap();

@@ -34,9 +34,22 @@ fn a_run_at_a_rate_is_verified_reported_and_never_overwritten() {
     let run = Run::read(&out).unwrap();
     assert!(!run.interrupted && run.calibration.is_some() && run.command.contains("--seed=7"), "{}", run.command);
     assert_eq!(run.targets[0].product, "ringlog");
-    assert!(run.targets[0].config.contains_key("log.segment.bytes"));
+    // Nothing is hidden: who was measured, with what, where, and what that host can do.
+    let (target, host) = (&run.targets[0], &run.host);
+    assert!(
+        target.config.contains_key("log.segment.bytes")
+            && target.command.as_ref().is_some_and(|it| it.contains("serve"))
+    );
+    for said in [&host.cpu, &host.governor, &host.kernel, &host.mount, &host.filesystem, &host.device, &host.scheduler]
+    {
+        assert!(!said.is_empty(), "{host:?}");
+    }
+    assert!(
+        !host.write_cache.is_empty() && !host.commit.is_empty() && !run.version.is_empty() && run.roofline.is_some()
+    );
     let [ref cell] = run.cells[..] else { panic!("{} cells", run.cells.len()) };
     assert!(cell.valid && cell.repeats.len() == 2, "{:?}", cell.why);
+    assert!(cell.client_config.contains_key("buffer.memory") && cell.topic_config.contains_key("flush.messages"));
     assert_eq!((cell.offered_per_s, cell.declared.driver.as_str()), (Some(2_000.0), "native"));
     let ledger = cell.ledger;
     // 0.8 s, twice; from each of the producers' first tick on.
@@ -118,9 +131,15 @@ fn what_is_wrong_is_said_with_the_value_and_the_remedy() {
         ("run", nowhere, &[], "is a broker running there"),
         ("run", nowhere, &["--set", "batch.sise=1"], "batch.size"),
         ("run", nowhere, &["--set", "acks"], "KEY=VALUE"),
-        ("run", nowhere, &["--rate", "-5"], "-5"),
         ("run", "redis://127.0.0.1:1", &["--set", "linger.ms=5"], "linger.ms is Kafka's and does not reach redis://"),
         ("max-rate", "zeromq://127.0.0.1:0", &["--set", "acks=1", "--slo", "p99<9ms"], "acks is Kafka's"),
+        ("run", nowhere, &["--rate", "-5"], "producerRate: -5: a number from 0 to 1000000000 is needed"),
+        ("run", nowhere, &["--rate", "1e12"], "--rate 1000000000000: "),
+        ("run", nowhere, &["--rate", "0"], "say how many records a second with producerRate"),
+        ("run", nowhere, &["--rate", "NaN"], "producerRate: NaN: a number"),
+        ("run", nowhere, &["--duration", "soon"], "testDuration: soon"),
+        ("run", "redis://127.0.0.1:1", &[], "redis://127.0.0.1:1"),
+        ("run", "carrier-pigeon://coop", &[], "no driver is named carrier-pigeon"),
         ("curve", nowhere, &["--loads", "0"], "0.001 to 10 are allowed"),
         ("max-rate", nowhere, &["--slo", "fast"], "p99<10ms"),
     ] {
@@ -130,11 +149,66 @@ fn what_is_wrong_is_said_with_the_value_and_the_remedy() {
     assert!(!out.path().join("out").exists(), "nothing is made for a run that can't begin");
 }
 
+/// `run` until a repeat is on disk.
+fn with_a_repeat(url: &str, out: &Path) -> std::process::Child {
+    let mut run = ringbench("run", url, out);
+    run.args(["--rate=500", "--repeats=30"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = run.spawn().unwrap();
+    let repeats = || Run::read(out).map_or(0, |run| run.cells.iter().map(|cell| cell.repeats.len()).sum());
+    while repeats() == 0 {
+        assert!(child.try_wait().unwrap().is_none(), "{}", said(&child.wait_with_output().unwrap()));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child
+}
+
+#[test]
+fn a_target_that_dies_ends_the_run_and_what_it_did_before_is_kept_and_marked() {
+    let (broker, out) = (Broker::start(&[]), tempfile::tempdir().unwrap());
+    let child = with_a_repeat(&format!("kafka://{}", broker.address()), out.path());
+    kill(Pid::from_raw(broker.pid().cast_signed()), Signal::SIGKILL).unwrap();
+    let ended = child.wait_with_output().unwrap();
+    assert!(!ended.status.success() && said(&ended).contains("what was measured before is in "), "{}", said(&ended));
+    let run = Run::read(out.path()).unwrap();
+    assert!(run.interrupted && !run.cells[0].valid && out.path().join("report.html").exists());
+    assert!(run.cells[0].whole().count() > 0, "{:?}", run.cells[0].why);
+}
+
+#[test]
+fn a_full_disk_ends_the_run_and_leaves_what_was_written_before() {
+    let (broker, out) = (Broker::start(&[]), tempfile::tempdir().unwrap());
+    let child = with_a_repeat(&format!("kafka://{}", broker.address()), out.path());
+    // What is written there from here on finds no room.
+    while std::os::unix::fs::symlink("/dev/full", out.path().join("results.part")).is_err() {}
+    let ended = child.wait_with_output().unwrap();
+    let said = said(&ended);
+    assert!(
+        !ended.status.success() && said.contains("No space left on device") && said.contains("make room"),
+        "{said}"
+    );
+    assert!(Run::read(out.path()).unwrap().cells[0].whole().count() > 0);
+}
+
+#[test]
+fn two_runs_into_one_directory_are_one_too_many() {
+    let (broker, out) = (Broker::start(&[]), tempfile::tempdir().unwrap());
+    let url = format!("kafka://{}", broker.address());
+    let mut child = with_a_repeat(&url, out.path());
+    for command in ["run", "curve", "max-rate"] {
+        let second = ringbench(command, &url, out.path()).arg("--set=slo=p99<1s").output().unwrap();
+        assert!(!second.status.success() && said(&second).contains("it holds a run already"), "{}", said(&second));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
 #[test]
 fn the_generator_says_what_it_can_do_alone() {
     let calibrated = Command::new(env!("CARGO_BIN_EXE_ringbench"));
     let calibrated = { calibrated }.args(["calibrate", "--seconds", "0.2", "--repeats", "1"]).output().unwrap();
     assert!(calibrated.status.success(), "{}", said(&calibrated));
+    let refused = Command::new(env!("CARGO_BIN_EXE_ringbench")).args(["calibrate", "--seconds", "0"]).output().unwrap();
+    assert!(!refused.status.success() && said(&refused).contains("0.1 to 600 are allowed"), "{}", said(&refused));
     let said = said(&calibrated);
     assert!(said.contains("| 100 B |") && said.contains("| 1024 B |") && said.contains("| 1000 | "), "{said}");
 }

@@ -218,6 +218,15 @@ fn each_run_has_a_broker_of_its_own_and_leaves_nothing_behind() {
     let run = place.results();
     assert!(run.cells.iter().all(|cell| cell.valid && cell.ledger.acked >= 100), "{said}");
     let target = &run.targets[0];
+    assert!(target.name == "ringlog" && target.ready_ms.is_some_and(|ms| ms > 0.0), "{target:?}");
+    assert!(run.calibration.is_some() && run.roofline.is_some() && run.host.mount != "unknown");
+    for repeat in run.cells.iter().flat_map(|cell| &cell.repeats) {
+        for cost in [repeat.client_cost, repeat.broker_cost.unwrap()] {
+            assert!(cost.context_switches.is_some_and(|switches| switches > 0), "{cost:?}");
+            assert!(cost.reads.is_some() && cost.writes.is_some() && cost.involuntary_switches.is_some(), "{cost:?}");
+        }
+        assert!(repeat.disk_bytes.is_some() && repeat.wire_bytes.is_some() && repeat.regime.is_some(), "{repeat:?}");
+    }
     assert!(target.product.starts_with("ringlog ") && target.config["log.segment.bytes"] == "1048576", "{target:?}");
     assert_eq!(std::fs::read_dir(data.path()).unwrap().count(), 0);
 }
@@ -253,6 +262,84 @@ fn a_cell_that_the_disk_has_no_room_for_does_not_begin() {
         "{said}"
     );
     assert!(place.results().interrupted && std::fs::read_dir(data.path()).unwrap().count() == 0);
+}
+
+#[test]
+fn a_cell_larger_than_the_disk_is_refused_before_it_begins() {
+    let place = Place::of("name: huge\ntimesMemory: 1000\n");
+    let (data, ringlog) = (tempfile::tempdir().unwrap(), ringlog());
+    let options =
+        ["--target", "serve", "--ringlog", ringlog.to_str().unwrap(), "--data", data.path().to_str().unwrap()];
+    let (output, said) = place.run(&options);
+    assert!(!output.status.success() && said.contains("and huge may need "), "{said}");
+    assert!(said.contains("disk: up to ") && said.contains("--set timesMemory=NUMBER"), "{said}");
+}
+
+#[test]
+fn a_cell_ends_when_everything_is_written_and_the_final_sync_counts() {
+    let place = Place::of("name: bytes\nmessageSize: 10000\ntimesMemory: 0.001\nfinalSync: true\nwarmupDuration: 0s\n");
+    let (data, ringlog) = (tempfile::tempdir().unwrap(), ringlog());
+    let options =
+        ["--target", "serve", "--ringlog", ringlog.to_str().unwrap(), "--data", data.path().to_str().unwrap()];
+    let (output, said) = place.run(&options);
+    assert!(output.status.success(), "{said}");
+    let cell = &place.results().cells[0];
+    let (repeat, bytes) = (&cell.repeats[0], cell.write_bytes.unwrap());
+    assert!(cell.valid && cell.ledger.acked * 10_000 >= bytes, "{:?} of {bytes}", cell.ledger);
+    // It ended with them: what was on its way then is in the producer's buffer.
+    assert!(cell.ledger.acked * 10_000 < bytes + (40 << 20), "{:?} of {bytes}", cell.ledger);
+    let end = repeat.timeline.last().unwrap().at_s;
+    assert!((end - repeat.seconds).abs() < 1e-9 && repeat.seconds < cell.seconds, "{end} {}", repeat.seconds);
+    assert_eq!(repeat.timeline.iter().map(|tick| tick.acked).sum::<u64>(), repeat.acked_records);
+    let synced = cell.synced_mb_per_s.unwrap();
+    assert!(repeat.final_sync_s.is_some() && synced > 0.0 && repeat.regime.is_some(), "{repeat:?}");
+}
+
+#[test]
+fn past_retention_segments_are_deleted_while_it_is_measured() {
+    let place = Place::of(
+        "name: past\nmessageSize: 10000\nproducerRate: 800\nlinger.ms: 0\nwarmupDuration: 0s\ntestDuration: 4s\n\
+        topic: {segment.bytes: 1048576, retention.bytes: 8388608}\nbroker: {log.retention.check.interval.ms: 100}\n",
+    );
+    let (data, ringlog) = (tempfile::tempdir().unwrap(), ringlog());
+    let options =
+        ["--target", "serve", "--ringlog", ringlog.to_str().unwrap(), "--data", data.path().to_str().unwrap()];
+    let (_, said) = place.run(&options);
+    let cell = &place.results().cells[0];
+    let deleted = cell.repeats[0].deleted_records.unwrap();
+    assert!(deleted > 800 && cell.topic_config["retention.bytes"] == "8388608", "{deleted} {said}");
+    // A consumer that is a second late on a busy host has lost what was deleted, and that is said.
+    assert!(cell.valid || cell.why.as_ref().unwrap().contains("retention deleted"), "{:?}", cell.why);
+    // What is stored at the end is of the records that are still there.
+    let ratio = cell.payload.wire_ratio.unwrap();
+    assert!((0.9..1.3).contains(&ratio), "{ratio}");
+}
+
+#[test]
+fn a_broker_of_its_own_ends_with_a_ringbench_that_is_killed() {
+    let place = Place::of("name: killed\nmessageSize: 200\nproducerRate: 200\ntestDuration: 1h\n");
+    let (data, ringlog) = (tempfile::tempdir().unwrap(), ringlog());
+    let data = data.path().to_str().unwrap();
+    let mut ringbench =
+        place.sweep(&["--target", "serve", "--ringlog", ringlog.to_str().unwrap(), "--data", data]).spawn().unwrap();
+    let children = format!("/proc/{0}/task/{0}/children", ringbench.id());
+    let begun = Instant::now();
+    // The first one only says what it is; the second one is measured.
+    let broker = loop {
+        assert!(ringbench.try_wait().unwrap().is_none() && begun.elapsed() < Duration::from_secs(60));
+        let started = std::fs::read_to_string(&children).unwrap_or_default();
+        match started.split_whitespace().next().filter(|_| place.out().join("results.json").exists()) {
+            Some(pid) => break pid.to_owned(),
+            None => std::thread::sleep(Duration::from_millis(20)),
+        }
+    };
+    signal(&ringbench, Signal::SIGKILL);
+    ringbench.wait().unwrap();
+    let stat = || std::fs::read_to_string(format!("/proc/{broker}/stat")).unwrap_or_default();
+    while stat().rsplit_once(')').is_some_and(|(_, state)| !state.starts_with(" Z")) {
+        assert!(begun.elapsed() < Duration::from_secs(90), "broker {broker} is still there");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]

@@ -13,7 +13,6 @@
 //! | `stretch` | threads that begin together and are watched until the last has ended |
 //! | `sample` | [`Sample`]: what one run of one cell showed |
 //! | `rates` | how fast appends come in an open loop |
-//! | `regime` | [`Regime`]: what the kernel did about dirty pages meanwhile |
 //! | `overhead` | [`Overhead`]: what the bench itself costs |
 //! | `share` | [`roofline_share`]: how much is left to what the host's parts do alone |
 //! | `profile` | [`profile()`]: what the broker is told of this host |
@@ -36,7 +35,6 @@ mod plan;
 mod profile;
 mod ranking;
 mod rates;
-mod regime;
 mod sample;
 mod serve;
 mod setting;
@@ -52,7 +50,6 @@ pub use overhead::Overhead;
 pub use plan::{Cell, Plan, PlanOptions};
 pub use profile::profile;
 pub use ranking::{Ranked, Ranking, differences, rank};
-pub use regime::Regime;
 pub use sample::{Sample, Syncs};
 pub use setting::{
     Load, Pages, Preparation, Receiver, ServeSetting, Setting, SyncPolicy, TransferSetting, WriteSetting,

@@ -63,6 +63,16 @@ pub trait Driver: Sync {
     /// Bytes that the target stores for the topics, which is what went over the wire; `None` where it can't be told.
     fn stored_bytes(&self, layout: &Layout) -> impl Future<Output = Option<u64>>;
 
+    /// Records that retention has deleted from the topics since they were made; `None` where it can't be told.
+    fn deleted_records(&self, _: &Layout) -> impl Future<Output = Option<u64>> {
+        std::future::ready(None)
+    }
+
+    /// The process that has the target's files open, given that of the target where it is one of this host's.
+    fn process(&self, target: Option<u32>) -> Option<u32> {
+        target
+    }
+
     /// Removes the topics.
     ///
     /// # Errors

@@ -52,6 +52,12 @@ pub enum LoadError {
         /// What was said, or seen.
         why: String,
     },
+    /// What a target writes can't be synced by us.
+    #[error("finalSync: {why}: run ringbench as the target's user on its host, or take finalSync away")]
+    FinalSync {
+        /// What stands in the way.
+        why: String,
+    },
     /// A workload can't be taken.
     #[error("{}", listed(file, problems))]
     Workload {

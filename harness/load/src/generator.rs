@@ -4,29 +4,32 @@ mod backlog;
 mod consuming;
 mod crew;
 mod desk;
+mod final_sync;
 mod lane;
 mod outcome;
 mod producing;
 mod router;
 mod settlement;
 mod tally;
+mod watching;
 mod window;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use ringbench_stats::{Cost, WriteBack, process_cost, written_bytes};
-
+pub use self::final_sync::FinalSync;
 pub use self::outcome::{Outcome, Tick};
+pub use self::watching::Side;
 
 use self::backlog::Backlog;
 use self::consuming::Reading;
 use self::crew::{Crew, Work};
 use self::desk::Hall;
+use self::final_sync::FileSystems;
 use self::settlement::settle;
 use self::tally::Tally;
+use self::watching::{Ended, watch};
 use self::window::{Window, nanoseconds};
 use crate::driver::{Driver, Layout};
 use crate::payload::Pool;
@@ -99,10 +102,11 @@ pub fn run_cell<D: Driver>(driver: &D, cell: &CellSpec, conditions: &Conditions)
     let cell = Arc::new(cell.clone());
     let outcome = on_topics(&Crew { driver, layout: &layout, cell: &cell, conditions });
     let outcome = outcome.map(|mut outcome| {
-        // Where retention deletes meanwhile, what is left is not what went over the wire.
-        let is_whole =
-            !cell.topic_settings.keys().any(|name| name.starts_with("retention.") || name == "cleanup.policy");
-        if is_whole {
+        outcome.deleted_records = runtime.block_on(driver.deleted_records(&layout));
+        // Where some of it was deleted meanwhile, what is left says what went over the wire if it is known of how many records it is.
+        let retains = cell.topic_settings.keys().any(|name| name.starts_with("retention."));
+        let is_compacted = cell.topic_settings.contains_key("cleanup.policy");
+        if !is_compacted && (!retains || outcome.deleted_records.is_some()) {
             outcome.stored_bytes = runtime.block_on(driver.stored_bytes(&layout));
         }
         outcome
@@ -122,10 +126,12 @@ fn on_topics<D: Driver>(crew: &Crew<'_, D>) -> Result<Outcome, LoadError> {
     hall.acked.store(backlog.acked(), Ordering::Relaxed);
     let consumed = cell.subscriptions_per_topic > 0 && cell.consumers_per_subscription > 0;
     let begin = || Window::new(monotonic_ns() + nanoseconds(RUN_UP), cell.warm_up, cell.duration);
-    let mut watched = Watched::default();
+    let files = cell.final_sync.then(|| FileSystems::of(crew.driver.process(conditions.target_pid))).transpose()?;
+    let (mut watched, mut synced) = (None, None);
     let (window, works) = crew.employ(crew.shares(&backlog.lanes), &hall, begin, |window| {
-        watched = watch(window, &hall, conditions);
+        watched = Some(watch(window, &hall, cell, conditions));
         wait_for_producers(&hall, crew.threads());
+        synced = files.map(|files| (files.sync(), monotonic_ns()));
         if consumed {
             wait_for_readers(&hall, cell.subscriptions_per_topic, conditions);
         }
@@ -152,69 +158,39 @@ fn on_topics<D: Driver>(crew: &Crew<'_, D>) -> Result<Outcome, LoadError> {
     }
     let verdict = settle(&lanes, tally.refused + tally.unsent, readings, subscriptions);
     let trouble = hall.first_trouble().or(tally.first_refusal.take());
+    let last_acked_ns = tally.last_acked_ns;
     let mut outcome = Outcome::new(crew.driver.declares(), cell, window, tally, verdict);
     outcome.threads = crew.threads();
-    outcome.client_cost = watched.client;
     outcome.busiest_thread_seconds = busiest;
-    outcome.target_cost = watched.target;
-    outcome.target_written_bytes = watched.written_bytes;
-    outcome.write_back = watched.write_back;
-    outcome.failure = watched.failure;
     outcome.trouble = trouble;
     outcome.read_back = read_back;
-    outcome.cut(window, watched.cut_at_ns);
-    Ok(outcome)
-}
-
-/// What the one who watches has seen.
-#[derive(Debug, Default)]
-struct Watched {
-    client: Cost,
-    target: Option<Cost>,
-    written_bytes: Option<u64>,
-    write_back: WriteBack,
-    failure: Option<String>,
-    cut_at_ns: Option<u64>,
-}
-
-/// Counts what both sides cost within the window, and cuts the cell short when that is wished or its target is gone.
-fn watch(window: Window, hall: &Hall, conditions: &Conditions) -> Watched {
-    let target = || process_cost(conditions.target_pid?);
-    let written = || written_bytes(conditions.target_pid?);
-    let mut watched = Watched::default();
-    let mut wait_until = |at_ns: u64| {
-        while monotonic_ns() < at_ns {
-            let failure = if conditions.stop.is_wished() {
-                Some("interrupted".to_owned())
-            } else {
-                let gone = conditions.target_pid.filter(|pid| !is_running(*pid));
-                gone.map(|pid| format!("the target's process {pid} has ended"))
-            };
-            if failure.is_some() {
-                hall.cut_short.store(true, Ordering::Relaxed);
-                (watched.failure, watched.cut_at_ns) = (failure, Some(monotonic_ns()));
-                return;
+    if let Some(watched) = watched {
+        outcome.client = watched.client;
+        outcome.target = watched.target;
+        outcome.write_back = watched.write_back;
+        outcome.regime = watched.regime;
+        match watched.ended {
+            Some(Ended::Cut { why, at_ns }) => {
+                outcome.failure = Some(why);
+                outcome.cut(window, at_ns);
             }
-            std::thread::sleep(Duration::from_nanos(at_ns.saturating_sub(monotonic_ns())).min(LOOK));
+            Some(Ended::Written) if last_acked_ns <= window.begin_ns => {
+                outcome.failure = Some("everything was written during the warm-up: make it shorter".to_owned());
+            }
+            Some(Ended::Written) => outcome.cut(window, last_acked_ns),
+            None => {}
         }
-    };
-    wait_until(window.begin_ns);
-    let before = (Cost::now(), target(), written());
-    if !hall.is_cut_short() {
-        wait_until(window.end_ns);
     }
-    watched.client = Cost::now().since(&before.0);
-    watched.target = target().zip(before.1).map(|(after, before)| after.since(&before));
-    watched.written_bytes = written().zip(before.2).map(|(after, before)| after.saturating_sub(before));
-    watched.write_back = WriteBack::now();
-    watched
-}
-
-/// A process that has ended and was not waited for is a zombie.
-fn is_running(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(PathBuf::from(format!("/proc/{pid}/stat"))).unwrap_or_default();
-    stat.rsplit_once(')')
-        .is_some_and(|(_, fields)| !matches!(fields.trim_start().chars().next(), Some('Z' | 'X') | None))
+    match synced {
+        Some((Ok(took), at_ns)) => {
+            let bytes = (outcome.verdict.acked - backlog.acked()) as f64 * cell.message_bytes as f64;
+            let seconds = at_ns.saturating_sub(window.load_ns) as f64 / 1e9;
+            outcome.final_sync = Some(FinalSync { took, bytes_per_second: bytes / seconds });
+        }
+        Some((Err(error), _)) => outcome.failure = Some(format!("the final sync: {error}")),
+        None => {}
+    }
+    Ok(outcome)
 }
 
 /// They end by themselves: each has its deadline.

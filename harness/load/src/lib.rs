@@ -23,7 +23,7 @@ pub use broker::BrokerProcess;
 pub use clock::monotonic_ns;
 pub use driver::Driver;
 pub use error::LoadError;
-pub use generator::{Conditions, Outcome, Stop, Tick, run_cell};
+pub use generator::{Conditions, FinalSync, Outcome, Side, Stop, Tick, run_cell};
 pub use payload::Pool;
 pub use stamp::STAMP_BYTES;
 pub use target::{Described, Target};

@@ -30,8 +30,9 @@ use sweep::{every_combination, pairwise};
 
 /// Larger than any workload.
 const MOST_BYTES: u64 = 1 << 20;
-/// Keys that say the same in different units.
-const TWINS: [[&str; 2]; 2] = [["testDuration", "testDurationMinutes"], ["warmupDuration", "warmupDurationMinutes"]];
+/// Keys that say the same in different ways.
+const TWINS: [&[&str]; 2] =
+    [&["testDuration", "testDurationMinutes", "timesMemory"], &["warmupDuration", "warmupDurationMinutes"]];
 /// More cells than anybody waits for.
 const MOST_CELLS: usize = 10_000;
 
@@ -99,7 +100,7 @@ impl Workload {
     /// [`LoadError::Workload`].
     pub fn with(mut self, key: &str, value: &str) -> Result<Workload, LoadError> {
         let changed = take(key, 0, value).map_err(|problem| vec![problem]).and_then(|given| {
-            // Two keys for one time: the one that is set replaces both.
+            // Several keys for one time: the one that is set replaces all.
             let is_replaced =
                 |other: &str| other == key || TWINS.iter().any(|twins| twins.contains(&other) && twins.contains(&key));
             self.swept.retain(|swept| !is_replaced(&swept.key));

@@ -98,6 +98,22 @@ fn our_keys_stand_beside_theirs() {
 }
 
 #[test]
+fn a_cell_that_is_larger_than_memory_ends_by_what_is_written_and_a_time_that_is_set_ends_it_by_that() {
+    let workload = parse("timesMemory: 1.25\nfinalSync: true\nproducerRate: 1000\nwarmupDuration: 10s\n").unwrap();
+    let cell = &workload.cells[0];
+    let bytes = ringbench_stats::memory_bytes().unwrap() as f64 * 1.25;
+    assert!((cell.write_bytes.unwrap() as f64 - bytes).abs() < 2.0 && cell.final_sync);
+    let load = cell.warm_up + cell.duration;
+    assert!((load.as_secs_f64() - bytes / 1_024_000.0).abs() < 0.001, "{load:?}");
+    let faster = cell.at(Arrival::Uniform { per_second: 2_000.0 });
+    assert!((faster.duration + faster.warm_up).as_secs_f64() < load.as_secs_f64() / 1.9);
+    let by_time = workload.with("testDuration", "5s").unwrap();
+    assert_eq!((by_time.cells[0].write_bytes, by_time.cells[0].duration), (None, Duration::from_secs(5)));
+    let by_bytes = by_time.with("timesMemory", "2").unwrap();
+    assert!(by_bytes.cells[0].write_bytes.is_some());
+}
+
+#[test]
 fn a_sweep_is_every_combination_and_a_cover_fewer() {
     let text = "sweep:\n  batch.size: [1k, 16k, 64k]\n  linger.ms: [0, 5, 10]\n  acks: [0, 1, all]\n";
     let full = parse(text).unwrap();
@@ -119,8 +135,15 @@ fn equal_cells_have_equal_keys_whatever_they_are_called_and_however_they_are_wri
     let one = key("name: a\nbatch.size: 16k\ntestDuration: 2m\nrepeats: 3\n");
     assert_eq!(one, key("{testDurationMinutes: 2.0, batch.size: 16384, name: b}"));
     assert_eq!(one.len(), 16);
-    for other in ["batch.size: 16383", "acks: 1", "topics: 2", "producerRate: 1", "durability: fsync", "broker: {a: b}"]
-    {
+    for other in [
+        "batch.size: 16383",
+        "acks: 1",
+        "topics: 2",
+        "producerRate: 1",
+        "durability: fsync",
+        "broker: {a: b}",
+        "finalSync: true",
+    ] {
         assert_ne!(one, key(&format!("testDuration: 2m\n{other}\n")), "{other}");
     }
 }
@@ -181,6 +204,16 @@ fn a_mistake_is_named_by_file_line_key_value_and_remedy() {
         ("randomBytesRatio: 0.2", "1: randomBytesRatio: 0.2: payloads are not random"),
         ("consumerBacklogSizeGB: 1\nsubscriptionsPerTopic: 0", "1: consumerBacklogSizeGB: 1: nobody consumes"),
         ("durability: fsync\ntopic: {flush.ms: 3}", "2: topic.flush.ms: 3: durability decides it"),
+        ("testDuration: 5s\ntimesMemory: 2", "1: testDuration: 5s: timesMemory decides when it ends"),
+        ("timesMemory: 2\ncompression.type: lz4", "1: timesMemory: 2: what is compressed is smaller than memory"),
+        (
+            "timesMemory: 0.000001\nproducerRate: 1000",
+            "1: timesMemory: 0.000001: backlog and warm-up alone write as much",
+        ),
+        (
+            "subscriptionsPerTopic: 0\ntopic: {retention.bytes: 1000}",
+            "2: topic.retention.bytes: 1000: what is deleted before the end",
+        ),
         ("acks:", "1: acks: it has no value"),
         ("acks: [0, 1]", "1: acks: it is a list: write `acks: VALUE`, or name the values below `sweep:`"),
         ("sweeps:\n  acks: [0]", "1: sweeps: there is no such key: did you mean sweep?"),

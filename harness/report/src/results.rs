@@ -56,6 +56,9 @@ pub struct Run {
     pub dirty_limits: DirtyLimits,
     /// What the generator does on one core without a broker.
     pub calibration: Option<Calibration>,
+    /// Why system calls could not be counted; `None`: they were.
+    #[serde(default)]
+    pub system_calls_uncounted: Option<String>,
     /// Who was measured.
     pub targets: Vec<Target>,
     /// In the order of the plan.

@@ -35,7 +35,8 @@ fn every_field_that_is_written_is_documented_and_the_other_way_round() {
     documented::compare(&written, include_str!("../RESULTS.md"), &|path, value| {
         let is = |names: &[&str]| names.iter().all(|name| value.get(name).is_some());
         let is_whole = is(&["median", "low", "high"]) || is(&["p50", "p999", "max"]) || is(&["user_s", "system_s"]);
-        is_whole || ["settings", "config", "client_config"].iter().any(|map| path.ends_with(&format!(".{map}")))
+        let maps = ["settings", "config", "client_config", "topic_config", "broker_config"];
+        is_whole || maps.iter().any(|map| path.ends_with(&format!(".{map}")))
     });
 }
 
@@ -118,6 +119,37 @@ fn what_a_reader_has_to_know_is_flagged() {
         assert!(cell.flags.iter().any(|flag| flag.contains(said)), "{said}: {:?}", cell.flags);
     }
     assert!(cell.valid && !run.objective.unwrap().is_kept_by(&run.cells[0]));
+}
+
+#[test]
+fn a_generator_is_late_when_its_lag_is_more_than_a_tenth_of_the_latency_and_not_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut run = sample::run(Kind::Curve, "curve");
+    // The sample's lag is some 33 µs at the 99th percentile.
+    for (place, (p50_us, is_late)) in [(900.0, false), (400.0, false), (200.0, true)].into_iter().enumerate() {
+        let cell = sample::cell("ringlog", &[("linger.ms", &place.to_string())], Some(1_000.0));
+        sample::add(&mut run, cell, Shown { per_s: 1_000.0, p50_us, tail: 0.0 }, &mut Random(3), directory.path());
+        let cell = &run.cells[place];
+        let (lag, p99) = (cell.generator_lag_us.p99.unwrap(), cell.latency_us.p99.unwrap());
+        assert_eq!(lag > 0.1 * p99, is_late, "{lag} of {p99}");
+        assert_eq!(cell.flags.iter().any(|flag| flag.contains("the generator came late")), is_late, "{:?}", cell.flags);
+    }
+}
+
+#[test]
+fn retention_that_deletes_nothing_is_flagged_and_what_it_deleted_unread_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut run = example(directory.path());
+    let cell = &mut run.cells[0];
+    cell.topic_config.insert("retention.bytes".to_owned(), "1000".to_owned());
+    cell.repeats.iter_mut().for_each(|repeat| repeat.deleted_records = Some(5_000));
+    cell.derive(None, directory.path()).unwrap();
+    assert!(cell.flags.is_empty(), "{:?}", cell.flags);
+    cell.repeats[2].deleted_records = Some(0);
+    cell.repeats[3].ledger.lost = 7;
+    cell.derive(None, directory.path()).unwrap();
+    assert!(cell.flags.iter().any(|flag| flag.contains("retention has deleted nothing")), "{:?}", cell.flags);
+    assert!(cell.why.as_ref().unwrap().starts_with("lost 7; retention deleted 20,000 records"), "{:?}", cell.why);
 }
 
 #[test]

@@ -55,7 +55,7 @@ impl Host {
             cpu: field("model name").or_else(|| field("CPU implementer")).unwrap_or_else(unknown),
             cpus: std::thread::available_parallelism().map_or(1, usize::from),
             governor: trimmed("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
-            memory_mib: memory_kib().unwrap_or(0) / 1024,
+            memory_mib: memory_bytes().unwrap_or(0) >> 20,
             kernel: trimmed("/proc/sys/kernel/osrelease"),
             mount: mount.as_ref().map_or_else(unknown, |mount| mount.line.clone()),
             filesystem: mount.as_ref().map_or_else(unknown, |mount| mount.filesystem.clone()),
@@ -84,9 +84,12 @@ fn trimmed(path: impl AsRef<Path>) -> String {
     Some(read(path).trim().to_owned()).filter(|text| !text.is_empty()).unwrap_or_else(unknown)
 }
 
-fn memory_kib() -> Option<u64> {
+/// Memory of this host (`MemTotal` of /proc/meminfo); `None` where the kernel does not say.
+#[must_use]
+pub fn memory_bytes() -> Option<u64> {
     let meminfo = read("/proc/meminfo");
-    meminfo.lines().find(|line| line.starts_with("MemTotal:"))?.split_whitespace().nth(1)?.parse().ok()
+    let line = meminfo.lines().find(|line| line.starts_with("MemTotal:"))?;
+    Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
 }
 
 /// A mount that holds a path.

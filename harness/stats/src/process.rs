@@ -31,12 +31,37 @@ pub fn process_cost(pid: u32) -> Option<Cost> {
     Some(cost)
 }
 
-/// Bytes that process `pid` has caused to be written to disks, most of them later (`write_bytes` of /proc/PID/io): what it has put
-/// into the page cache for files. `None` when it is gone, or not ours to see.
-#[must_use]
-pub fn written_bytes(pid: u32) -> Option<u64> {
-    let io = std::fs::read_to_string(format!("/proc/{pid}/io")).ok()?;
-    io.lines().find_map(|line| line.strip_prefix("write_bytes:"))?.trim().parse().ok()
+/// What a process has read and written so far, by /proc/PID/io. No privilege is needed for one's own processes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ProcessIo {
+    /// Reads (`syscr`): of read(2), pread(2), readv(2) and their kin, from files and sockets alike, and one for each sendfile(2).
+    /// Not those of recv(2) and its kin.
+    pub reads: u64,
+    /// Writes (`syscw`): of write(2), pwrite(2), writev(2) and their kin, to files and sockets alike, and one for each sendfile(2).
+    /// Not those of send(2) and its kin, and no fsync(2).
+    pub writes: u64,
+    /// Bytes that it has caused to be written to disks, most of them later (`write_bytes`): what it has put into the page cache.
+    pub written_bytes: u64,
+}
+
+impl ProcessIo {
+    /// Up to this moment; `None` when process `pid` is gone, or not ours to see.
+    #[must_use]
+    pub fn of(pid: u32) -> Option<ProcessIo> {
+        let io = std::fs::read_to_string(format!("/proc/{pid}/io")).ok()?;
+        let number = |name| io.lines().find_map(|line| line.strip_prefix(name))?.trim().parse().ok();
+        Some(ProcessIo { reads: number("syscr:")?, writes: number("syscw:")?, written_bytes: number("write_bytes:")? })
+    }
+
+    /// What was added since.
+    #[must_use]
+    pub fn since(&self, before: &ProcessIo) -> ProcessIo {
+        ProcessIo {
+            reads: self.reads.saturating_sub(before.reads),
+            writes: self.writes.saturating_sub(before.writes),
+            written_bytes: self.written_bytes.saturating_sub(before.written_bytes),
+        }
+    }
 }
 
 /// Memory of process `pid` that is in memory, shared pages included; `None` when it is gone.
@@ -86,6 +111,8 @@ pub fn ring_threads() -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::FileExt;
+
     use ringlog_io::{Backend, Disk, Mode, Wanted, probe};
 
     use super::*;
@@ -116,8 +143,16 @@ mod tests {
         std::thread::sleep(Duration::from_millis(1));
         let cost = process_cost(own).unwrap();
         assert!(cost.voluntary_switches > 0 && resident_bytes(own).unwrap() > 1 << 20, "{cost:?}");
-        assert!(written_bytes(own).is_some());
-        assert_eq!((process_cost(u32::MAX), resident_bytes(u32::MAX), written_bytes(u32::MAX)), (None, None, None));
+        assert_eq!((process_cost(u32::MAX), resident_bytes(u32::MAX), ProcessIo::of(u32::MAX)), (None, None, None));
+    }
+
+    #[test]
+    fn reads_and_writes_are_counted_wherever_they_go() {
+        let file = tempfile::tempfile().unwrap();
+        let before = ProcessIo::of(std::process::id()).unwrap();
+        (0..10).for_each(|block| file.write_all_at(&[1; 4096], block * 4096).unwrap());
+        let done = ProcessIo::of(std::process::id()).unwrap().since(&before);
+        assert!(done.writes >= 10 && done.reads >= 1, "{done:?}");
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! A regime: what the kernel did about dirty pages while a cell ran.
+//! A regime: what the kernel does about dirty pages.
 
 use std::fmt;
 
-use ringbench_stats::{DirtyLimits, WriteBack};
+use crate::{DirtyLimits, WriteBack};
 
-/// How far dirty pages had piled up when a run ended. Cells of different regimes are different cells.
+/// How far dirty pages have piled up. Cells of different regimes are different cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Regime {
     /// Below the kernel's limits: nobody waits for the device unless he asks to.
@@ -20,10 +20,9 @@ impl Regime {
     #[must_use]
     pub fn of(write_back: &WriteBack, limits: &DirtyLimits) -> Option<Regime> {
         let (background, throttle) = (limits.background_bytes?, limits.throttle_bytes?);
-        let dirty = write_back.dirty_bytes + write_back.writing_bytes;
-        Some(match dirty {
-            dirty if dirty < background => Regime::Cached,
-            dirty if dirty < u64::midpoint(background, throttle) => Regime::WrittenBack,
+        Some(match write_back.bytes() {
+            bytes if bytes < background => Regime::Cached,
+            bytes if bytes < u64::midpoint(background, throttle) => Regime::WrittenBack,
             _ => Regime::Throttled,
         })
     }

@@ -1,4 +1,4 @@
-//! How many system calls this process makes, where the kernel lets one count them.
+//! How many system calls a process makes, where the kernel lets one count them.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use perf_event::{Builder, Counter};
 const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 const ENTERED: &str = "events/raw_syscalls/sys_enter/id";
 
-/// Counts the system calls of this process from its making on, by the kernel's tracepoint raw_syscalls:sys_enter
+/// Counts the system calls of a process from its making on, by the kernel's tracepoint raw_syscalls:sys_enter
 /// (perf_event_open(2)): those of all threads that run now, and of the threads that they will start.
 ///
 /// An operation of io_uring is not a system call; io_uring_enter is one. (`/proc/self/io` counts neither: its `syscr` and `syscw`
@@ -23,11 +23,19 @@ pub struct SystemCalls {
 }
 
 impl SystemCalls {
-    /// Begins to count. It takes root, or CAP_PERFMON, and a mounted tracefs.
+    /// Begins to count those of this process. It takes root, or CAP_PERFMON, and a mounted tracefs.
     ///
     /// # Errors
     /// Why they can't be counted here, with the remedy, as a sentence for the report.
     pub fn count() -> Result<SystemCalls, String> {
+        SystemCalls::of(std::process::id())
+    }
+
+    /// The same of another process.
+    ///
+    /// # Errors
+    /// As [`SystemCalls::count`]; also when there is no such process.
+    pub fn of(pid: u32) -> Result<SystemCalls, String> {
         let entered = Tracepoint::with_id(tracepoint()?);
         let refused = |error: io::Error| {
             format!("system calls can't be counted: perf_event_open: {error}: run as root, or with CAP_PERFMON")
@@ -40,7 +48,7 @@ impl SystemCalls {
             Ok::<Counter, io::Error>(counter)
         };
         let mut threads = Vec::new();
-        for thread in std::fs::read_dir("/proc/self/task").map_err(refused)?.flatten() {
+        for thread in std::fs::read_dir(format!("/proc/{pid}/task")).map_err(refused)?.flatten() {
             let Some(id) = thread.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
             match counter(id) {
                 Ok(counter) => threads.push(counter),

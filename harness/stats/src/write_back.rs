@@ -29,6 +29,12 @@ impl WriteBack {
     pub fn settle() {
         nix::unistd::sync();
     }
+
+    /// What the disk does not have yet.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.dirty_bytes + self.writing_bytes
+    }
 }
 
 /// From how many dirty pages on the kernel writes them back, and from how many on it makes the writer wait. A cell that passes

@@ -6,18 +6,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use ringbench_load::workload::{CellSpec, Durability, Turn, Workload};
-use ringbench_load::{BrokerProcess, Conditions, LoadError, Outcome, Pool, Stop, Target};
-use ringbench_stats::WriteBack;
+use ringbench_load::workload::{CellSpec, Turn, Workload};
+use ringbench_load::{BrokerProcess, LoadError, Outcome, Pool, Stop};
 
-use super::{Who, unix_ms};
+use super::Who;
+use crate::fresh::unix_ms;
+use crate::generator::Generator;
 use crate::kept_run::KeptRun;
+use crate::room::room_for;
 use crate::{duration, recorded};
 
-/// How long after the load what is missing may still come.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// What a sweep leaves free on a disk.
-const RESERVE_BYTES: u64 = 1 << 30;
+const KEPT: &str = "what was measured is kept, and the same command goes on from here";
 /// After so many runs in a row that failed, nothing is to be expected of the next one.
 const MOST_FAILURES: usize = 3;
 
@@ -25,10 +24,11 @@ const MOST_FAILURES: usize = 3;
 pub(super) struct Course<'a> {
     workload: &'a Workload,
     who: &'a Who,
+    /// Where the target has its files, where that is known.
+    room: Option<&'a Path>,
     stop: &'a Stop,
     progress: Progress,
-    /// The last cell's, which the next one often shares.
-    pool: Option<(CellSpec, Arc<Pool>)>,
+    generator: Generator,
 }
 
 /// A run that has to be made.
@@ -46,8 +46,9 @@ pub(super) fn due(workload: &Workload, kept: &KeptRun) -> Vec<Due> {
 }
 
 impl<'a> Course<'a> {
-    pub(super) fn new(workload: &'a Workload, who: &'a Who, stop: &'a Stop) -> Course<'a> {
-        Course { workload, who, stop, progress: Progress::default(), pool: None }
+    pub(super) fn new(workload: &'a Workload, who: &'a Who, room: Option<&'a Path>, stop: &'a Stop) -> Course<'a> {
+        let generator = Generator::new(workload.seed, None, stop.clone());
+        Course { workload, who, room, stop, progress: Progress::default(), generator }
     }
 
     /// Makes every run that is missing; `false`: somebody ended it before.
@@ -68,7 +69,9 @@ impl<'a> Course<'a> {
         for Due { order, turn } in due {
             let Some(cell) = self.workload.cells.get(turn.cell) else { continue };
             self.progress.at(cell);
-            self.room_for(cell)?;
+            if let Some(room) = self.room {
+                room_for(cell, room).map_err(|why| format!("{why}; {KEPT}"))?;
+            }
             let started = unix_ms();
             let outcome = self.one(cell, order, kept);
             if self.stop.is_wished() {
@@ -107,79 +110,28 @@ impl<'a> Course<'a> {
 
     /// One run of a cell, on a broker of its own where that is asked for.
     fn one(&mut self, cell: &CellSpec, order: usize, kept: &mut KeptRun) -> Result<(Outcome, Arc<Pool>), LoadError> {
-        let pool = self.pool(cell)?;
-        let mut conditions = Conditions {
-            run: (unix_ms() as u32).wrapping_mul(31).wrapping_add(order as u32),
-            seed: self.workload.seed.wrapping_add(order as u64),
-            // The other half of the processors is the target's, as in `run`.
-            threads: 1.max(std::thread::available_parallelism().map_or(1, usize::from) / 2),
-            target_pid: None,
-            pool: pool.clone(),
-            patience: PATIENCE,
-            reads_back: cell.verify
-                && cell.durability > Durability::Memory
-                && !matches!(self.who, Who::There(Target::Null)),
-            stop: self.stop.clone(),
-        };
-        if !matches!(self.who, Who::There(Target::Null)) {
-            WriteBack::settle();
-        }
-        let outcome = match self.who {
-            Who::There(target) => {
-                conditions.target_pid = target.describe()?.pid;
-                target.run(cell, &conditions)?
-            }
+        match self.who {
+            Who::There(target) => self.generator.run(cell, order, target, target.describe()?.pid),
             Who::Own { binary, data } => {
                 let broker = BrokerProcess::start(binary, data, &cell.broker_settings)?;
-                conditions.target_pid = Some(broker.pid());
-                let outcome = Target::Kafka(broker.bootstrap().to_owned()).run(cell, &conditions)?;
+                let outcome = self.generator.run(cell, order, &broker.target(), Some(broker.pid()))?;
                 if let Some(target) = kept.run_mut().targets.first_mut() {
-                    target.ready_ms = Some(broker.ready_after.as_secs_f64() * 1e3);
                     target.resident_bytes = ringbench_stats::resident_bytes(broker.pid());
                 }
-                outcome
-            }
-        };
-        Ok((outcome, pool))
-    }
-
-    fn pool(&mut self, cell: &CellSpec) -> Result<Arc<Pool>, LoadError> {
-        match &self.pool {
-            Some((of, pool)) if of.payload == cell.payload && of.message_bytes == cell.message_bytes => {
-                Ok(pool.clone())
-            }
-            _ => {
-                let pool = Arc::new(Pool::new(&cell.payload, cell.message_bytes, self.workload.seed)?);
-                self.pool = Some((cell.clone(), pool.clone()));
-                Ok(pool)
+                Ok(outcome)
             }
         }
-    }
-
-    /// Refuses to fill the disk of a broker of its own. Where others have their files is not known.
-    fn room_for(&self, cell: &CellSpec) -> Result<(), String> {
-        let Who::Own { data, .. } = self.who else { return Ok(()) };
-        let needed = cell.estimate().disk_bytes.saturating_add(RESERVE_BYTES);
-        let Some(free) = free_bytes(data).filter(|free| *free < needed) else { return Ok(()) };
-        Err(format!(
-            "{}: {:.1} GB are free, and {} may need {:.1}: make room, name another directory with --data, or say less with --set testDuration=TIME; what was measured is kept, and the same command goes on",
-            data.display(),
-            free as f64 / 1e9,
-            cell.name,
-            needed as f64 / 1e9
-        ))
     }
 
     /// Ends a sweep whose target is gone, or fails again and again.
     fn goes_on(&self, failures: usize, why: &str) -> Result<(), String> {
-        let kept = "what was measured is kept, and the same command goes on from here";
         if let Who::There(target) = self.who
             && target.describe().is_err()
         {
-            return Err(format!("{target} is gone: {why}: start it again; {kept}"));
+            return Err(format!("{target} is gone: {why}: start it again; {KEPT}"));
         }
         match failures {
-            MOST_FAILURES.. => Err(format!("{failures} runs in a row failed, the last one so: {why}; {kept}")),
+            MOST_FAILURES.. => Err(format!("{failures} runs in a row failed, the last one so: {why}; {KEPT}")),
             _ => Ok(()),
         }
     }
@@ -197,13 +149,6 @@ fn said(outcome: &Outcome) -> String {
         (None, true) => String::new(),
     };
     format!("{mb_per_s:>6.0} MB/s  p99 {latency} ms{failure}")
-}
-
-/// Free on the disk of this directory, for who is not root.
-pub(super) fn free_bytes(directory: &Path) -> Option<u64> {
-    let there = directory.ancestors().find(|path| path.is_dir())?;
-    let disk = nix::sys::statvfs::statvfs(there).ok()?;
-    Some(disk.blocks_available() * disk.fragment_size())
 }
 
 /// How far it is, and how long it takes: a bar on a terminal, a line for each run.

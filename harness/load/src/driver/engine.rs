@@ -107,6 +107,14 @@ impl Driver for EngineDriver {
         Some(self.logs().iter().map(|log| log.size_bytes()).sum())
     }
 
+    async fn deleted_records(&self, _: &Layout) -> Option<u64> {
+        Some(self.logs().iter().map(|log| log.log_start_offset().unsigned_abs()).sum())
+    }
+
+    fn process(&self, _: Option<u32>) -> Option<u32> {
+        Some(std::process::id())
+    }
+
     async fn remove(&self, _: &Layout) -> Result<(), LoadError> {
         let disk = self.disk()?;
         for log in self.logs() {

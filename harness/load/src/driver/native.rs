@@ -114,6 +114,16 @@ impl Driver for NativeDriver {
         Some(ours.map(|log| log.size_bytes.unsigned_abs()).sum())
     }
 
+    /// A topic's first offset is 0 until something is deleted.
+    async fn deleted_records(&self, layout: &Layout) -> Option<u64> {
+        let partition = |slot| {
+            let (topic, partition) = layout.place(slot);
+            (TopicPartition { topic: topic.to_owned(), partition: partition as i32 }, OffsetSpec::Earliest)
+        };
+        let first = self.admin().await.ok()?.offsets(&(0..layout.slots()).map(partition).collect()).await.ok()?;
+        Some(first.values().filter_map(|found| found.offset).map(i64::unsigned_abs).sum())
+    }
+
     async fn remove(&self, layout: &Layout) -> Result<(), LoadError> {
         let admin = self.admin().await?;
         for topic in &layout.topics {

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::LOOK;
 use super::crew::Crew;
 use super::desk::Hall;
 use super::producing::LaneBooks;
 use super::tally::Tally;
+use super::watching::is_running;
 use super::window::Window;
-use super::{LOOK, is_running};
 use crate::driver::Driver;
 use crate::workload::{Arrival, CellSpec};
 use crate::{LoadError, monotonic_ns};

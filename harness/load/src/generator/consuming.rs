@@ -66,7 +66,12 @@ pub(crate) async fn consume<C: Consume>(mut consumer: C, reader: Reader, desk: R
             came = true;
             let read = books.read(slot, value);
             new += u64::from(read.is_new);
-            desk.tally.borrow_mut().received(read.due_ns, now_ns, value.len());
+            let mut tally = desk.tally.borrow_mut();
+            tally.reached(read.due_ns, now_ns);
+            // What is read once everything is written is not beside the producers any more.
+            if !hall.enough.load(Ordering::Relaxed) {
+                tally.received(now_ns, value.len());
+            }
         });
         let polled = polled.await;
         hall.received.fetch_add(new, Ordering::Relaxed);

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use ringbench_stats::{Cost, Latencies, WriteBack};
+use ringbench_stats::{Latencies, Regime, WriteBack};
 
+use super::final_sync::FinalSync;
 use super::tally::{Counts, Tally};
+use super::watching::Side;
 use super::window::Window;
 use crate::Verdict;
 use crate::driver::Declaration;
@@ -46,17 +48,21 @@ pub struct Outcome {
     /// The books, warm-up included.
     pub verdict: Verdict,
     /// What this process cost in that time.
-    pub client_cost: Cost,
+    pub client: Side,
     /// Processor seconds of the load thread that used most.
     pub busiest_thread_seconds: f64,
     /// What the target's process cost in that time, where it is known.
-    pub target_cost: Option<Cost>,
-    /// Bytes that it wrote to files in that time.
-    pub target_written_bytes: Option<u64>,
+    pub target: Option<Side>,
     /// Dirty pages of the host when that time ended.
     pub write_back: WriteBack,
-    /// Bytes that the target stores for all records, warm-up included.
+    /// What the kernel did about them, the furthest that it went in that time.
+    pub regime: Option<Regime>,
+    /// What it came to with the time that the disk took to have everything, where the cell asks for that.
+    pub final_sync: Option<FinalSync>,
+    /// Bytes that the target stores at the end, of all records but those that it has deleted.
     pub stored_bytes: Option<u64>,
+    /// Records that retention has deleted meanwhile, where that can be told.
+    pub deleted_records: Option<u64>,
     /// How it went.
     pub timeline: Vec<Tick>,
     /// How long it took to read everything back, where nobody consumed.
@@ -109,12 +115,14 @@ impl Outcome {
             zero_latencies: tally.zero,
             negative_latencies: tally.negative,
             verdict,
-            client_cost: Cost::default(),
+            client: Side::default(),
             busiest_thread_seconds: 0.0,
-            target_cost: None,
-            target_written_bytes: None,
+            target: None,
             write_back: WriteBack::default(),
+            regime: None,
+            final_sync: None,
             stored_bytes: None,
+            deleted_records: None,
             timeline: timeline(&tally, window, cell.subscriptions_per_topic),
             service: tally.service,
             end_to_end: tally.end_to_end,
@@ -125,12 +133,15 @@ impl Outcome {
         }
     }
 
-    /// Leaves out the slices after `at_ns`, when it was cut short.
-    pub(super) fn cut(&mut self, window: Window, at_ns: Option<u64>) {
-        let Some(at_ns) = at_ns else { return };
+    /// Ends it at `at_ns`, before its time: its last slice is shorter.
+    pub(super) fn cut(&mut self, window: Window, at_ns: u64) {
         let counted = Duration::from_nanos(at_ns.saturating_sub(window.begin_ns));
         self.seconds = counted.as_secs_f64();
-        self.timeline.retain(|tick| tick.at <= counted);
+        let whole = self.timeline.iter().take_while(|tick| tick.at < counted).count();
+        self.timeline.truncate(whole + 1);
+        if let Some(last) = self.timeline.last_mut() {
+            last.at = last.at.min(counted);
+        }
     }
 
     /// Acknowledged records a second; 0 of a cell that was cut short before anything was counted.
@@ -142,7 +153,8 @@ impl Outcome {
     /// Bytes stored for each byte of values: what compression leaves, and what framing adds.
     #[must_use]
     pub fn wire_ratio(&self, message_bytes: usize) -> Option<f64> {
-        let values = self.verdict.acked as f64 * message_bytes as f64;
+        let there = self.verdict.acked.saturating_sub(self.deleted_records.unwrap_or(0));
+        let values = there as f64 * message_bytes as f64;
         self.stored_bytes.filter(|_| values > 0.0).map(|stored| stored as f64 / values)
     }
 }

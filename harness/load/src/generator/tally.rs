@@ -25,6 +25,8 @@ pub(crate) struct Tally {
     /// Bytes of values acknowledged, and received, while counting.
     pub(crate) acked_bytes: u64,
     pub(crate) received_bytes: u64,
+    /// When the last record was acknowledged.
+    pub(crate) last_acked_ns: u64,
     /// Records that were due and never sent: the target took no more until the cell ended.
     pub(crate) unsent: u64,
     /// Records that were refused at once, and never on their way.
@@ -64,6 +66,7 @@ impl Tally {
             negative: 0,
             acked_bytes: 0,
             received_bytes: 0,
+            last_acked_ns: 0,
             unsent: 0,
             refused: 0,
             first_refusal: None,
@@ -102,6 +105,7 @@ impl Tally {
             self.zero += u64::from(now_ns == due_ns);
             self.negative += u64::from(now_ns < due_ns);
         }
+        self.last_acked_ns = self.last_acked_ns.max(now_ns);
         match self.window.slice(now_ns).and_then(|slice| self.slices.get_mut(slice)) {
             Some(slice) => {
                 slice.counts.acked += 1;
@@ -116,13 +120,17 @@ impl Tally {
         self.first_refusal.get_or_insert_with(why);
     }
 
-    /// A consumer has a record. `due_ns` is what its stamp says; `None` of one without.
-    pub(crate) fn received(&mut self, due_ns: Option<u64>, now_ns: u64, bytes: usize) {
+    /// A consumer has a record that was due then, as its stamp says; `None` of one without.
+    pub(crate) fn reached(&mut self, due_ns: Option<u64>, now_ns: u64) {
         if let Some(due_ns) = due_ns.filter(|due_ns| self.window.slice(*due_ns).is_some()) {
             self.end_to_end.record_ns(now_ns.saturating_sub(due_ns));
             self.zero += u64::from(now_ns == due_ns);
             self.negative += u64::from(now_ns < due_ns);
         }
+    }
+
+    /// A consumer has a record.
+    pub(crate) fn received(&mut self, now_ns: u64, bytes: usize) {
         match self.window.slice(now_ns).and_then(|slice| self.slices.get_mut(slice)) {
             Some(slice) => {
                 slice.counts.received += 1;
@@ -146,6 +154,7 @@ impl Tally {
         self.negative += other.negative;
         self.acked_bytes += other.acked_bytes;
         self.received_bytes += other.received_bytes;
+        self.last_acked_ns = self.last_acked_ns.max(other.last_acked_ns);
         self.unsent += other.unsent;
         self.refused += other.refused;
         self.first_refusal = self.first_refusal.take().or(other.first_refusal);
@@ -218,7 +227,7 @@ mod tests {
         let mut tally = tally();
         tally.acked(SECOND, SECOND, SECOND, 1);
         tally.acked(SECOND + 5, SECOND, SECOND, 1);
-        tally.received(Some(SECOND + 5), SECOND, 1);
+        tally.reached(Some(SECOND + 5), SECOND);
         assert_eq!((tally.zero, tally.negative), (1, 2));
         assert_eq!((tally.latency().count(), tally.end_to_end.count()), (2, 1));
     }
@@ -241,7 +250,8 @@ mod tests {
             let due_ns = SECOND * thread.min(2);
             own.sent(due_ns, due_ns + thread, 0);
             own.acked(due_ns, due_ns + thread, due_ns + 1_000 * thread, 7);
-            own.received(Some(due_ns), due_ns + 2_000 * thread, 7);
+            own.reached(Some(due_ns), due_ns + 2_000 * thread);
+            own.received(due_ns + 2_000 * thread, 7);
             own.acked(0, 0, 1, 7);
             own.gave_up(due_ns, 0);
             own.refused = thread;

@@ -44,6 +44,12 @@ pub struct CellSpec {
     pub arrival: Arrival,
     /// So many bytes of values are acknowledged before consumers, and the cell's own load, begin; 0 is none.
     pub backlog_bytes: u64,
+    /// It ends once so many bytes of values are acknowledged, those of backlog and warm-up included, instead of by time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub write_bytes: Option<u64>,
+    /// Whether the target's files are synced after the last acknowledgement, and the time of that counted as well.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub final_sync: bool,
     /// What an acknowledgement must have behind it.
     pub durability: Durability,
     /// For the topics that are made, under Kafka's names; those that `durability` asks for are among them.
@@ -54,7 +60,8 @@ pub struct CellSpec {
     pub verify: bool,
     /// Load before anything is recorded.
     pub warm_up: Duration,
-    /// Load while everything is recorded.
+    /// Load while everything is recorded. With `write_bytes` it is what that takes; and without a rate it is the most that it may
+    /// take.
     pub duration: Duration,
 }
 
@@ -65,6 +72,22 @@ impl CellSpec {
     pub fn key(&self) -> String {
         let content = serde_json::to_vec(self).expect("a cell is plain data");
         Sha256::digest(&content).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The same at another load.
+    #[must_use]
+    pub fn at(&self, arrival: Arrival) -> CellSpec {
+        let mut cell = CellSpec { arrival, ..self.clone() };
+        if let Some(time) = cell.time_to_write() {
+            cell.duration = time;
+        }
+        cell
+    }
+
+    /// How many records are acknowledged when it ends; `None` where it ends by time.
+    #[must_use]
+    pub fn write_records(&self) -> Option<u64> {
+        Some(self.write_bytes?.div_ceil(self.message_bytes.max(1) as u64))
     }
 
     /// Producers of all topics.

@@ -130,6 +130,20 @@ pub(crate) const KEYS: &[Key] = &[
     key("testDuration", Time, "", Ours, "The same with a unit, such as `15s`; instead of `testDurationMinutes`."),
     key("warmupDuration", Time, "", Ours, "The same with a unit; instead of `warmupDurationMinutes`."),
     key(
+        "timesMemory",
+        Number(0.0, 1_000.0),
+        "0",
+        Ours,
+        "Instead of `testDuration`: the cell ends when so many times the host's memory are written, backlog and warm-up included. With more than 1 it is larger than any page cache. Needs `compression.type: none`.",
+    ),
+    key(
+        "finalSync",
+        Flag,
+        "false",
+        Ours,
+        "After the last acknowledgement the file systems that the target writes to are synced, and the throughput that this time counts in stands beside the other. Needs a target on this host.",
+    ),
+    key(
         "payload",
         OneOf(&["json", "text"]),
         "json",

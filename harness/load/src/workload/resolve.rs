@@ -101,7 +101,8 @@ pub(super) fn resolve(values: &Values, directory: &Path, notes: &mut Vec<Problem
     let consumed = "nobody consumes: subscriptionsPerTopic is 0";
     values.needs("consumerBacklogSizeGB", backlog_gib == 0.0 || subscriptions > 0, consumed, "make it 1 or more")?;
     let (durability, topic_settings) = durability(values)?;
-    Ok(CellSpec {
+    let write_bytes = write_bytes(values)?;
+    let cell = CellSpec {
         name: String::new(),
         varied: BTreeMap::new(),
         settings: settings(values)?,
@@ -119,6 +120,8 @@ pub(super) fn resolve(values: &Values, directory: &Path, notes: &mut Vec<Problem
         },
         arrival: arrival(values, notes)?,
         backlog_bytes: (backlog_gib * f64::from(1 << 30)) as u64,
+        write_bytes,
+        final_sync: values.flag("finalSync"),
         durability,
         topic_settings,
         broker_settings: values.of_map("broker"),
@@ -131,7 +134,37 @@ pub(super) fn resolve(values: &Values, directory: &Path, notes: &mut Vec<Problem
             Duration::ZERO => return Err(values.problem("testDurationMinutes", NO_TIME, "")),
             duration => duration,
         },
-    })
+    };
+    let cell = cell.at(cell.arrival);
+    if cell.duration.is_zero() {
+        let what = "backlog and warm-up alone write as much";
+        return Err(values.problem("timesMemory", what, "make it larger, or those smaller"));
+    }
+    if verify && cell.consumers() == 0 && cell.passes_retention() {
+        let what = "what is deleted before the end can't be read back then, and would count as lost";
+        return Err(values.problem("topic.retention.bytes", what, "have it read meanwhile (subscriptionsPerTopic: 1)"));
+    }
+    Ok(cell)
+}
+
+/// What it has to write, where that decides when it ends.
+fn write_bytes(values: &Values) -> Result<Option<u64>, Problem> {
+    let times: f64 = values.number("timesMemory");
+    if times == 0.0 {
+        return Ok(None);
+    }
+    for key in ["testDuration", "testDurationMinutes"] {
+        values.needs(key, false, "timesMemory decides when it ends", "take one of them away")?;
+    }
+    if values.text("compression.type") != "none" {
+        let what = "what is compressed is smaller than memory all the same, by nobody knows how much";
+        return Err(values.problem("timesMemory", what, "say `compression.type: none`"));
+    }
+    let memory = ringbench_stats::memory_bytes();
+    let memory = memory.ok_or_else(|| {
+        values.problem("timesMemory", "this host does not say how much memory it has", "use testDuration")
+    })?;
+    Ok(Some((memory as f64 * times) as u64))
 }
 
 const NO_TIME: &str = "nothing can be measured in no time: give it some seconds";

@@ -19,6 +19,12 @@ pub struct RunCell {
     pub settings: BTreeMap<String, String>,
     /// All settings of the client, defaults included.
     pub client_config: BTreeMap<String, String>,
+    /// Settings that its topics were made with.
+    #[serde(default)]
+    pub topic_config: BTreeMap<String, String>,
+    /// Settings that a broker of its own was started with.
+    #[serde(default)]
+    pub broker_config: BTreeMap<String, String>,
     /// Topics, producers and consumers.
     pub shape: Shape,
     /// What the driver says that it does.
@@ -36,8 +42,11 @@ pub struct RunCell {
     pub offered_per_s: Option<f64>,
     /// What was not counted, in each repeat. Seconds.
     pub warmup_seconds: f64,
-    /// What was counted, in each repeat. Seconds.
+    /// What was counted, in each repeat; with `write_bytes` the most that it may be. Seconds.
     pub seconds: f64,
+    /// It ends when so many bytes of values are acknowledged, backlog and warm-up included; `None`: by time.
+    #[serde(default)]
+    pub write_bytes: Option<u64>,
     /// In the order in which they ran.
     pub repeats: Vec<Repeat>,
 
@@ -47,6 +56,9 @@ pub struct RunCell {
     pub mb_per_s: Option<f64>,
     /// The same of what consumers got.
     pub received_mb_per_s: Option<f64>,
+    /// Megabytes a second, the time that the disk took to have everything included: the median of the repeats.
+    #[serde(default)]
+    pub synced_mb_per_s: Option<f64>,
     /// Between which bounds these and others lie.
     pub intervals: Intervals,
     /// From when a record was due to its acknowledgement; all repeats merged.
@@ -186,6 +198,8 @@ impl RunCell {
             target: target.to_owned(),
             settings: BTreeMap::new(),
             client_config: BTreeMap::new(),
+            topic_config: BTreeMap::new(),
+            broker_config: BTreeMap::new(),
             shape: Shape::default(),
             declared,
             payload,
@@ -195,10 +209,12 @@ impl RunCell {
             offered_per_s: None,
             warmup_seconds: 0.0,
             seconds: 0.0,
+            write_bytes: None,
             repeats: Vec::new(),
             achieved_per_s: None,
             mb_per_s: None,
             received_mb_per_s: None,
+            synced_mb_per_s: None,
             intervals: Intervals::default(),
             latency_us: LatencyUs::default(),
             service_us: LatencyUs::default(),

@@ -51,6 +51,7 @@ impl RunCell {
         self.achieved_per_s = median(self.intervals.achieved_per_s);
         self.mb_per_s = median(self.intervals.mb_per_s);
         self.received_mb_per_s = median(self.intervals.received_mb_per_s);
+        self.synced_mb_per_s = median(self.interval(|repeat| repeat.synced_mb_per_s));
         self.broker_cpu_s = median(self.interval(|repeat| Some(repeat.broker_cost?.cpu_s())));
         self.client_cpu_s = median(self.interval(|repeat| Some(repeat.client_cost.cpu_s())));
         let wire = self.interval(|repeat| Some(repeat.wire_bytes? as f64 / repeat.seconds));
@@ -72,7 +73,11 @@ impl RunCell {
         }
         let failure = self.repeats.iter().find_map(|repeat| repeat.failure.clone());
         let faults = Some(self.ledger.faults()).filter(|faults| !faults.is_empty());
-        let reasons: Vec<String> = faults.into_iter().chain(failure).collect();
+        let deleted: u64 = self.repeats.iter().filter_map(|repeat| repeat.deleted_records).sum();
+        let outran = (self.ledger.lost > 0 && deleted > 0).then(|| {
+            format!("retention deleted {} records, which consumers may not have had by then", grouped(deleted))
+        });
+        let reasons: Vec<String> = faults.into_iter().chain(outran).chain(failure).collect();
         if !reasons.is_empty() {
             return Some(reasons.join("; "));
         }
@@ -99,6 +104,10 @@ impl RunCell {
         let negative: u64 = self.whole().map(|repeat| repeat.negative_latencies).sum();
         if negative > 0 {
             flags.push(format!("{} latencies were negative: the clock is not to be believed", grouped(negative)));
+        }
+        let retains = self.topic_config.get("retention.bytes").is_some_and(|bytes| bytes != "-1");
+        if retains && self.whole().any(|repeat| repeat.deleted_records == Some(0)) {
+            flags.push("retention has deleted nothing in a repeat: it is not past it".to_owned());
         }
         let mut regimes: Vec<&str> = self.whole().filter_map(|repeat| repeat.regime.as_deref()).collect();
         regimes.sort_unstable();

@@ -55,8 +55,17 @@ pub struct Repeat {
     pub dirty_bytes: u64,
     /// Pages on their way to the disk at the end. Bytes.
     pub write_back_bytes: u64,
-    /// What the kernel did about them.
+    /// What the kernel did about them, the furthest that it went in that time.
     pub regime: Option<String>,
+    /// How long the disk took after the last acknowledgement until it had everything, where that was waited for. Seconds.
+    #[serde(default)]
+    pub final_sync_s: Option<f64>,
+    /// Megabytes a second with that time: of all records since the load began, its warm-up included.
+    #[serde(default)]
+    pub synced_mb_per_s: Option<f64>,
+    /// Records that retention has deleted before the end.
+    #[serde(default)]
+    pub deleted_records: Option<u64>,
     /// How it went, in slices of a second or so.
     pub timeline: Vec<Tick>,
     /// The raw histograms.
@@ -110,8 +119,17 @@ pub struct Cost {
     pub system_s: f64,
     /// How often a thread waited, or was made to.
     pub context_switches: Option<u64>,
-    /// System calls, where they were counted.
+    /// How often one was made to wait; part of these.
+    #[serde(default)]
+    pub involuntary_switches: Option<u64>,
+    /// System calls, where they were counted: in the warm-up, which is not timed, for as many records as here.
     pub system_calls: Option<u64>,
+    /// `syscr` of /proc/PID/io: calls of read(2) and its kin and of sendfile(2), on files and sockets, but not of recv(2).
+    #[serde(default)]
+    pub reads: Option<u64>,
+    /// `syscw`: calls of write(2) and its kin and of sendfile(2), but not of send(2) and fsync(2).
+    #[serde(default)]
+    pub writes: Option<u64>,
 }
 
 /// One slice of a repeat.

@@ -93,18 +93,25 @@ impl Side {
                 digits(cost.user_s),
                 digits(cost.system_s),
                 count(cost.context_switches),
+                count(cost.involuntary_switches),
                 count(cost.system_calls),
+                count(cost.reads),
+                count(cost.writes),
                 or_dash(median(each)),
             ]
         };
         let bytes = if self == Side::Target { "bytes to disk, each" } else { "bytes on the wire, each" };
-        let head = ["cell", "CPU s", "user", "system", "switches", "system calls", bytes];
+        let head =
+            ["cell", "CPU s", "user", "system", "switches", "involuntary", "system calls", "reads", "writes", bytes];
         let title = format!("The {}: processor seconds for a million records", self.name());
         (!found.is_empty()).then(|| Figure {
             name: slug(&format!("cost {} {tier}", self.name())),
             chart: bars(&title, "s", &found.iter().take(BARS).map(bar).collect::<Vec<_>>(), false),
             title,
-            caption: first(found.len()),
+            caption: format!(
+                "System calls were counted in the warm-up, which is not timed. Reads and writes: of files and sockets, but not by recv(2) and send(2). {}",
+                first(found.len())
+            ),
             table: Table::new(&head, found.iter().map(row).collect()),
         })
     }
@@ -116,7 +123,10 @@ struct PerMillion {
     user_s: f64,
     system_s: f64,
     context_switches: Option<f64>,
+    involuntary_switches: Option<f64>,
     system_calls: Option<f64>,
+    reads: Option<f64>,
+    writes: Option<f64>,
 }
 
 impl PerMillion {
@@ -129,7 +139,10 @@ impl PerMillion {
             user_s: per(&|cost| Some(cost.user_s))?,
             system_s: per(&|cost| Some(cost.system_s))?,
             context_switches: per(&|cost| Some(cost.context_switches? as f64)),
+            involuntary_switches: per(&|cost| Some(cost.involuntary_switches? as f64)),
             system_calls: per(&|cost| Some(cost.system_calls? as f64)),
+            reads: per(&|cost| Some(cost.reads? as f64)),
+            writes: per(&|cost| Some(cost.writes? as f64)),
         })
     }
 }

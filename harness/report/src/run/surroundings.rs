@@ -86,6 +86,9 @@ fn card(run: &Run) -> Table {
             ),
         ));
     }
+    if let Some(why) = &run.system_calls_uncounted {
+        rows.push(("system calls", why.clone()));
+    }
     rows.push(("seed", run.seed.to_string()));
     Table::card(rows)
 }

@@ -146,6 +146,7 @@ pub(super) fn throughput(cells: &[&Cell<'_>], tier: &str) -> Vec<Block> {
             cell.label(),
             of.intervals.achieved_per_s.map_or_else(dash, |rate| with_bounds(&rate)),
             of.intervals.mb_per_s.map_or_else(dash, |rate| with_bounds(&rate)),
+            of.synced_mb_per_s.map_or_else(dash, digits),
             against(cell, cells[0]),
             of.received_mb_per_s.map_or_else(dash, digits),
             of.payload.wire_ratio.map_or_else(dash, digits),
@@ -160,6 +161,7 @@ pub(super) fn throughput(cells: &[&Cell<'_>], tier: &str) -> Vec<Block> {
         "cell",
         "records/s (interval)",
         "MB/s (interval)",
+        "and synced",
         "× the first (98 %)",
         "received",
         "wire ratio",
@@ -175,7 +177,7 @@ pub(super) fn throughput(cells: &[&Cell<'_>], tier: &str) -> Vec<Block> {
         title: "Megabytes of records a second, before compression".to_owned(),
         chart: bars("Throughput", "MB/s", &cells.iter().take(BARS).map(bar).collect::<Vec<_>>(), false),
         caption: format!(
-            "Received: MB/s that consumers got; wire ratio: bytes sent for each byte of records; of floor: those as a share of what receive, CRC and append do alone on this host; client: how busy its busiest thread was. {}",
+            "And synced: MB/s with the time that the disk took to have everything; received: MB/s that consumers got; wire ratio: bytes sent for each byte of records; of floor: those as a share of what receive, CRC and append do alone on this host; client: how busy its busiest thread was. {}",
             first(cells.len())
         ),
         table: table.with_grey(alike(&cells)),

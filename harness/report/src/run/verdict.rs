@@ -220,6 +220,7 @@ fn to_keep_in_mind(shown: &Shown<'_>) -> Vec<String> {
         ("of the rate was achieved", "the rate was not achieved"),
         ("piled up", "records piled up while it was measured"),
         ("were negative", "the clock gave negative latencies"),
+        ("not past it", "retention deleted nothing while it was measured"),
         ("several regimes", "repeats ran in several regimes of write-back"),
     ] {
         let count = flagged(word);

@@ -93,6 +93,7 @@ pub(crate) fn run(kind: Kind, workload: &str) -> Run {
             expire_ms: Some(30_000),
             look_every_ms: Some(5_000),
         },
+        system_calls_uncounted: None,
         calibration: Some(Calibration { records_per_s: 3.4e6, mb_per_s: 2_150.0, record_bytes: 1024.0 }),
         targets: vec![target("ringlog", "ringlog 0.1.0"), target("kafka", "Apache Kafka 4.3.1")],
         cells: Vec::new(),
@@ -139,6 +140,8 @@ pub(crate) fn cell(target: &str, varied: &[(&str, &str)], offered_per_s: Option<
     let key = format!("{:016x}", key ^ offered_per_s.unwrap_or(0.0) as u64);
     RunCell {
         settings: settings(varied),
+        topic_config: settings(&[("flush.ms", "9223372036854775807")]),
+        broker_config: BTreeMap::new(),
         client_config: settings(&[("buffer.memory", "33554432"), ("max.in.flight.requests.per.connection", "5")]),
         shape: Shape { topics: 1, partitions: 3, producers: 1, consumers: 1, threads: 1 },
         arrival: if offered_per_s.is_some() { "poisson" } else { "maximum" }.to_owned(),
@@ -173,7 +176,10 @@ pub(crate) fn add(run: &mut Run, mut cell: RunCell, shown: Shown, random: &mut R
             user_s: acked as f64 * us * 0.4e-6,
             system_s: acked as f64 * us * 0.6e-6,
             context_switches: Some(acked / 90),
+            involuntary_switches: Some(acked / 900),
             system_calls: Some(acked / 30),
+            reads: Some(acked / 60),
+            writes: Some(acked / 70),
         };
         let tick = |second: u64| Tick {
             at_s: (second + 1) as f64,

@@ -1,0 +1,123 @@
+//! A run of which nothing ran yet: what was asked for, of whom, and on which host.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use ringbench_load::workload::{Slo, Workload};
+use ringbench_load::{Described, STAMP_BYTES, Stop};
+use ringbench_report::results::{self, Calibration, Kind, Objective, Run, RunCell, SCHEMA};
+use ringbench_stats::{Depth, DirtyLimits, Host, Roofline, SystemCalls};
+
+use crate::calibrate::to_nowhere;
+use crate::kept_run::KeptRun;
+
+/// How long the generator is measured without a target.
+const CALIBRATED: Duration = Duration::from_millis(500);
+
+/// What a run is of.
+pub(crate) struct Fresh<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) workload: &'a Workload,
+    /// Its file's text.
+    pub(crate) workload_yaml: Option<String>,
+    pub(crate) command: String,
+    /// Where the target has its files: the host is looked at from there.
+    pub(crate) data: &'a Path,
+    pub(crate) targets: Vec<results::Target>,
+    /// Those that are known before.
+    pub(crate) cells: Vec<RunCell>,
+}
+
+impl Fresh<'_> {
+    pub(crate) fn run(self) -> Run {
+        let Fresh { kind, workload, workload_yaml, command, data, targets, cells } = self;
+        Run {
+            schema: SCHEMA.to_owned(),
+            kind,
+            workload: workload.name.clone(),
+            workload_yaml,
+            command,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_unix_ms: unix_ms(),
+            took_seconds: 0.0,
+            seed: workload.seed,
+            repeats: workload.repeats as usize,
+            interrupted: true,
+            objective: workload.slo.map(objective),
+            host: Host::here(data),
+            roofline: None,
+            dirty_limits: DirtyLimits::here(),
+            calibration: None,
+            system_calls_uncounted: SystemCalls::count().err(),
+            targets,
+            cells,
+            max_rates: Vec::new(),
+        }
+    }
+}
+
+/// Measures what generator and host do alone, unless an earlier part of this run has. A null sink has no host below it.
+///
+/// # Errors
+/// A sentence, when the host's files can't be written, or somebody wished to stop.
+pub(crate) fn measure_floor(
+    kept: &mut KeptRun,
+    workload: &Workload,
+    is_null: bool,
+    data: &Path,
+    stop: &Stop,
+) -> Result<(), String> {
+    if kept.run().calibration.is_none() {
+        kept.run_mut().calibration = Some(calibrated(workload, stop)?);
+    }
+    if kept.run().roofline.is_none() && !is_null {
+        kept.run_mut().roofline = Some(Roofline::measure(data, Depth::Full).map_err(|error| error.to_string())?);
+    }
+    Ok(())
+}
+
+/// What the generator does without a target, with values as large as the smallest of the workload.
+fn calibrated(workload: &Workload, stop: &Stop) -> Result<Calibration, String> {
+    let bytes = workload.cells.iter().map(|cell| cell.message_bytes).min().unwrap_or(0).max(STAMP_BYTES);
+    let records_per_s = to_nowhere(bytes, None, CALIBRATED, stop)?.achieved_per_second();
+    let record_bytes = bytes as f64;
+    Ok(Calibration { records_per_s, mb_per_s: records_per_s * record_bytes / 1e6, record_bytes })
+}
+
+/// A target beside those that are taken already.
+pub(crate) fn target(described: Described, url: String, taken: &[results::Target]) -> results::Target {
+    let Described { product, config, command, ready_after, .. } = described;
+    results::Target {
+        name: free_name(&product, taken),
+        url,
+        product,
+        command,
+        config,
+        ready_ms: ready_after.map(|time| time.as_secs_f64() * 1e3),
+        resident_bytes: None,
+    }
+}
+
+/// The product's name in small letters, with a number where another target has it already.
+fn free_name(product: &str, taken: &[results::Target]) -> String {
+    let words: Vec<String> = product.split_whitespace().map(str::to_lowercase).collect();
+    let name = match &words[..] {
+        [apache, product, ..] if apache == "apache" => product.clone(),
+        [product] | [product, _] => product.clone(),
+        _ => "target".to_owned(),
+    };
+    let is_free = |name: &String| taken.iter().all(|target| target.name != *name);
+    let numbered = (2..).map(|number| format!("{name}-{number}"));
+    std::iter::once(name.clone()).chain(numbered).find(is_free).unwrap_or(name)
+}
+
+/// As results have it.
+pub(crate) fn objective(slo: Slo) -> Objective {
+    Objective { percentile: slo.percent, limit_us: slo.below.as_secs_f64() * 1e6 }
+}
+
+/// Milliseconds since 1970-01-01 UTC.
+pub(crate) fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
