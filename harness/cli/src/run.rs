@@ -48,7 +48,7 @@ pub(crate) struct Run {
     #[command(flatten)]
     load: Load,
     /// Records a second of all producers together [default: the workload's]
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     rate: Option<f64>,
 }
 
