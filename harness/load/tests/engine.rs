@@ -5,9 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringbench_load::workload::Workload;
-use ringbench_load::{Conditions, Outcome, Pool, Stop, Target};
+use ringbench_load::{Conditions, LoadError, Outcome, Pool, Stop, Target};
 
 fn run(text: &str) -> Outcome {
+    let outcome = tried(text).unwrap();
+    assert!(outcome.verdict.is_clean(), "{:?} {:?} {:?}", outcome.verdict, outcome.trouble, outcome.failure);
+    assert_eq!(outcome.verdict.sent, outcome.verdict.acked);
+    outcome
+}
+
+fn tried(text: &str) -> Result<Outcome, LoadError> {
     let text = format!("messageSize: 200\nwarmupDuration: 100ms\ntestDuration: 900ms\n{text}");
     let cell = Workload::parse("test.yaml".as_ref(), &text).unwrap().cells.remove(0);
     let directory = tempfile::tempdir().unwrap();
@@ -21,9 +28,7 @@ fn run(text: &str) -> Outcome {
         reads_back: true,
         stop: Stop::default(),
     };
-    let outcome = Target::Engine(directory.path().into()).run(&cell, &conditions).unwrap();
-    assert!(outcome.verdict.is_clean(), "{:?} {:?} {:?}", outcome.verdict, outcome.trouble, outcome.failure);
-    assert_eq!(outcome.verdict.sent, outcome.verdict.acked);
+    let outcome = Target::Engine(directory.path().into()).run(&cell, &conditions);
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "its files are gone");
     outcome
 }
@@ -52,4 +57,18 @@ fn as_fast_as_it_goes_what_is_compressed_is_smaller_on_disk() {
     let ratio = outcome.wire_ratio(200).unwrap();
     assert!((0.1..0.8).contains(&ratio), "{ratio}");
     assert!(outcome.acked_records > 1_000 && outcome.end_to_end.count() > 1_000);
+}
+
+#[test]
+fn one_value_again_and_again_is_sent_as_it_is_and_never_compressed() {
+    let zeros = "useRandomizedPayloads: true\nrandomBytesRatio: 0\nproducerRate: 100\n";
+    let said = tried(&format!("{zeros}compression.type: lz4\n")).unwrap_err().to_string();
+    assert!(said.contains("compression.type=lz4: all values are the same"), "{said}");
+    assert!(run(zeros).wire_ratio(200).is_some());
+}
+
+#[test]
+fn what_retention_leaves_is_no_measure_of_what_was_sent() {
+    let outcome = run("producerRate: 100\ntopic: {retention.bytes: 1000000}\n");
+    assert_eq!((outcome.stored_bytes, outcome.wire_ratio(200)), (None, None));
 }
