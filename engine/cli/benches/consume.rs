@@ -8,17 +8,16 @@
 #[allow(unreachable_pub, dead_code, clippy::unwrap_used, reason = "each benchmark uses its part")]
 mod served;
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::time::Duration;
 
 use ringlog_protocol::encode_request;
 use ringlog_protocol::fetch::{FetchPartition, FetchRequest, FetchTopic};
+use served::clients::{Watch, connect, drive, receive};
 use served::rounds::{Contestant, Outcome, compare, with_topic};
 use served::{Served, TOPIC, batch, frame};
 
-const WATCHED: Duration = Duration::from_secs(2);
 const STORED_BYTES: usize = 256 << 20;
 /// Every slice is whole batches.
 const BATCH_BYTES: usize = 16 << 10;
@@ -58,7 +57,7 @@ fn measure(contestant: &Contestant, scenario: &Scenario) -> Outcome {
 fn consume(address: SocketAddr, cpu_of: &dyn Fn() -> Option<Duration>, scenario: &Scenario) -> Outcome {
     with_topic(address, 1, Vec::new(), || {
         store(address);
-        drive(address, cpu_of, scenario)
+        drive(scenario.connections, cpu_of, |_, watch| fetch(address, scenario, watch))
     })
 }
 
@@ -76,25 +75,8 @@ fn store(address: SocketAddr) {
     (0..IN_FLIGHT).for_each(|_| receive(&mut stream, &mut answer));
 }
 
-/// Loads the server for a while.
-fn drive(address: SocketAddr, cpu_of: &dyn Fn() -> Option<Duration>, scenario: &Scenario) -> Outcome {
-    let (done, bytes) = (AtomicBool::new(false), AtomicU64::new(0));
-    std::thread::scope(|threads| {
-        for _ in 0..scenario.connections {
-            threads.spawn(|| fetch(address, scenario, &done, &bytes));
-        }
-        std::thread::sleep(Duration::from_millis(300));
-        let (begun, cpu_before, bytes_before) = (Instant::now(), cpu_of(), bytes.load(Ordering::Relaxed));
-        std::thread::sleep(WATCHED);
-        let (took, watched) = (begun.elapsed(), bytes.load(Ordering::Relaxed) - bytes_before);
-        let cpu = cpu_of().zip(cpu_before).map(|(after, before)| after - before);
-        done.store(true, Ordering::Relaxed);
-        Outcome::of(watched as f64 / 1e9, took, cpu)
-    })
-}
-
 /// Asks for one slice after the other, round and round.
-fn fetch(address: SocketAddr, scenario: &Scenario, done: &AtomicBool, bytes: &AtomicU64) {
+fn fetch(address: SocketAddr, scenario: &Scenario, watch: &Watch) {
     let mut stream = connect(address);
     let (_, records) = batch(BATCH_BYTES);
     let requests: Vec<_> = (0..STORED_BYTES / scenario.slice_bytes)
@@ -106,8 +88,8 @@ fn fetch(address: SocketAddr, scenario: &Scenario, done: &AtomicBool, bytes: &At
         receive(&mut stream, &mut answer);
         // Batches are a little shorter than their limit: as many as the slice has room for come.
         assert!(answer.len() * 10 > scenario.slice_bytes * 9, "{}: only {} bytes came", scenario.name, answer.len());
-        bytes.fetch_add(answer.len() as u64, Ordering::Relaxed);
-        if done.load(Ordering::Relaxed) {
+        watch.count(answer.len());
+        if watch.is_over() {
             return;
         }
     }
@@ -119,17 +101,4 @@ fn request(fetch_offset: i64, slice_bytes: usize) -> Vec<u8> {
     let topics = vec![FetchTopic { topic: TOPIC.into(), partitions: vec![partition], ..Default::default() }];
     let request = FetchRequest { max_wait_ms: 500, min_bytes: 1, topics, ..Default::default() };
     encode_request(&request, VERSION, 1, Some("bench")).unwrap().to_vec()
-}
-
-fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).unwrap();
-    stream.set_nodelay(true).unwrap();
-    stream
-}
-
-fn receive(stream: &mut TcpStream, answer: &mut Vec<u8>) {
-    let mut length = [0; 4];
-    stream.read_exact(&mut length).unwrap();
-    answer.resize(u32::from_be_bytes(length) as usize, 0);
-    stream.read_exact(answer).unwrap();
 }

@@ -17,18 +17,17 @@
 mod served;
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ringlog_record::crc32c;
+use served::clients::{Watch, connect, drive, receive};
 use served::rounds::{Contestant, Outcome, compare, with_topic};
 use served::{Served, TOPIC, frame};
 
-const WATCHED: Duration = Duration::from_secs(2);
 /// Where an answer to one partition has it: behind the correlation id, tags, and the topic's name.
 const ERROR_CODE: std::ops::Range<usize> = 12 + TOPIC.len()..14 + TOPIC.len();
 
@@ -89,8 +88,11 @@ fn main() {
 fn measure(contestant: &Contestant, scenario: &Scenario) -> Outcome {
     let data = tempfile::tempdir().unwrap();
     let configs = if scenario.fsync { vec![("flush.messages".to_owned(), "1".to_owned())] } else { Vec::new() };
+    let driven = |address, cpu: &dyn Fn() -> Option<Duration>| {
+        drive(scenario.connections, cpu, |connection, watch| send(address, scenario, connection, watch))
+    };
     let produced = |address, cpu: &dyn Fn() -> Option<Duration>| {
-        with_topic(address, scenario.partitions, configs.clone(), || drive(address, cpu, scenario))
+        with_topic(address, scenario.partitions, configs.clone(), || driven(address, cpu))
     };
     let ours = |server: Served| produced(server.address, &|| Some(server.cpu()));
     match contestant {
@@ -102,33 +104,14 @@ fn measure(contestant: &Contestant, scenario: &Scenario) -> Outcome {
             let mut bare = Command::new(std::env::current_exe().unwrap());
             bare.arg("bare").arg(data.path()).arg(if scenario.fsync { "fsync" } else { "page-cache" });
             let server = Served::start(&mut bare, "bare://");
-            drive(server.address, &|| Some(server.cpu()), scenario)
+            driven(server.address, &|| Some(server.cpu()))
         }
     }
 }
 
-/// Loads the server for a while.
-fn drive(address: SocketAddr, cpu_of: &dyn Fn() -> Option<Duration>, scenario: &Scenario) -> Outcome {
-    let (done, bytes) = (AtomicBool::new(false), AtomicU64::new(0));
-    std::thread::scope(|threads| {
-        for connection in 0..scenario.connections {
-            let (done, bytes) = (&done, &bytes);
-            threads.spawn(move || send(address, scenario, connection, done, bytes));
-        }
-        std::thread::sleep(Duration::from_millis(300));
-        let (begun, cpu_before, bytes_before) = (Instant::now(), cpu_of(), bytes.load(Ordering::Relaxed));
-        std::thread::sleep(WATCHED);
-        let (took, watched) = (begun.elapsed(), bytes.load(Ordering::Relaxed) - bytes_before);
-        let cpu = cpu_of().zip(cpu_before).map(|(after, before)| after - before);
-        done.store(true, Ordering::Relaxed);
-        Outcome::of(watched as f64 / 1e9, took, cpu)
-    })
-}
-
 /// Keeps `in_flight` requests on the way; counts record bytes of those that are answered while it is watched.
-fn send(address: SocketAddr, scenario: &Scenario, connection: usize, done: &AtomicBool, bytes: &AtomicU64) {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_nodelay(true).unwrap();
+fn send(address: SocketAddr, scenario: &Scenario, connection: usize, watch: &Watch) {
+    let mut stream = connect(address);
     let frames: Vec<Vec<u8>> = (0..scenario.partitions.div_ceil(scenario.connections))
         .map(|n| frame((connection + n * scenario.connections) % scenario.partitions, scenario.batch_bytes))
         .collect();
@@ -137,15 +120,10 @@ fn send(address: SocketAddr, scenario: &Scenario, connection: usize, done: &Atom
         stream.write_all(frames.next().unwrap()).unwrap();
     }
     let mut answer = Vec::new();
-    while !done.load(Ordering::Relaxed) {
-        let mut length = [0; 4];
-        stream.read_exact(&mut length).unwrap();
-        answer.resize(u32::from_be_bytes(length) as usize, 0);
-        stream.read_exact(&mut answer).unwrap();
+    while !watch.is_over() {
+        receive(&mut stream, &mut answer);
         assert_eq!(answer[ERROR_CODE], [0, 0], "{}: refused", scenario.name);
-        if !done.load(Ordering::Relaxed) {
-            bytes.fetch_add(scenario.batch_bytes as u64, Ordering::Relaxed);
-        }
+        watch.count(scenario.batch_bytes);
         stream.write_all(frames.next().unwrap()).unwrap();
     }
 }

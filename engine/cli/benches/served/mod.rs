@@ -1,5 +1,6 @@
 //! A server in a process of its own, seen from outside: its address, its processor time, its memory.
 
+pub mod clients;
 pub mod rounds;
 
 use std::io::{BufRead, BufReader};
