@@ -137,7 +137,7 @@ fn html(entries: &[Entry], broken: &[String]) -> String {
         "<form id=\"filters\" hidden></form><div class=\"scroll\" tabindex=\"0\"><table id=\"runs\"><thead><tr>",
     );
     // Writing to a string can't fail.
-    for name in ["run", "workload", "target", "host", "cells", "void", "what came out"] {
+    for name in ["run", "what came out", "workload", "target", "host", "cells", "void"] {
         let class = if matches!(name, "cells" | "void") { "" } else { " class=\"w\"" };
         let _ = write!(body, "<th scope=\"col\"{class}>{name}</th>");
     }
@@ -145,10 +145,10 @@ fn html(entries: &[Entry], broken: &[String]) -> String {
     for entry in entries {
         let _ = write!(
             body,
-            "<tr data-workload=\"{workload}\" data-target=\"{listed}\" data-host=\"{host}\"><th scope=\"row\"><a href=\"{report}\">{started}</a><br><span class=\"dim\">{folder}</span></th><td class=\"w\">{workload}</td><td class=\"w\">{targets}</td><td class=\"w\">{host}</td><td>{}</td><td>{}</td><td class=\"w wide\">{}</td></tr>",
+            "<tr data-workload=\"{workload}\" data-target=\"{listed}\" data-host=\"{host}\"><th scope=\"row\"><a href=\"{report}\">{started}</a><br><span class=\"dim\">{folder}</span></th><td class=\"w wide\">{}</td><td class=\"w\">{workload}</td><td class=\"w\">{targets}</td><td class=\"w\">{host}</td><td>{}</td><td>{}</td></tr>",
+            escape(&entry.said()),
             entry.cells,
             entry.void,
-            escape(&entry.said()),
             workload = escape(&entry.workload),
             listed = escape(&entry.targets.join("|")),
             targets = escape(&entry.targets.join(", ")),
@@ -189,7 +189,7 @@ fn runs(count: usize) -> String {
 
 fn markdown(entries: &[Entry], broken: &[String]) -> String {
     let mut out = format!(
-        "# {TITLE}\n\nMade by `ringbench report --index`; [index.html](index.html) has filters.\n\n| run | workload | target | host | cells | void | what came out |\n|---|---|---|---|--:|--:|---|\n"
+        "# {TITLE}\n\nMade by `ringbench report --index`; [index.html](index.html) has filters.\n\n| run | what came out | workload | target | host | cells | void |\n|---|---|---|---|---|--:|--:|\n"
     );
     let plain = |text: &str| text.replace('|', "\\|").replace('\n', " ");
     for entry in entries {
@@ -198,12 +198,12 @@ fn markdown(entries: &[Entry], broken: &[String]) -> String {
             "| [{}]({}) | {} | {} | {} | {} | {} | {} |",
             utc::text(entry.started_unix_ms),
             entry.report("md"),
+            plain(&entry.said()),
             plain(&entry.workload),
             plain(&entry.targets.join(", ")),
             plain(&entry.host),
             entry.cells,
             entry.void,
-            plain(&entry.said())
         );
     }
     for error in broken {

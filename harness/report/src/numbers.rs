@@ -46,7 +46,12 @@ pub(crate) fn time(us: Option<f64>) -> String {
     }
 }
 
-/// The same of a round value, without needless digits.
+/// From when it was due, and in brackets from when it was sent; a dash without the former.
+pub(crate) fn due_and_sent(due_us: Option<f64>, sent_us: Option<f64>) -> String {
+    due_us.map_or_else(|| DASH.to_owned(), |due| format!("{} ({})", time(Some(due)), time(sent_us)))
+}
+
+/// A round value of microseconds, without needless digits.
 pub(crate) fn time_mark(us: f64) -> String {
     match us {
         us if us >= 1e6 => format!("{} s", named(us / 1e6)),

@@ -8,6 +8,8 @@ const BOTTOM: f64 = 250.0;
 const LEFT: f64 = 52.0;
 /// Height of a label at the end of a curve.
 const LABEL: f64 = 13.0;
+/// A line has so many marks at most.
+const MARKS: usize = 16;
 
 /// What the axes are.
 #[derive(Debug, Clone)]
@@ -114,9 +116,11 @@ fn draw(canvas: &mut Canvas, line: &Line, x: Scale, y: Scale) {
     let places: Vec<(f64, f64)> = line.points.iter().map(|point| (x.at(point.x), y.at(point.y))).collect();
     let class = if line.dashed { format!("line dashed s{colour}") } else { format!("line s{colour}") };
     canvas.path(&class, &places, &line.name);
-    for (point, place) in line.points.iter().zip(places) {
+    // Of a line of many points some are enough to tell whose it is.
+    let every = line.points.len().div_ceil(MARKS).max(1);
+    for (index, (point, place)) in line.points.iter().zip(places).enumerate() {
         let note = format!("{}: {}", line.name, point.note);
-        if let Some(shape) = line.colour.checked_sub(1) {
+        if let Some(shape) = line.colour.checked_sub(1).filter(|_| index % every == 0) {
             let class = if point.hollow { format!("hollow s{colour}") } else { format!("f{colour}") };
             canvas.mark(shape, &class, place, 3.0, &note);
         } else if point.hollow {

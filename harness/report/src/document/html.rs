@@ -22,25 +22,27 @@ code{background:var(--card);border:1px solid var(--line);border-radius:3px;paddi
 .grid2{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(420px,100%),1fr));gap:12px;align-items:start;margin:10px 0}
 figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:4px;padding:10px 12px}
 figure.wide,figure:has(details[open]){grid-column:1/-1}
+@media (min-width:1000px){figure:not(.wide):has(details[open]){display:grid;grid-template:auto auto 1fr/minmax(0,470px) minmax(0,1fr);column-gap:24px}figure:not(.wide)>:not(details){grid-column:1}figure:not(.wide)>details[open]{grid-area:1/2/span 3}}
 figure h4{margin:0 0 6px;font-size:13px;font-weight:600}figcaption{color:var(--dim);font-size:12.5px;margin-top:4px}
 svg{width:100%;height:auto;display:block;max-width:470px}.wide svg{min-width:640px;max-width:1080px}.chart{overflow-x:auto}
 details{margin-top:6px}summary{cursor:pointer;font-size:13px;color:var(--dim)}
 .scroll{overflow-x:auto;margin-top:8px}
 table{border-collapse:collapse;min-width:min(100%,640px);font-size:13px;font-variant-numeric:tabular-nums}
 th,td{padding:4px 8px;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap;vertical-align:top}
-thead th{color:var(--dim);font-weight:600;vertical-align:bottom;white-space:normal}tbody th{font-weight:400}
+thead th{color:var(--dim);font-weight:600;vertical-align:bottom;white-space:normal;max-width:8em}tbody th{font-weight:400}
 th:first-child,td:first-child,th.w,td.w{text-align:left}
+tr>th:first-child{position:sticky;left:0;background:var(--paper)}figure tr>th:first-child{background:var(--card)}
 td.w{white-space:normal;min-width:11em;max-width:60em;overflow-wrap:anywhere}td.wide{min-width:24em}
 tr.grey>*{color:var(--dim)}tr:has(+.remark)>*{border-bottom:0}
 .remark td{white-space:normal;color:var(--dim);padding:0 8px 6px 24px}
 figure table{font-size:12px}figure th,figure td{padding:3px 6px}figure .remark td{padding:0 6px 5px 20px}
 ";
 
-/// Paper is white, does not scroll and has no keyboard.
+/// Paper is white, does not scroll and has no keyboard; it lies on its side, which is what the widest tables take.
 const PRINT: &str = "\
-nav{display:none}main{max-width:none;padding:0}figure,.verdict,tr{break-inside:avoid}figure:has(table){break-inside:auto}.chart,h4{break-after:avoid}h2,h3,tr:has(+.remark){break-after:avoid}
-.scroll,.chart{overflow:visible}.wide svg{min-width:0}svg rect,svg circle{print-color-adjust:exact;-webkit-print-color-adjust:exact}
-table,figure table{font-size:10.5px}td,th{white-space:normal;padding:3px 4px}td.w,td.wide{min-width:0}";
+@page{size:A4 landscape;margin:12mm}body{background:none}nav{display:none}main{max-width:none;padding:0}figure,dt,dd,tr{break-inside:avoid}figure:has(table){break-inside:auto}.chart,h4,dt,h2,h3,tr:has(+.remark){break-after:avoid}
+.scroll,.chart{overflow:visible}tr>th:first-child,figure tr>th:first-child{position:static;background:none}.wide svg{min-width:0}svg rect,svg circle{print-color-adjust:exact;-webkit-print-color-adjust:exact}
+table,figure table{font-size:10px}td,th{white-space:normal;padding:3px 4px}td.w,td.wide{min-width:0}";
 
 /// A longer table is not shown until it is asked for.
 const SHORT: usize = 16;
@@ -119,19 +121,21 @@ fn block(out: &mut String, block: &Block, section: &str) {
         }
         Block::Figures(figures) => {
             out.push_str("<div class=\"grid2\">");
-            figures.iter().for_each(|figure| self::figure(out, figure));
+            figures.iter().for_each(|figure| self::figure(out, figure, figures.len() == 1));
             out.push_str("</div>");
             Ok(())
         }
     };
 }
 
-fn figure(out: &mut String, figure: &Figure) {
+/// A figure; where it is `alone` its table is not in the way of another one.
+fn figure(out: &mut String, figure: &Figure, alone: bool) {
     let (class, scrolls) = match figure.chart.is_half() {
         true => ("", String::new()),
         false => (" class=\"wide\"", scrolls(&figure.title)),
     };
-    let open = if class.is_empty() || figure.table.rows.len() > SHORT { "" } else { " open" };
+    let is_short = figure.table.rows.len() <= SHORT;
+    let open = if is_short && (alone || !figure.chart.is_half()) { " open" } else { "" };
     let _ = write!(
         out,
         "<figure{class}><h4>{}</h4><div class=\"chart\"{scrolls}>{}</div>",

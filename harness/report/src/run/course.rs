@@ -8,7 +8,7 @@ use super::shown::Cell;
 use crate::chart::{Course, Curves, Line, Moment, Point, course, curves};
 use crate::document::{Block, Figure, Table, slug};
 use crate::error::ReportError;
-use crate::numbers::{grouped, time, time_mark};
+use crate::numbers::{due_and_sent, grouped, time, time_mark};
 use crate::results::Repeat;
 
 /// Points for each nine.
@@ -73,8 +73,8 @@ pub(super) fn percentiles(cells: &[&Cell<'_>], tier: &str) -> Vec<Block> {
         });
         lines.push(Line { name: cell.label(), colour: index + 1, dashed: false, points: nines(&latency) });
         let both = |percent: f64| {
-            let us = |of: &Latencies| time(of.percentile_ms(percent).map(|ms| ms * 1e3));
-            format!("{} ({})", us(&latency), us(&service))
+            let us = |of: &Latencies| of.percentile_ms(percent).map(|ms| ms * 1e3);
+            due_and_sent(us(&latency), us(&service))
         };
         let quoted = [50.0, 90.0, 99.0, 99.9, 99.99, 99.999].map(both);
         rows.push(std::iter::once(cell.label()).chain([grouped(latency.count())]).chain(quoted).collect());

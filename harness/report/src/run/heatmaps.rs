@@ -9,6 +9,8 @@ use crate::numbers::{DASH, digits, time, with_bounds};
 const ROWS: &str = "batch.size";
 const COLUMNS: &str = "linger.ms";
 const FACETS: &str = "compression.type";
+/// In the order in which Kafka numbers them.
+const CODECS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
 
 /// The maps of a tier: of megabytes a second where cells went as fast as they go, and of the 99th percentile where they had a rate.
 pub(super) fn figures(cells: &[&Cell<'_>], tier: &str) -> Vec<Block> {
@@ -29,6 +31,8 @@ pub(super) fn figures(cells: &[&Cell<'_>], tier: &str) -> Vec<Block> {
             None => groups.push((name, vec![cell])),
         }
     }
+    // One square is no map: its figure stands in the tables.
+    groups.retain(|(_, cells)| cells.len() > 1);
     groups.iter().map(|(name, cells)| figure(map(name, cells, tier))).collect()
 }
 
@@ -72,6 +76,7 @@ fn values(cells: &[&Cell<'_>], name: &str) -> Vec<String> {
     if values.iter().all(|value| value.parse::<f64>().is_ok()) {
         values.sort_by(|a, b| number(a).total_cmp(&number(b)));
     }
+    values.sort_by_key(|value| CODECS.iter().position(|codec| codec == value));
     values
 }
 
@@ -114,7 +119,7 @@ fn map(name: &str, cells: &[&Cell<'_>], tier: &str) -> Figure {
     });
     let mut lines = Vec::new();
     for facet in &facet_names {
-        for row in &rows {
+        for row in rows.iter().filter(|row| columns.iter().any(|column| find(facet, row, column).is_some())) {
             let text = |column: &String| match find(facet, row, column) {
                 Some(cell) if is_latency => time(cell.of.latency_us.p99),
                 Some(cell) => cell.of.intervals.mb_per_s.map_or_else(|| DASH.to_owned(), |rate| with_bounds(&rate)),

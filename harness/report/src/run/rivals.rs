@@ -92,7 +92,7 @@ fn many(contests: &[Contest<'_, '_>], base: &str) -> Option<String> {
     let decided: Vec<&Contest<'_, '_>> =
         contests.iter().filter(|contest| contest.is_latency == is_latency && contest.cells[0].of.valid).collect();
     let [contest] = decided[..] else {
-        let mut best: Vec<(&str, usize)> = Vec::new();
+        let mut best: Vec<(&str, usize)> = vec![(base, 0)];
         for cell in decided.iter().flat_map(|contest| contest.cells.iter().filter(|cell| contest.is_among_best(cell))) {
             match best.iter_mut().find(|best| best.0 == cell.target) {
                 Some(best) => best.1 += 1,
@@ -101,9 +101,13 @@ fn many(contests: &[Contest<'_, '_>], base: &str) -> Option<String> {
         }
         best.sort_by_key(|best| std::cmp::Reverse(best.1));
         let best: Vec<String> = best.iter().map(|(target, count)| format!("{target} in {count}")).collect();
-        let figure = if is_latency { "lowest 99th percentile" } else { "most records" };
+        let figure = if is_latency { "the 99th percentile" } else { "records a second" };
         return (!decided.is_empty()).then(|| {
-            format!("Of {} settings, {figure}, or not distinguishable from it: {}.", decided.len(), best.join(", "))
+            format!(
+                "Best of {} settings, by {figure}, or not distinguishable from the best: {}.",
+                decided.len(),
+                best.join(", ")
+            )
         });
     };
     let (best, of) = (contest.cells[0], contest.cells.len());

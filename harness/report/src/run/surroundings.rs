@@ -62,6 +62,7 @@ fn card(run: &Run) -> Table {
     let mut payloads: Vec<String> = run
         .cells
         .iter()
+        .filter(|cell| cell.ran())
         .map(|cell| {
             let payload = &cell.payload;
             format!(

@@ -7,7 +7,7 @@ use super::figure;
 use super::shown::Cell;
 use crate::chart::{Bar, Place, bars, places, ranges};
 use crate::document::{Block, Figure, Table, slug};
-use crate::numbers::{DASH, digits, grouped, or_dash, time, with_bounds};
+use crate::numbers::{DASH, digits, due_and_sent, grouped, or_dash, time, with_bounds};
 use crate::results::LatencyUs;
 
 /// More bars than these are no picture; the table has them all.
@@ -71,11 +71,8 @@ fn pairs(contests: &[Contest<'_, '_>], base: &str, other: &str) -> Option<Block>
 fn ranking(contest: &Contest<'_, '_>, tier: &str) -> Figure {
     let best = contest.cells[0];
     let placed = contest.cells.iter().enumerate().map(|(place, cell)| {
-        let of = if contest.is_latency { cell.of.intervals.p99_us } else { cell.of.intervals.achieved_per_s };
-        let unit = if contest.is_latency { 1e3 } else { 1.0 };
-        let interval = of.filter(|_| cell.of.valid).map(|all| (all.low / unit, all.median / unit, all.high / unit));
-        let note = interval.map_or_else(|| "void".to_owned(), |interval| digits(interval.1));
-        Place { rank: contest.rank(place), name: cell.target.clone(), interval, note }
+        let note = if cell.of.valid { digits(middle(cell)) } else { "void".to_owned() };
+        Place { rank: contest.rank(place), name: cell.target.clone(), interval: reach(cell), note }
     });
     let row = |(place, cell): (usize, &&Cell<'_>)| {
         let times = contest.of_best(cell);
@@ -103,9 +100,28 @@ fn ranking(contest: &Contest<'_, '_>, tier: &str) -> Figure {
         name: slug(&format!("ranking {tier} {}", contest.name)),
         chart: places(&title, unit, &placed.collect::<Vec<_>>(), contest.is_latency),
         title,
-        caption: "Dot: median of the repeats, line: its interval. One band: not distinguishable.".to_owned(),
+        caption: "Dot: all repeats together; line: the interval of the repeats. One band: not distinguishable."
+            .to_owned(),
         table: Table::new(&["target", "rank", "measured", &ratio, "so"], rows).with_words(&["so"]).with_grey(grey),
     }
+}
+
+/// Records a second, or at a rate the 99th percentile of all repeats together in milliseconds.
+fn middle(cell: &Cell<'_>) -> f64 {
+    match cell.of.offered_per_s {
+        None => cell.of.achieved_per_s.unwrap_or(f64::NAN),
+        Some(_) => cell.of.latency_us.p99.map_or(f64::NAN, |us| us / 1e3),
+    }
+}
+
+/// The same between the bounds of the repeats.
+fn reach(cell: &Cell<'_>) -> Option<(f64, f64, f64)> {
+    let (all, unit) = match cell.of.offered_per_s {
+        None => (cell.of.intervals.achieved_per_s?, 1.0),
+        Some(_) => (cell.of.intervals.p99_us?, 1e3),
+    };
+    let middle = middle(cell);
+    cell.of.valid.then(|| ((all.low / unit).min(middle), middle, (all.high / unit).max(middle)))
 }
 
 /// What a ratio says of the one above the line.
@@ -195,7 +211,7 @@ pub(super) fn latency(cells: &[&Cell<'_>], tier: &str) -> Vec<Block> {
     let row = |cell: &&Cell<'_>| {
         let of = cell.of;
         let both = |of_latency: fn(&LatencyUs) -> Option<f64>| {
-            format!("{} ({})", time(of_latency(&of.latency_us)), time(of_latency(&of.service_us)))
+            due_and_sent(of_latency(&of.latency_us), of_latency(&of.service_us))
         };
         vec![
             cell.label(),

@@ -109,16 +109,15 @@ fn kept<'a, 'b>(shown: &'b Shown<'a>) -> Vec<(Tier, &'b Cell<'a>)> {
     if shown.runs.iter().any(|(run, _)| !run.max_rates.is_empty()) {
         return Vec::new();
     }
-    let keeps = |cell: &&&Cell<'_>| {
-        let objective = cell.run.objective.filter(|_| cell.of.offered_per_s.is_some());
-        objective.is_some_and(|objective| objective.is_kept_by(cell.of))
-    };
+    let keeps = |cell: &&&Cell<'_>| cell.run.objective.is_some_and(|objective| objective.is_kept_by(cell.of));
     let rate = |cell: &Cell<'_>| cell.of.offered_per_s.unwrap_or(0.0);
     let mut found = Vec::new();
     for (tier, cells) in shown.tiers() {
         let highest = |target: &str| {
-            let own = cells.iter().filter(|cell| cell.target == target).filter(keeps);
-            own.copied().max_by(|a, b| rate(a).total_cmp(&rate(b)))
+            let own = || cells.iter().filter(|cell| cell.target == target && cell.of.offered_per_s.is_some());
+            // One rate is no highest.
+            let several = own().any(|cell| own().any(|other| rate(other) > rate(cell)));
+            own().filter(keeps).filter(|_| several).copied().max_by(|a, b| rate(a).total_cmp(&rate(b)))
         };
         let mut of_tier: Vec<&Cell<'_>> = shown.targets().into_iter().filter_map(highest).collect();
         of_tier.sort_by(|a, b| rate(b).total_cmp(&rate(a)));
