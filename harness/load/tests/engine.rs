@@ -68,7 +68,9 @@ fn one_value_again_and_again_is_sent_as_it_is_and_never_compressed() {
 }
 
 #[test]
-fn what_retention_leaves_is_no_measure_of_what_was_sent() {
-    let outcome = run("producerRate: 100\ntopic: {retention.bytes: 1000000}\n");
+fn what_compaction_leaves_is_no_measure_of_what_was_sent_and_what_retention_leaves_is_one_of_known_records() {
+    let outcome = run("producerRate: 100\ntopic: {cleanup.policy: compact}\n");
     assert_eq!((outcome.stored_bytes, outcome.wire_ratio(200)), (None, None));
+    let outcome = run("producerRate: 100\ntopic: {retention.bytes: 1000000}\n");
+    assert!(outcome.deleted_records.is_some() && outcome.wire_ratio(200).is_some_and(|ratio| ratio > 1.0));
 }
