@@ -55,7 +55,7 @@ pub struct Conditions {
     pub target_pid: Option<u32>,
     /// What values are made of.
     pub pool: Arc<Pool>,
-    /// How long after the load what is missing may still come.
+    /// How long after the load, and after the last that came, what is missing may still come.
     pub patience: Duration,
     /// Whether a cell without consumers reads everything back afterwards. Not from a target that keeps nothing.
     pub reads_back: bool,

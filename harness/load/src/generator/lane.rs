@@ -89,7 +89,7 @@ impl<R: Future<Output = Result<(), LoadError>> + Unpin> Lane<R> {
         let settled = before - in_flight.len();
         if settled > 0 {
             hall.acked.fetch_add((settled - refused) as u64, Ordering::Relaxed);
-            flow.returned(settled as u32);
+            flow.returned(settled as u32, now_ns);
         }
         if in_flight.is_empty() {
             if self.closing.get() {
@@ -98,6 +98,11 @@ impl<R: Future<Output = Result<(), LoadError>> + Unpin> Lane<R> {
             *self.settler.borrow_mut() = Some(context.waker().clone());
         }
         Poll::Pending
+    }
+
+    /// How many have no answer.
+    pub(crate) fn unanswered(&self) -> usize {
+        self.in_flight.borrow().len()
     }
 
     /// How many were sent, and which of them acknowledged.
@@ -110,6 +115,8 @@ impl<R: Future<Output = Result<(), LoadError>> + Unpin> Lane<R> {
 #[derive(Debug, Default)]
 pub(crate) struct Flow {
     out: Cell<u32>,
+    /// When the last answer came.
+    returned_ns: Cell<u64>,
     waiting: RefCell<Option<Waker>>,
 }
 
@@ -119,11 +126,17 @@ impl Flow {
         self.out.set(self.out.get() + 1);
     }
 
-    fn returned(&self, count: u32) {
+    fn returned(&self, count: u32, now_ns: u64) {
         self.out.set(self.out.get() - count);
+        self.returned_ns.set(now_ns);
         if let Some(waiting) = self.waiting.borrow_mut().take() {
             waiting.wake();
         }
+    }
+
+    /// When the last answer came; 0 before the first.
+    pub(crate) fn returned_ns(&self) -> u64 {
+        self.returned_ns.get()
     }
 
     pub(crate) fn is_below(&self, limit: u32) -> bool {

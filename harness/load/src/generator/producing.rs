@@ -45,7 +45,7 @@ pub(crate) struct Task {
     pub(crate) run: u32,
     /// Decides the times of random arrival, and random keys.
     pub(crate) seed: u64,
-    /// How long after the end of the load receipts are waited for.
+    /// How long after the end of the load, and after the last of them, receipts are waited for.
     pub(crate) patience: Duration,
     /// What it did before, which its books go on from.
     pub(crate) before: Vec<LaneBooks>,
@@ -245,25 +245,39 @@ impl<'a, P: Produce> Sender<'a, P> {
         }
     }
 
-    /// Waits for the receipts that are out, and closes the books.
+    /// Waits for the receipts that are out, as long as some come, and closes the books.
     async fn receipts(self, task: &Task) -> Vec<LaneBooks> {
-        let from_here = |patience: Duration| monotonic_ns() + nanoseconds(patience);
-        let deadline_ns = match (self.hall.is_cut_short(), self.hall.enough.load(Ordering::Relaxed)) {
-            (true, _) => from_here(task.patience.min(Duration::from_secs(1))),
-            (false, true) => from_here(task.patience),
-            (false, false) => self.deadline_ns(),
+        let is_cut = self.hall.is_cut_short();
+        let begun_ns = match is_cut || self.hall.enough.load(Ordering::Relaxed) {
+            true => monotonic_ns(),
+            false => self.desk.window.end_ns,
+        };
+        let patience = if is_cut { task.patience.min(Duration::from_secs(1)) } else { task.patience };
+        let left = || {
+            let last_ns = if is_cut { begun_ns } else { begun_ns.max(self.flow.returned_ns()) };
+            Duration::from_nanos((last_ns + nanoseconds(patience)).saturating_sub(monotonic_ns()))
         };
         let open = self.lanes.into_iter().enumerate().filter_map(|(partition, open)| Some((partition as u32, open?)));
         let open: Vec<_> = open.collect();
         open.iter().for_each(|(_, open)| open.lane.close());
-        let mut books = Vec::with_capacity(open.len());
+        let (mut books, mut unanswered) = (Vec::with_capacity(open.len()), 0);
         for (partition, OpenLane { lane, mut settling, .. }) in open {
-            let left = Duration::from_nanos(deadline_ns.saturating_sub(monotonic_ns()));
-            if tokio::time::timeout(left, &mut settling).await.is_err() {
-                settling.abort();
+            while tokio::time::timeout(left(), &mut settling).await.is_err() {
+                // Others of this producer may have come meanwhile.
+                if left().is_zero() {
+                    settling.abort();
+                    unanswered += lane.unanswered();
+                    break;
+                }
             }
             let (sent, acked) = lane.books();
             books.push(LaneBooks { producer: task.number, slot: task.first_slot + partition, sent, acked });
+        }
+        if unanswered > 0 {
+            let waited = patience.as_secs_f64();
+            self.hall.trouble(|| {
+                format!("{unanswered} records of producer {} had no answer, and none came for {waited} s", task.number)
+            });
         }
         books
     }
