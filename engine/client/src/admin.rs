@@ -5,7 +5,7 @@ mod configs;
 mod groups;
 mod topics;
 
-pub use self::cluster::{ClusterDescription, LogDir, LogDirPartition};
+pub use self::cluster::{ClusterDescription, Feature, LogDir, LogDirPartition};
 pub use self::configs::{ConfigChange, ConfigEntry, ConfigResource, ConfigSource};
 pub use self::groups::{GroupDescription, GroupListing, GroupMember};
 pub use self::topics::{NewTopic, TopicDescription};

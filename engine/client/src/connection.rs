@@ -418,6 +418,14 @@ impl Frames {
     }
 }
 
+/// What a broker is asked first. It names this client (KIP-511).
+pub(crate) fn api_versions_request() -> ApiVersionsRequest<'static> {
+    ApiVersionsRequest {
+        client_software_name: "ringlog".into(),
+        client_software_version: env!("CARGO_PKG_VERSION").into(),
+    }
+}
+
 /// Asks for the broker's versions in our newest version of ApiVersions, and again in version 0 if that is too new for
 /// it.
 async fn negotiate(
@@ -425,10 +433,7 @@ async fn negotiate(
     write: &mut OwnedWriteHalf,
     client_id: &str,
 ) -> Result<HashMap<i16, (i16, i16)>, String> {
-    let request = ApiVersionsRequest {
-        client_software_name: "ringlog".into(),
-        client_software_version: env!("CARGO_PKG_VERSION").into(),
-    };
+    let request = api_versions_request();
     for version in [*ApiKey::ApiVersions.versions().end(), 0] {
         let frame = encode_request(&request, version, 0, Some(client_id)).map_err(|error| error.to_string())?;
         write.write_all(&frame).await.map_err(|error| error.to_string())?;

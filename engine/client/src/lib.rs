@@ -31,8 +31,8 @@ mod topology;
 
 pub use address::{Address, DEFAULT_PORT};
 pub use admin::{
-    Admin, ClusterDescription, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, GroupDescription, GroupListing,
-    GroupMember, LogDir, LogDirPartition, NewTopic, TopicDescription,
+    Admin, ClusterDescription, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, Feature, GroupDescription,
+    GroupListing, GroupMember, LogDir, LogDirPartition, NewTopic, TopicDescription,
 };
 pub use client::Client;
 pub use consumer::{Assignor, Chunk, Consumer, PendingCommit, RebalanceListener, Records, Told, TopicPartition};

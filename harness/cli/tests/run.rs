@@ -33,7 +33,7 @@ fn a_run_at_a_rate_is_verified_reported_and_never_overwritten() {
     assert!(ran.status.success(), "{}", said(&ran));
     let run = Run::read(&out).unwrap();
     assert!(!run.interrupted && run.calibration.is_some() && run.command.contains("--seed=7"), "{}", run.command);
-    assert_eq!(run.targets[0].product, "ringlog");
+    assert_eq!(run.targets[0].product, format!("ringlog {}", env!("CARGO_PKG_VERSION")));
     // Nothing is hidden: who was measured, with what, where, and what that host can do.
     let (target, host) = (&run.targets[0], &run.host);
     assert!(

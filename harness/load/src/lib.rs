@@ -12,6 +12,7 @@ pub mod driver;
 mod error;
 mod generator;
 mod payload;
+mod product;
 mod sequences;
 mod stamp;
 mod target;

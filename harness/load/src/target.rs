@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use ringbench_stats::listener;
-use ringlog_client::{Address, Admin, Client, ClientOptions, ConfigResource};
+use ringlog_client::{Address, Admin, Client, ClientOptions, ConfigResource, Feature};
 use tokio::runtime::Runtime;
 
 use crate::LoadError;
@@ -16,6 +16,7 @@ use crate::driver::{
     StompDriver, StreamDriver, ZeromqDriver,
 };
 use crate::generator::{Conditions, Outcome, run_cell};
+use crate::product::product;
 use crate::workload::{CellSpec, Workload};
 
 /// Where to, and how.
@@ -61,11 +62,11 @@ impl Target {
             }
             Target::Null => Ok(Described { product: "null sink".to_owned(), ..Described::default() }),
             Target::Kafka(bootstrap) => {
-                let config = runtime()?.block_on(broker_config(bootstrap))?;
+                let (features, config) = runtime()?.block_on(said(bootstrap))?;
                 let pid = self.pid();
-                let command = pid.map(command_line).filter(|words| !words.is_empty());
-                let product = product(command.as_deref().unwrap_or_default());
-                let command = command.map(|words| words.join(" "));
+                let command = pid.map(command_line).unwrap_or_default();
+                let product = product(pid, &command, &features, &config);
+                let command = Some(command.join(" ")).filter(|all| !all.is_empty());
                 let data = pid.and_then(|_| data_directory(&config));
                 Ok(Described { product, config, command, pid, data, ready_after: None })
             }
@@ -131,13 +132,14 @@ fn runtime() -> Result<Runtime, LoadError> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(LoadError::Runtime)
 }
 
-async fn broker_config(bootstrap: &str) -> Result<BTreeMap<String, String>, LoadError> {
+/// A broker's features, and its settings.
+async fn said(bootstrap: &str) -> Result<(BTreeMap<String, Feature>, BTreeMap<String, String>), LoadError> {
     let admin = Admin::new(Client::connect(ClientOptions::new(bootstrap)?).await?);
-    let cluster = admin.cluster().await?;
-    let Some(broker) = cluster.brokers.keys().next() else { return Ok(BTreeMap::new()) };
+    let (cluster, features) = (admin.cluster().await?, admin.features().await?);
+    let Some(broker) = cluster.brokers.keys().next() else { return Ok((features, BTreeMap::new())) };
     // Some brokers of the protocol don't tell.
     let entries = admin.configs(&ConfigResource::Broker(*broker)).await.unwrap_or_default();
-    Ok(entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect())
+    Ok((features, entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect()))
 }
 
 /// The first of Kafka's `log.dirs`, which beats `log.dir`.
@@ -154,19 +156,6 @@ fn command_line(pid: u32) -> Vec<String> {
         .filter(|word| !word.is_empty())
         .map(|word| String::from_utf8_lossy(word).into())
         .collect()
-}
-
-/// By the command line: Kafka's names its own library, with the version.
-fn product(command: &[String]) -> String {
-    let jar = command.iter().flat_map(|word| word.split([':', '/'])).find_map(|file| {
-        let version = file.strip_prefix("kafka_")?.strip_suffix(".jar")?.split_once('-')?.1;
-        version.starts_with(|first: char| first.is_ascii_digit()).then(|| format!("Apache Kafka {version}"))
-    });
-    let program = || {
-        let name = Path::new(command.first()?).file_name()?.to_string_lossy().into_owned();
-        Some(name).filter(|name| !name.is_empty())
-    };
-    jar.or_else(program).unwrap_or_else(|| "a broker that speaks Kafka's protocol".to_owned())
 }
 
 impl FromStr for Target {
@@ -248,14 +237,5 @@ mod tests {
         // What is in a file that Kafka is measured with as well, and what every driver does.
         assert!(redis.honours(&file("sweep:\n  messageSize: [100, 1k]\n  durability: [memory, fsync]\n")).is_ok());
         assert!(redis.honours(&file("").with("producersPerTopic", "2").unwrap()).is_ok());
-    }
-
-    #[test]
-    fn a_broker_is_known_by_its_command() {
-        let kafka =
-            ["java", "-cp", "/opt/kafka/libs/jackson-2.1.jar:/opt/kafka/libs/kafka_2.13-3.9.1.jar", "kafka.Kafka"];
-        assert_eq!(product(&kafka.map(str::to_owned)), "Apache Kafka 3.9.1");
-        assert_eq!(product(&["/usr/bin/ringlog".to_owned(), "serve".to_owned()]), "ringlog");
-        assert_eq!(product(&[]), "a broker that speaks Kafka's protocol");
     }
 }

@@ -1,6 +1,7 @@
 //! The cluster itself: brokers and their log directories.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use futures_util::future::try_join_all;
 use ringlog_protocol::describe_cluster::DescribeClusterRequest;
@@ -8,6 +9,7 @@ use ringlog_protocol::describe_log_dirs::DescribeLogDirsRequest;
 
 use super::Admin;
 use crate::client::Lane;
+use crate::connection::api_versions_request;
 use crate::topology::Broker;
 use crate::{Address, ClientError, TopicPartition};
 
@@ -20,6 +22,15 @@ pub struct ClusterDescription {
     pub controller: Option<i32>,
     /// By their ids.
     pub brokers: BTreeMap<i32, Broker>,
+}
+
+/// What brokers can do together, by versions of its own (KIP-584).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Feature {
+    /// What the software of the broker that was asked can do.
+    pub supported: RangeInclusive<i16>,
+    /// What the cluster does; `None` while it does nothing of it.
+    pub finalized: Option<i16>,
 }
 
 /// A directory of a broker that holds partitions.
@@ -68,6 +79,28 @@ impl Admin {
                 controller: Some(answer.controller_id).filter(|&id| id >= 0),
                 brokers: answer.brokers.iter().map(broker).collect(),
             })
+        })
+        .await
+    }
+
+    /// The features of a broker, by their names; none where it tells of none.
+    ///
+    /// # Errors
+    /// When no broker answers.
+    pub async fn features(&self) -> Result<BTreeMap<String, Feature>, ClientError> {
+        self.retry(|| async {
+            let reply = self.client.any(Lane::SHARED).await?.call(&api_versions_request()).await?;
+            let answer = reply.read()?;
+            ClientError::check(answer.error_code, || "features".to_owned(), None)?;
+            let finalized = |name: &str| {
+                let mut rows = answer.finalized_features.iter();
+                rows.find(|row| row.name == name).map(|row| row.max_version_level)
+            };
+            let features = answer.supported_features.iter().map(|row| {
+                let supported = row.min_version..=row.max_version;
+                (row.name.clone().into_owned(), Feature { supported, finalized: finalized(&row.name) })
+            });
+            Ok(features.collect())
         })
         .await
     }
