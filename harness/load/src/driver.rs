@@ -4,6 +4,7 @@
 //! a tokio runtime of one thread, and need not be `Send`. Nothing is boxed for a record: a driver's futures are its own types.
 
 mod engine;
+mod forming;
 mod kafka_settings;
 mod native;
 mod null;
@@ -14,7 +15,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use crate::LoadError;
-use crate::workload::Durability;
+use crate::workload::{Consumption, Durability};
 
 pub use self::engine::{EngineConsumer, EngineDriver, EngineProducer, EngineReceipt};
 pub use self::native::{NativeConsumer, NativeDriver, NativeProducer, NativeReceipt};
@@ -36,6 +37,11 @@ pub trait Driver: Sync {
     /// What it does, for tables that compare only what can be compared.
     fn declares(&self) -> Declaration;
 
+    /// How consumers of this cell come to their partitions. In a group each of them is told all slots of its topic.
+    fn consumption(&self) -> Consumption {
+        Consumption::Assigned
+    }
+
     /// Makes the topics (queues, streams), empty, with the durability that the cell asks for.
     ///
     /// # Errors
@@ -48,8 +54,8 @@ pub trait Driver: Sync {
     /// As [`Self::prepare`].
     fn producer(&self, layout: &Layout, topic: usize) -> impl Future<Output = Result<Self::Producer, LoadError>>;
 
-    /// A connected consumer, which reads these slots from their first record. Each subscription gets every record once; its
-    /// consumers share the slots among them.
+    /// A connected consumer, which reads these slots, of one topic, from their first record. Each subscription gets every record once;
+    /// its consumers share the slots among them.
     ///
     /// # Errors
     /// As [`Self::prepare`].
@@ -99,12 +105,28 @@ pub trait Produce {
 
 /// One reader of records.
 pub trait Consume {
+    /// Resolves when it is settled what it reads, and nothing of that was read. All consumers of a cell are asked at the same time.
+    ///
+    /// # Errors
+    /// [`LoadError`] when it does not settle.
+    fn ready(&mut self) -> impl Future<Output = Result<(), LoadError>> {
+        std::future::ready(Ok(()))
+    }
+
     /// Waits for records, at most for `wait`, and gives each to `each`: its slot, and its value. A record that is there but can't be
     /// read has an empty value.
     ///
     /// # Errors
     /// [`LoadError`] when the target refuses or is gone. The next call tries again.
     fn poll(&mut self, wait: Duration, each: impl FnMut(u32, &[u8])) -> impl Future<Output = Result<(), LoadError>>;
+
+    /// Gives its place up, when all is read.
+    fn leave(self) -> impl Future<Output = ()>
+    where
+        Self: Sized,
+    {
+        std::future::ready(())
+    }
 }
 
 /// A record on its way out. It borrows: a driver copies what it keeps.

@@ -13,7 +13,7 @@ mod slo;
 mod sweep;
 mod yaml;
 
-pub use cell_spec::{Arrival, CellSpec, Durability, Keys, Payload};
+pub use cell_spec::{Arrival, CellSpec, Consumption, Durability, Keys, Payload};
 pub use estimate::Estimate;
 pub use problem::Problem;
 pub use schema::schema_md;

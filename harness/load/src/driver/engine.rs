@@ -19,7 +19,7 @@ pub use self::reading::EngineConsumer;
 use super::kafka_settings::{consumer_options, named, producer_options};
 use crate::LoadError;
 use crate::driver::{Ack, Declaration, Driver, Layout, Outgoing, Produce};
-use crate::workload::{CellSpec, Durability};
+use crate::workload::{CellSpec, Consumption, Durability};
 
 /// The log of Ringlog. Batches are built on the load threads as a producer builds them, and appended there.
 #[derive(Debug)]
@@ -41,7 +41,9 @@ impl EngineDriver {
     /// [`LoadError::Setting`]; [`LoadError::File`] for a directory that can't be written.
     pub fn new(root: PathBuf, cell: &CellSpec) -> Result<EngineDriver, LoadError> {
         let producing = producer_options(&cell.settings)?;
-        let client_settings = named(&producing, &consumer_options(&cell.settings)?);
+        // A log has no groups.
+        let assigned = Consumption::Assigned;
+        let client_settings = named(&producing, &consumer_options(&cell.settings, assigned)?, assigned);
         let choice = probe(&root, Wanted::Auto).map_err(LoadError::file(&root))?;
         let mut config = LogConfig::default();
         match cell.durability {

@@ -1,12 +1,13 @@
-//! The settings of a cell, by Kafka's names, as options of the native client.
+//! The settings of a cell, by Kafka's names, resolved with Kafka's defaults: what the drivers of its protocol begin with.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
 
-use ringlog_client::{Acks, Compression, ConsumerOptions, Isolation, ProducerOptions};
+use ringlog_client::{Acks, Compression, ConsumerOptions, Isolation, OffsetReset, ProducerOptions};
 
 use crate::LoadError;
+use crate::workload::Consumption;
 
 /// What a cell may set of producers.
 const OF_PRODUCERS: [&str; 10] = [
@@ -40,7 +41,7 @@ pub(crate) fn producer_options(settings: &BTreeMap<String, String>) -> Result<Pr
             return Err(LoadError::Setting {
                 name: name.clone(),
                 value: settings.get(name).cloned().unwrap_or_default(),
-                allowed: format!("the native driver has {known}"),
+                allowed: format!("drivers of Kafka's protocol have {known}"),
             });
         }
     }
@@ -67,8 +68,12 @@ pub(crate) fn producer_options(settings: &BTreeMap<String, String>) -> Result<Pr
     })
 }
 
-/// Kafka's defaults, but for what the cell sets, and without commits: what a consumer has read is in the ledger.
-pub(crate) fn consumer_options(settings: &BTreeMap<String, String>) -> Result<ConsumerOptions, LoadError> {
+/// Kafka's defaults, but for what the cell sets. Members of a group commit, as Kafka's do by themselves; others do not: what a consumer
+/// has read is in the ledger.
+pub(crate) fn consumer_options(
+    settings: &BTreeMap<String, String>,
+    consumption: Consumption,
+) -> Result<ConsumerOptions, LoadError> {
     let defaults = ConsumerOptions::default();
     let isolation = match settings.get("isolation.level").map_or("read_uncommitted", String::as_str) {
         "read_uncommitted" => Isolation::ReadUncommitted,
@@ -76,7 +81,8 @@ pub(crate) fn consumer_options(settings: &BTreeMap<String, String>) -> Result<Co
         other => return Err(refused("isolation.level", other, "read_uncommitted and read_committed are allowed")),
     };
     Ok(ConsumerOptions {
-        auto_commit: None,
+        offset_reset: OffsetReset::Earliest,
+        auto_commit: defaults.auto_commit.filter(|_| consumption == Consumption::Group),
         max_poll_records: number(settings, "max.poll.records", defaults.max_poll_records)?,
         fetch_min_bytes: number(settings, "fetch.min.bytes", defaults.fetch_min_bytes)?,
         fetch_max_wait: millis(settings, "fetch.max.wait.ms", defaults.fetch_max_wait)?,
@@ -89,7 +95,11 @@ pub(crate) fn consumer_options(settings: &BTreeMap<String, String>) -> Result<Co
 }
 
 /// All of them by Kafka's names, defaults included.
-pub(crate) fn named(producing: &ProducerOptions, consuming: &ConsumerOptions) -> BTreeMap<String, String> {
+pub(crate) fn named(
+    producing: &ProducerOptions,
+    consuming: &ConsumerOptions,
+    consumption: Consumption,
+) -> BTreeMap<String, String> {
     let acks = match producing.acks {
         Acks::None => "0",
         Acks::Leader => "1",
@@ -99,6 +109,7 @@ pub(crate) fn named(producing: &ProducerOptions, consuming: &ConsumerOptions) ->
         Isolation::ReadUncommitted => "read_uncommitted",
         Isolation::ReadCommitted => "read_committed",
     };
+    let commits = consuming.auto_commit.map(|interval| ("auto.commit.interval.ms", interval.as_millis().to_string()));
     let named = [
         ("acks", acks.to_owned()),
         ("batch.size", producing.batch_bytes.to_string()),
@@ -110,6 +121,8 @@ pub(crate) fn named(producing: &ProducerOptions, consuming: &ConsumerOptions) ->
         ("max.block.ms", producing.max_block.as_millis().to_string()),
         ("max.in.flight.requests.per.connection", producing.max_in_flight.to_string()),
         ("max.request.size", producing.max_request_bytes.to_string()),
+        ("consumption", consumption.to_string()),
+        ("enable.auto.commit", consuming.auto_commit.is_some().to_string()),
         ("check.crcs", consuming.check_crcs.to_string()),
         ("fetch.max.bytes", consuming.fetch_max_bytes.to_string()),
         ("fetch.max.wait.ms", consuming.fetch_max_wait.as_millis().to_string()),
@@ -118,7 +131,7 @@ pub(crate) fn named(producing: &ProducerOptions, consuming: &ConsumerOptions) ->
         ("max.partition.fetch.bytes", consuming.partition_max_bytes.to_string()),
         ("max.poll.records", consuming.max_poll_records.to_string()),
     ];
-    named.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    named.into_iter().chain(commits).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn number(settings: &BTreeMap<String, String>, name: &str, default: usize) -> Result<usize, LoadError> {

@@ -1,19 +1,22 @@
 //! Ringlog's own client, against every broker that speaks Kafka's protocol.
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ringlog_client::{
     Acks, Admin, Client, ClientError, ClientOptions, Consumer, ConsumerOptions, Delivery, NewTopic, OffsetSpec,
-    Producer, ProducerOptions, ProducerRecord, TopicPartition,
+    Producer, ProducerOptions, ProducerRecord, RebalanceListener, Told, TopicPartition,
 };
 
+use super::forming::{Forming, LEAVE_LIMIT, LOOK, Place};
 use super::kafka_settings::{consumer_options, named, producer_options};
 use crate::LoadError;
 use crate::driver::{Ack, Consume, Declaration, Driver, Layout, Outgoing, Produce};
-use crate::workload::{CellSpec, Durability};
+use crate::workload::{CellSpec, Consumption, Durability};
 
 /// The native client. Each producer and each consumer has connections of its own.
 #[derive(Debug, Clone)]
@@ -24,6 +27,8 @@ pub struct NativeDriver {
     topic_settings: Vec<(String, String)>,
     durability: Durability,
     connections: u32,
+    /// Without groups: consumers are told what they read.
+    forming: Option<Arc<Forming>>,
 }
 
 impl NativeDriver {
@@ -36,11 +41,19 @@ impl NativeDriver {
         Ok(NativeDriver {
             options: ClientOptions::new(bootstrap)?,
             producing: producer_options(&cell.settings)?,
-            consuming: consumer_options(&cell.settings)?,
+            consuming: consumer_options(&cell.settings, cell.consumption)?,
             topic_settings: cell.topic_settings.clone().into_iter().collect(),
             durability: cell.durability,
             connections: cell.producers() + cell.consumers(),
+            forming: (cell.consumption == Consumption::Group)
+                .then(|| Forming::new(cell.consumers_per_subscription, cell.partitions_per_topic)),
         })
+    }
+
+    /// A place in the group of these slots' topic, where there are groups.
+    pub(super) fn place(&self, layout: &Layout, subscription: u32, slots: &[u32]) -> Option<Place> {
+        let (topic, _) = layout.place(slots.first().copied().unwrap_or_default());
+        Some(self.forming.as_ref()?.place(format!("{topic}-{subscription}")))
     }
 
     async fn admin(&self) -> Result<Admin, LoadError> {
@@ -64,8 +77,12 @@ impl Driver for NativeDriver {
             },
             pipelining: u32::try_from(self.producing.max_in_flight).ok(),
             connections: self.connections,
-            settings: named(&self.producing, &self.consuming),
+            settings: named(&self.producing, &self.consuming, self.consumption()),
         }
+    }
+
+    fn consumption(&self) -> Consumption {
+        if self.forming.is_some() { Consumption::Group } else { Consumption::Assigned }
     }
 
     async fn prepare(&self, layout: &Layout) -> Result<(), LoadError> {
@@ -91,20 +108,25 @@ impl Driver for NativeDriver {
         Ok(NativeProducer { producer, topic, partitions: layout.partitions })
     }
 
-    async fn consumer(&self, layout: &Layout, _: u32, slots: &[u32]) -> Result<NativeConsumer, LoadError> {
+    async fn consumer(&self, layout: &Layout, subscription: u32, slots: &[u32]) -> Result<NativeConsumer, LoadError> {
         let client = Client::connect(self.options.clone()).await?;
-        let mut consumer = Consumer::new(client, self.consuming.clone())?;
+        let place = self.place(layout, subscription, slots);
+        let group_id = place.as_ref().map(|place| place.group.clone());
+        let mut consumer = Consumer::new(client, ConsumerOptions { group_id, ..self.consuming.clone() })?;
         let partition = |&slot: &u32| {
             let (topic, partition) = layout.place(slot);
             (TopicPartition { topic: topic.to_owned(), partition: partition as i32 }, slot)
         };
         let mut slots: Vec<(TopicPartition, u32)> = slots.iter().map(partition).collect();
         slots.sort_unstable();
-        consumer.assign(slots.iter().map(|(partition, _)| partition.clone()));
-        for (partition, _) in &slots {
-            consumer.seek_to(partition, OffsetSpec::Earliest)?;
+        let is_forming = Arc::new(AtomicBool::new(place.is_some()));
+        if place.is_some() {
+            consumer.listen(Pausing(Arc::clone(&is_forming)));
+            consumer.subscribe(slots.first().map(|(partition, _)| partition.topic.clone()))?;
+        } else {
+            consumer.assign(slots.iter().map(|(partition, _)| partition.clone()));
         }
-        Ok(NativeConsumer { consumer, slots })
+        Ok(NativeConsumer { consumer, slots, place, is_forming })
     }
 
     async fn stored_bytes(&self, layout: &Layout) -> Option<u64> {
@@ -128,6 +150,10 @@ impl Driver for NativeDriver {
         let admin = self.admin().await?;
         for topic in &layout.topics {
             admin.delete_topic(topic).await?;
+        }
+        for group in self.forming.iter().flat_map(|forming| forming.names()) {
+            // One whose members could not leave goes by itself when their sessions have ended.
+            let _ = admin.delete_group(&group).await;
         }
         Ok(())
     }
@@ -170,16 +196,46 @@ impl Future for NativeReceipt {
     }
 }
 
-/// One consumer, of partitions of its own choice: nothing of a cell is spent on rebalances.
+/// One consumer: of partitions of its own choice, or of a group that has come to rest before the cell begins.
 pub struct NativeConsumer {
     consumer: Consumer,
-    /// Sorted by partition.
+    /// What it may be given, sorted by partition.
     slots: Vec<(TopicPartition, u32)>,
+    place: Option<Place>,
+    is_forming: Arc<AtomicBool>,
+}
+
+/// Keeps a consumer from reading while its group forms.
+struct Pausing(Arc<AtomicBool>);
+
+impl RebalanceListener for Pausing {
+    fn assigned<'a>(&'a self, consumer: &'a mut Consumer, partitions: &'a [TopicPartition]) -> Told<'a> {
+        if self.0.load(Ordering::Relaxed) {
+            consumer.pause(partitions);
+        }
+        Box::pin(ready(Ok(())))
+    }
 }
 
 impl Consume for NativeConsumer {
+    async fn ready(&mut self) -> Result<(), LoadError> {
+        let Some(place) = &self.place else { return Ok(()) };
+        let begun = Instant::now();
+        loop {
+            // Joins, and is given nothing to read.
+            self.consumer.poll(LOOK).await?;
+            if place.has(self.consumer.assignment().len()) {
+                break;
+            }
+            place.is_late(begun)?;
+        }
+        self.is_forming.store(false, Ordering::Relaxed);
+        self.consumer.resume(&self.consumer.assignment());
+        Ok(())
+    }
+
     async fn poll(&mut self, wait: Duration, mut each: impl FnMut(u32, &[u8])) -> Result<(), LoadError> {
-        let NativeConsumer { consumer, slots } = self;
+        let NativeConsumer { consumer, slots, .. } = self;
         let slot_of = |partition: &TopicPartition| {
             let found = slots.binary_search_by(|(ours, _)| ours.cmp(partition)).ok()?;
             slots.get(found).map(|(_, slot)| *slot)
@@ -204,5 +260,10 @@ impl Consume for NativeConsumer {
             }
             outcome => Ok(outcome?),
         }
+    }
+
+    async fn leave(self) {
+        // A group whose member does not leave misses it when its session has ended.
+        let _ = tokio::time::timeout(LEAVE_LIMIT, self.consumer.close()).await;
     }
 }

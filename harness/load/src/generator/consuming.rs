@@ -80,9 +80,11 @@ pub(crate) async fn consume<C: Consume>(mut consumer: C, reader: Reader, desk: R
             tokio::time::sleep(PAUSE).await;
         }
         if has_all && (!came || Instant::now() >= *leaves.get_or_insert_with(|| Instant::now() + LINGER)) {
-            return books.close();
+            break;
         }
     }
+    consumer.leave().await;
+    books.close()
 }
 
 struct Books<'a> {

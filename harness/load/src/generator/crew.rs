@@ -15,8 +15,8 @@ use super::producing::{LaneBooks, Task, produce};
 use super::tally::Tally;
 use super::window::Window;
 use crate::LoadError;
-use crate::driver::{Driver, Layout};
-use crate::workload::CellSpec;
+use crate::driver::{Consume, Driver, Layout};
+use crate::workload::{CellSpec, Consumption};
 
 /// The threads of one cell.
 pub(crate) struct Crew<'a, D> {
@@ -96,9 +96,16 @@ impl<D: Driver> Crew<'_, D> {
     fn readers(&self, topic: usize, subscription: u32, count: u32) -> impl Iterator<Item = Reader> {
         let (first, partitions) = (self.layout.first_slot(topic), self.layout.partitions);
         let per_topic = self.cell.producers_per_topic;
+        // Who reads what, a group decides.
+        let is_group = self.driver.consumption() == Consumption::Group;
+        let share = move |number| if is_group { (0, 1) } else { (number, count as usize) };
+        let slots = move |number| {
+            let (begin, step) = share(number);
+            (begin..partitions).step_by(step).map(|partition| first + partition).collect()
+        };
         (0..count.min(partitions)).map(move |number| Reader {
             subscription,
-            slots: (number..partitions).step_by(count as usize).map(|partition| first + partition).collect(),
+            slots: slots(number),
             first_producer: topic as u32 * per_topic,
             producers: per_topic,
             run: self.conditions.run,
@@ -167,7 +174,11 @@ impl<D: Driver> Crew<'_, D> {
         connected: &mpsc::Sender<Result<(), LoadError>>,
     ) -> Result<Work, LoadError> {
         let done = DoneProducing(hall);
-        let hands = self.connect(share).await;
+        let hands = tokio::select! {
+            hands = self.connect(share) => hands,
+            // Another thread could not connect: what is waited for may never come.
+            () = has_ended(started.clone()) => return Err(LoadError::NotBegun),
+        };
         let (producers, consumers) = match hands {
             Ok(hands) => {
                 let _ = connected.send(Ok(()));
@@ -226,8 +237,25 @@ impl<D: Driver> Crew<'_, D> {
             let topic = (task.number / self.cell.producers_per_topic) as usize;
             producers.push(self.driver.producer(self.layout, topic).await?);
         }
+        // Together: the members of a group wait for each other.
+        let settling = consumers.into_iter().map(|mut consumer| {
+            spawn_local(async move {
+                consumer.ready().await?;
+                Ok::<_, LoadError>(consumer)
+            })
+        });
+        let settling: Vec<_> = settling.collect();
+        let mut consumers = Vec::with_capacity(settling.len());
+        for consumer in settling {
+            consumers.push(consumer.await.map_err(|_| LoadError::Panicked)??);
+        }
         Ok((producers, consumers))
     }
+}
+
+/// Resolves when nobody can give the sign to begin any more.
+async fn has_ended(mut started: watch::Receiver<Option<Window>>) {
+    while started.changed().await.is_ok() {}
 }
 
 /// Says so when it is dropped, also by a thread that fails: nobody waits for it in vain.

@@ -34,6 +34,9 @@ pub struct CellSpec {
     pub subscriptions_per_topic: u32,
     /// Consumers in each group.
     pub consumers_per_subscription: u32,
+    /// How they come to their partitions.
+    #[serde(skip_serializing_if = "Consumption::is_assigned")]
+    pub consumption: Consumption,
     /// Bytes of a record's value, those of the ledger's stamp included.
     pub message_bytes: usize,
     /// What the values are made of.
@@ -100,6 +103,31 @@ impl CellSpec {
     #[must_use]
     pub fn consumers(&self) -> u32 {
         self.topics.saturating_mul(self.subscriptions_per_topic).saturating_mul(self.consumers_per_subscription)
+    }
+}
+
+/// How consumers come to their partitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Consumption {
+    /// Each reads those that it is told.
+    Assigned,
+    /// A group shares them out among its members.
+    Group,
+}
+
+impl Consumption {
+    fn is_assigned(&self) -> bool {
+        *self == Consumption::Assigned
+    }
+}
+
+impl fmt::Display for Consumption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Consumption::Assigned => "assigned",
+            Consumption::Group => "group",
+        })
     }
 }
 

@@ -159,6 +159,13 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     key("inFlight", Count(1, 1_000_000), "1", Ours, "Records on their way for each producer; needs `arrival: closed`."),
     key(
+        "consumption",
+        OneOf(&["group", "assigned"]),
+        "",
+        Ours,
+        "How consumers come to their partitions: as members of a group that shares them out, which has come to rest before anything is recorded and commits by itself every 5 s; or each reads those that it is told. Without it: `group` where `subscriptionsPerTopic` or `consumerPerSubscription` are given, which mean groups, as in all files of OpenMessaging Benchmark; else `assigned`. Targets without groups give each subscription queues or streams of its own.",
+    ),
+    key(
         "durability",
         Kind::Durability,
         "page-cache",

@@ -9,7 +9,7 @@ use ringlog_record::crc32c;
 
 use super::key::{self, KEYS, Origin};
 use super::problem::Problem;
-use super::{Arrival, CellSpec, Durability, Keys, Payload};
+use super::{Arrival, CellSpec, Consumption, Durability, Keys, Payload};
 use crate::STAMP_BYTES;
 
 /// From here on OpenMessaging Benchmark's files mean: as fast as it goes.
@@ -111,6 +111,7 @@ pub(super) fn resolve(values: &Values, directory: &Path, notes: &mut Vec<Problem
         producers_per_topic: values.number("producersPerTopic"),
         subscriptions_per_topic: subscriptions,
         consumers_per_subscription: values.number("consumerPerSubscription"),
+        consumption: consumption(values, subscriptions)?,
         message_bytes,
         payload: payload(values, directory, notes)?,
         keys: match values.text("keyDistributor") {
@@ -206,6 +207,19 @@ fn arrival(values: &Values, notes: &mut Vec<Problem>) -> Result<Arrival, Problem
         "" if per_second > 0.0 => Ok(Arrival::Uniform { per_second }),
         _ => Ok(Arrival::Maximum),
     }
+}
+
+/// Groups, where the words for them are used. Where nobody consumes there are none.
+fn consumption(values: &Values, subscriptions: u32) -> Result<Consumption, Problem> {
+    let nobody = "nobody consumes: subscriptionsPerTopic is 0";
+    values.needs("consumption", subscriptions > 0, nobody, "make it 1 or more, or take this away")?;
+    let speaks_of_groups =
+        ["subscriptionsPerTopic", "consumerPerSubscription"].iter().any(|key| values.given(key).is_some());
+    Ok(match values.text("consumption") {
+        "group" => Consumption::Group,
+        "" if subscriptions > 0 && speaks_of_groups => Consumption::Group,
+        _ => Consumption::Assigned,
+    })
 }
 
 fn payload(values: &Values, directory: &Path, notes: &mut Vec<Problem>) -> Result<Payload, Problem> {
