@@ -20,6 +20,10 @@ scripts/quick.sh --cells 1 --seconds 0.3 --out "$(mktemp -d)"
 # RINGBENCH_PEERS=all walks every peer, not Redis alone.
 cargo test --workspace --exclude ringlog-interop
 
+# A driver that the default build leaves out; the tests of the clients have built its C library already.
+cargo clippy --package ringbench-cli --all-targets --features librdkafka --quiet -- --deny warnings
+cargo test --package ringbench-cli --features librdkafka --test librdkafka
+
 # The disk has two backends, and these run on one at a time.
 RINGLOG_TEST_BACKEND=uring cargo test --workspace --exclude ringlog-interop --test append_and_read --test compaction \
     --test golden_files --test random_model --test recovery_cases --test retention_and_truncation --test operations

@@ -88,7 +88,7 @@ fn calibrated(workload: &Workload, stop: &Stop) -> Result<Calibration, String> {
 pub(crate) fn target(described: Described, url: String, taken: &[results::Target]) -> results::Target {
     let Described { product, config, command, ready_after, .. } = described;
     results::Target {
-        name: free_name(&product, taken),
+        name: free_name(&product, &url, taken),
         url,
         product,
         command,
@@ -98,14 +98,17 @@ pub(crate) fn target(described: Described, url: String, taken: &[results::Target
     }
 }
 
-/// The product's name in small letters, with a number where another target has it already.
-fn free_name(product: &str, taken: &[results::Target]) -> String {
+/// The product's name in small letters, with the driver where that is not the usual one, and with a number where another target has it
+/// already.
+fn free_name(product: &str, url: &str, taken: &[results::Target]) -> String {
     let words: Vec<String> = product.split_whitespace().map(str::to_lowercase).collect();
     let name = match &words[..] {
         [apache, product, ..] if apache == "apache" => product.clone(),
         [product] | [product, _] => product.clone(),
         _ => "target".to_owned(),
     };
+    let driver = url.strip_prefix("kafka+").and_then(|rest| rest.split_once("://"));
+    let name = driver.map_or_else(|| name.clone(), |(driver, _)| format!("{name}+{driver}"));
     let is_free = |name: &String| taken.iter().all(|target| target.name != *name);
     let numbered = (2..).map(|number| format!("{name}-{number}"));
     std::iter::once(name.clone()).chain(numbered).find(is_free).unwrap_or(name)

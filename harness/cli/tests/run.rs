@@ -126,9 +126,17 @@ fn ctrl_c_keeps_what_was_measured_and_marks_it() {
 fn what_is_wrong_is_said_with_the_value_and_the_remedy() {
     let out = tempfile::tempdir().unwrap();
     let nowhere = "kafka://127.0.0.1:1";
+    let through_librdkafka = "kafka+librdkafka://127.0.0.1:1";
+    let unbuilt = "cargo build --release --features librdkafka";
     for (command, target, more, expected) in [
         ("run", "127.0.0.1:9092", &[][..], "write kafka://HOST:PORT"),
         ("run", nowhere, &[], "is a broker running there"),
+        (
+            "run",
+            through_librdkafka,
+            &[],
+            if cfg!(feature = "librdkafka") { "is a broker running there" } else { unbuilt },
+        ),
         ("run", nowhere, &["--set", "batch.sise=1"], "batch.size"),
         ("run", nowhere, &["--set", "acks"], "KEY=VALUE"),
         ("run", "redis://127.0.0.1:1", &["--set", "linger.ms=5"], "linger.ms is Kafka's and does not reach redis://"),

@@ -6,6 +6,8 @@
 mod engine;
 mod forming;
 mod kafka_settings;
+#[cfg(feature = "librdkafka")]
+mod librdkafka;
 mod native;
 mod null;
 mod peer;
@@ -18,6 +20,8 @@ use crate::LoadError;
 use crate::workload::{Consumption, Durability};
 
 pub use self::engine::{EngineConsumer, EngineDriver, EngineProducer, EngineReceipt};
+#[cfg(feature = "librdkafka")]
+pub use self::librdkafka::{LibrdkafkaConsumer, LibrdkafkaDriver, LibrdkafkaProducer, LibrdkafkaReceipt};
 pub use self::native::{NativeConsumer, NativeDriver, NativeProducer, NativeReceipt};
 pub use self::null::NullDriver;
 pub use self::peer::{

@@ -81,8 +81,8 @@ pub enum LoadError {
     },
     /// A target that no driver goes to.
     #[error(
-        "--target {url}: {reason}: write kafka://HOST:PORT (several brokers with commas), redis://, nats://, amqp://, \
-         amqp+quorum://, rabbitmq-stream://, rocketmq://, pulsar://, activemq:// or artemis://HOST:PORT, zeromq://HOST:PORT to be \
+        "--target {url}: {reason}: write kafka://HOST:PORT (several brokers with commas; kafka+librdkafka:// for that \
+         client), redis://, nats://, amqp://, amqp+quorum://, rabbitmq-stream://, rocketmq://, pulsar://, activemq:// or artemis://HOST:PORT, zeromq://HOST:PORT to be \
          bound by the driver itself, or null:// for the generator alone"
     )]
     Target {
@@ -90,6 +90,15 @@ pub enum LoadError {
         url: String,
         /// What is wrong with it.
         reason: String,
+    },
+    /// A driver that this program was built without.
+    #[error(
+        "kafka+{driver}:// is not in this ringbench, since it takes a C compiler and make: build one that has it with \
+         cargo build --release --features {driver}"
+    )]
+    NotBuilt {
+        /// The driver, and the feature of the crate.
+        driver: &'static str,
     },
     /// A log in this process failed.
     #[error(transparent)]

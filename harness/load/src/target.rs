@@ -11,6 +11,8 @@ use ringlog_client::{Address, Admin, Client, ClientOptions, ConfigResource, Feat
 use tokio::runtime::Runtime;
 
 use crate::LoadError;
+#[cfg(feature = "librdkafka")]
+use crate::driver::LibrdkafkaDriver;
 use crate::driver::{
     AmqpDriver, EngineDriver, NativeDriver, NatsDriver, NullDriver, Peer, PulsarDriver, RedisDriver, RocketmqDriver,
     StompDriver, StreamDriver, ZeromqDriver,
@@ -24,6 +26,8 @@ use crate::workload::{CellSpec, Workload};
 pub enum Target {
     /// Brokers that speak Kafka's protocol, reached by the native client: `host:port`, several with commas.
     Kafka(String),
+    /// The same, reached by librdkafka, which this program may have been built without.
+    Librdkafka(String),
     /// A broker of another kind.
     Peer(Peer),
     /// Ringlog's log in this process, with its files below this directory; no network.
@@ -61,7 +65,7 @@ impl Target {
                 Ok(Described { product: "engine".to_owned(), data: Some(directory.clone()), ..Described::default() })
             }
             Target::Null => Ok(Described { product: "null sink".to_owned(), ..Described::default() }),
-            Target::Kafka(bootstrap) => {
+            Target::Kafka(bootstrap) | Target::Librdkafka(bootstrap) => {
                 let (features, config) = runtime()?.block_on(said(bootstrap))?;
                 let pid = self.pid();
                 let command = pid.map(command_line).unwrap_or_default();
@@ -83,7 +87,7 @@ impl Target {
     /// The process behind it, where that is on this host and ours to see.
     fn pid(&self) -> Option<u32> {
         let bootstrap = match self {
-            Target::Kafka(bootstrap) => bootstrap,
+            Target::Kafka(bootstrap) | Target::Librdkafka(bootstrap) => bootstrap,
             Target::Peer(peer) => return listener(peer.local_port()?),
             Target::Engine(_) | Target::Null => return None,
         };
@@ -112,6 +116,10 @@ impl Target {
     pub fn run(&self, cell: &CellSpec, conditions: &Conditions) -> Result<Outcome, LoadError> {
         match self {
             Target::Kafka(bootstrap) => run_cell(&NativeDriver::new(bootstrap, cell)?, cell, conditions),
+            #[cfg(feature = "librdkafka")]
+            Target::Librdkafka(bootstrap) => run_cell(&LibrdkafkaDriver::new(bootstrap, cell)?, cell, conditions),
+            #[cfg(not(feature = "librdkafka"))]
+            Target::Librdkafka(_) => Err(LoadError::NotBuilt { driver: "librdkafka" }),
             Target::Peer(peer) => match peer.name {
                 "redis" => run_cell(&RedisDriver::new(peer, cell), cell, conditions),
                 "nats" => run_cell(&NatsDriver::new(peer, cell), cell, conditions),
@@ -164,9 +172,14 @@ impl FromStr for Target {
     fn from_str(url: &str) -> Result<Target, LoadError> {
         let refused = |reason: String| LoadError::Target { url: url.to_owned(), reason };
         match url.split_once("://") {
-            Some(("kafka", bootstrap)) => {
+            Some((scheme @ ("kafka" | "kafka+librdkafka"), bootstrap)) => {
                 Address::list(bootstrap).map_err(|error| refused(error.to_string()))?;
-                Ok(Target::Kafka(bootstrap.trim_end_matches('/').to_owned()))
+                let bootstrap = bootstrap.trim_end_matches('/').to_owned();
+                match scheme {
+                    "kafka" => Ok(Target::Kafka(bootstrap)),
+                    _ if cfg!(feature = "librdkafka") => Ok(Target::Librdkafka(bootstrap)),
+                    _ => Err(LoadError::NotBuilt { driver: "librdkafka" }),
+                }
             }
             Some(("engine", directory)) if Path::new(directory).is_dir() => Ok(Target::Engine(directory.into())),
             Some(("engine", directory)) => Err(refused(format!("{directory} is no directory"))),
@@ -184,6 +197,7 @@ impl fmt::Display for Target {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Target::Kafka(bootstrap) => write!(out, "kafka://{bootstrap}"),
+            Target::Librdkafka(bootstrap) => write!(out, "kafka+librdkafka://{bootstrap}"),
             Target::Peer(peer) => write!(out, "{}://{}", peer.name, peer.rest_of_url()),
             Target::Engine(directory) => write!(out, "engine://{}", directory.display()),
             Target::Null => out.write_str("null://"),
