@@ -85,7 +85,7 @@ impl<'a> Shown<'a> {
     pub(super) fn tiers(&self) -> Vec<(Tier, Vec<&Cell<'a>>)> {
         let mut tiers: BTreeMap<Tier, Vec<&Cell<'a>>> = BTreeMap::new();
         for cell in &self.cells {
-            tiers.entry(Tier::of(cell)).or_default().push(cell);
+            tiers.entry(Tier::of(cell.of)).or_default().push(cell);
         }
         tiers.into_iter().collect()
     }
@@ -100,8 +100,8 @@ pub(super) struct Tier {
 }
 
 impl Tier {
-    pub(super) fn of(cell: &Cell<'_>) -> Tier {
-        let (durability, sync_every_ms, acknowledged) = cell.of.tier();
+    pub(super) fn of(cell: &RunCell) -> Tier {
+        let (durability, sync_every_ms, acknowledged) = cell.tier();
         Tier { unacknowledged: !acknowledged, durability, sync_every_ms }
     }
 

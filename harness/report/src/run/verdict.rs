@@ -34,10 +34,9 @@ pub(super) fn verdict(shown: &Shown<'_>) -> Verdict {
 
 /// Searches, each with the tier of the cell that confirmed it; those that found nothing last.
 fn searches<'a>(shown: &'a Shown<'_>) -> Vec<(Option<Tier>, &'a Run, &'a MaxRate)> {
-    let of = |run: &'a Run| run.max_rates.iter().map(move |found| (run, found));
-    let tier = |search: &MaxRate| confirming(shown, search).map(Tier::of);
-    let mut all: Vec<_> =
-        shown.runs.iter().flat_map(|(run, _)| of(run)).map(|(run, found)| (tier(found), run, found)).collect();
+    let found = |run: &'a Run, search: &'a MaxRate| (run.confirming(search).map(Tier::of), run, search);
+    let of = |(run, _): &(&'a Run, _)| run.max_rates.iter().map(move |search| found(run, search)).collect::<Vec<_>>();
+    let mut all: Vec<_> = shown.runs.iter().flat_map(of).collect();
     let rate = |search: &MaxRate| search.rate_per_s.unwrap_or(0.0);
     all.sort_by(|a, b| {
         let tiers = (a.2.rate_per_s.is_none(), a.0).cmp(&(b.2.rate_per_s.is_none(), b.0));
@@ -79,11 +78,6 @@ fn highest(shown: &Shown<'_>) -> Option<String> {
         grouped(slower.round() as u64),
         if times.is_some_and(|times| times.excludes(1.0)) { "" } else { ": not distinguishable" }
     ))
-}
-
-fn confirming<'a, 'b>(shown: &'b Shown<'a>, search: &MaxRate) -> Option<&'b Cell<'a>> {
-    let key = search.confirmed_by.as_ref()?;
-    shown.cells.iter().find(|cell| cell.of.key == *key && cell.of.target == search.target)
 }
 
 fn highest_of_all(shown: &Shown<'_>) -> Vec<String> {
