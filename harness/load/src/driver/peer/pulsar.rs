@@ -18,14 +18,12 @@ use super::Peer;
 use super::collector::{Batch, Collector};
 use super::fields::Fields;
 use super::line::{Consumer, Line, Reader};
-use super::pipeline::{Answer, Answers, Pipeline, Receipt};
+use super::pipeline::{Answer, Answers, HELD_BACK_BYTES, Pipeline, Receipt};
 use super::protobuf::{Message, bytes, number};
 use crate::LoadError;
 use crate::driver::{Declaration, Driver, Layout, Outgoing, Produce};
 use crate::workload::CellSpec;
 
-/// What is enough for a batch: as Pulsar's own clients have it (`batchingMaxBytes`).
-const BATCH_BYTES: usize = 128 << 10;
 /// Records that may be under way to a consumer, of each topic: as Pulsar's own clients have it (`receiverQueueSize`).
 const PERMITS: u32 = 1000;
 /// The longest frame: Pulsar's default, and what is around a payload.
@@ -156,7 +154,7 @@ impl Driver for PulsarDriver {
         let topics: Vec<String> =
             (first_slot..first_slot + layout.partitions).map(|slot| topic(layout, slot)).collect();
         let pipeline = self.pipeline(&topics).await?;
-        let collector = Collector::new(topics.len(), BATCH_BYTES);
+        let collector = Collector::new(topics.len(), HELD_BACK_BYTES);
         Ok(PulsarProducer { driver: self.clone(), pipeline, first_slot, topics, collector })
     }
 

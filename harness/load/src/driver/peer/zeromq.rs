@@ -216,16 +216,18 @@ async fn pull(slot: u32, stream: TcpStream, frames: mpsc::Sender<Read>) {
     }
 }
 
-/// Greets, and says which kind of socket this is. Neither side waits for the other one before it has said all.
+/// Greets, and then says which kind of socket this is. Step by step: libzmq 4.3.5 never answers who says both at once.
 async fn greet(line: &mut Line, kind: &str) -> Result<(), String> {
     let mut out = BytesMut::from(&[0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0x7f, 3, 0, b'N', b'U', b'L', b'L'][..]);
     out.put_bytes(0, GREETING_BYTES - out.len());
+    line.write(&out).await?;
+    line.next(greeting).await?;
     let mut ready = BytesMut::from(&b"\x05READY\x0bSocket-Type"[..]);
     ready.put_u32(kind.len() as u32);
     ready.extend_from_slice(kind.as_bytes());
+    out.clear();
     frame(&mut out, COMMAND, &ready);
     line.write(out).await?;
-    line.next(greeting).await?;
     let said = line.next(Frame::take).await?;
     let wanted = if kind == "PUSH" { "PULL" } else { "PUSH" };
     let is_it = said.body.starts_with(b"\x05READY") && said.body.windows(4).any(|word| word == wanted.as_bytes());
