@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ringbench_load::workload::{CellSpec, Workload};
-use ringbench_load::{BrokerProcess, Stop, Target};
+use ringbench_load::{BrokerProcess, LoadError, Stop, Target};
 use ringbench_report::results::{self, Kind, MaxRate, RunCell};
 use ringbench_stats::{HdrLog, resident_bytes};
 
@@ -77,7 +77,12 @@ impl Measurement {
                 Some(broker) => broker.describe(),
                 None => target.describe(),
             };
-            let described = described.map_err(|error| format!("--target {target}: {error}"))?;
+            let described = described.map_err(|error| match error {
+                LoadError::Peer { .. } => {
+                    format!("--target {error}: start it (scripts/peers.sh start NAME), or name another one")
+                }
+                _ => format!("--target {target}: {error}"),
+            })?;
             reached.push(Reached { target: target.clone(), pid: described.pid, data: described.data.clone() });
             targets.push(fresh::target(described, target.to_string(), &targets));
         }

@@ -80,7 +80,9 @@ impl Quick {
             out: &out,
             data: broker.is_some().then_some(&*data),
             threads: None,
-        })?;
+        })
+        // Nothing is left of a run that can't begin; a directory that holds something stays.
+        .inspect_err(|_| drop(std::fs::remove_dir(&out)))?;
         let fastest = self.sweep(&workload, &mut measurement)?;
         if let Some((cell, maximum)) = fastest {
             curve(cell, maximum, &mut measurement)?;

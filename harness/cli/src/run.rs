@@ -35,7 +35,7 @@ pub(crate) struct Load {
     #[arg(long, value_name = "NUMBER")]
     pub(crate) repeats: Option<u32>,
     /// Load threads [default: half as many as there are processors]
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = threads)]
     pub(crate) threads: Option<usize>,
     /// Decides order, payload and random arrival
     #[arg(long, value_name = "NUMBER")]
@@ -104,6 +104,11 @@ impl Load {
             threads,
         })
     }
+}
+
+fn threads(text: &str) -> Result<usize, String> {
+    let allowed = 1..=1024;
+    text.parse().ok().filter(|threads| allowed.contains(threads)).ok_or_else(|| "1 to 1024 are allowed".to_owned())
 }
 
 /// A number without a unit is seconds.

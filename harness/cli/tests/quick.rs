@@ -79,6 +79,9 @@ fn what_is_wrong_is_said_with_the_remedy() {
         assert!(!run.status.success());
         assert!(text(&run.stderr).contains(said), "{arguments:?}: {}", text(&run.stderr));
     }
+    let nothing = out.path().join("nothing");
+    let run = quick(&["--bootstrap", "127.0.0.1:1", "--out", &nothing.display().to_string()]);
+    assert!(text(&run.stderr).contains("is a broker running there") && !nothing.exists(), "{}", text(&run.stderr));
     let run = quick(&["--out", "/proc/nowhere"]);
     assert!(text(&run.stderr).contains("--out /proc/nowhere"), "{}", text(&run.stderr));
 }
