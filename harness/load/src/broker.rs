@@ -19,8 +19,8 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 /// How long a broker may take to drain.
 const DRAIN_LIMIT: Duration = Duration::from_secs(20);
 
-/// The directories of brokers.
-const PREFIX: &str = "ringbench-";
+/// The directories of these brokers, and of nothing else.
+const PREFIX: &str = "ringbench-broker-";
 /// Within such a directory, what the broker has.
 const DATA: &str = "data";
 
@@ -162,14 +162,14 @@ mod tests {
             lock
         };
         let hour = Duration::from_secs(3600);
-        drop(broker("ringbench-left", hour));
-        drop(broker("somebody-elses", hour));
-        drop(broker("ringbench-starting", Duration::ZERO));
-        let _running = broker("ringbench-running", hour);
+        drop(broker("ringbench-broker-left", hour));
+        drop(broker("ringbench-peer-kafka", hour));
+        drop(broker("ringbench-broker-starting", Duration::ZERO));
+        let _running = broker("ringbench-broker-running", hour);
         remove_abandoned(parent.path());
         let there = std::fs::read_dir(parent.path()).unwrap().flatten().map(|entry| entry.file_name());
         let mut there: Vec<_> = there.map(|name| name.to_string_lossy().into_owned()).collect();
         there.sort();
-        assert_eq!(there, ["ringbench-running", "ringbench-starting", "somebody-elses"]);
+        assert_eq!(there, ["ringbench-broker-running", "ringbench-broker-starting", "ringbench-peer-kafka"]);
     }
 }
