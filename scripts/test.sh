@@ -20,7 +20,8 @@ scripts/quick.sh --cells 1 --seconds 0.3 --out "$(mktemp -d)"
 # RINGBENCH_PEERS=all walks every peer, not Redis alone.
 cargo test --workspace --exclude ringlog-interop
 
-# A driver that the default build leaves out; the tests of the clients have built its C library already.
+# A driver that the default build leaves out. Its C library is compiled once more than for the clients' tests, whose dependencies have
+# other features: a minute on two processors, and nothing the second time.
 cargo clippy --package ringbench-cli --all-targets --features librdkafka --quiet -- --deny warnings
 cargo test --package ringbench-cli --features librdkafka --test librdkafka
 

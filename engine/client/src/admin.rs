@@ -1,13 +1,15 @@
-//! Looks after a cluster: topics, configurations, groups, records, brokers.
+//! Looks after a cluster: topics, configurations, groups, records, brokers, quotas.
 
 mod cluster;
 mod configs;
 mod groups;
+mod quotas;
 mod topics;
 
 pub use self::cluster::{ClusterDescription, Feature, LogDir, LogDirPartition};
 pub use self::configs::{ConfigChange, ConfigEntry, ConfigResource, ConfigSource};
 pub use self::groups::{GroupDescription, GroupListing, GroupMember};
+pub use self::quotas::{QuotaEntity, QuotaMatch};
 pub use self::topics::{NewTopic, TopicDescription};
 
 use std::future::Future;

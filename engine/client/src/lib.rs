@@ -32,7 +32,7 @@ mod topology;
 pub use address::{Address, DEFAULT_PORT};
 pub use admin::{
     Admin, ClusterDescription, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, Feature, GroupDescription,
-    GroupListing, GroupMember, LogDir, LogDirPartition, NewTopic, TopicDescription,
+    GroupListing, GroupMember, LogDir, LogDirPartition, NewTopic, QuotaEntity, QuotaMatch, TopicDescription,
 };
 pub use client::Client;
 pub use consumer::{Assignor, Chunk, Consumer, PendingCommit, RebalanceListener, Records, Told, TopicPartition};

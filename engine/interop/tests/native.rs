@@ -9,8 +9,9 @@ use std::time::{Duration, Instant, SystemTime};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use ringlog_client::{
     Acknowledgement, Acks, Admin, Assignor, Client, ClientError, ClientOptions, CommittedOffset, Compression,
-    ConfigChange, ConfigResource, Consumer, ConsumerOptions, NewTopic, OffsetReset, OffsetSpec, Partitioner, Producer,
-    ProducerOptions, ProducerRecord, RebalanceListener, RecordHeader, Told, TopicPartition, partition_of_key,
+    ConfigChange, ConfigResource, Consumer, ConsumerOptions, ErrorCode, NewTopic, OffsetReset, OffsetSpec, Partitioner,
+    Producer, ProducerOptions, ProducerRecord, QuotaMatch, RebalanceListener, RecordHeader, Told, TopicPartition,
+    partition_of_key,
 };
 use ringlog_interop::Broker;
 use tokio::sync::oneshot;
@@ -243,6 +244,27 @@ fn commits_that_are_begun_and_one_that_is_waited_for_take_effect_in_order() {
 }
 
 #[test]
+fn quotas_are_as_they_were_set_until_they_are_removed() {
+    with_topic("quotas", 1, async |broker, name| {
+        let admin = Admin::new(client(&broker).await);
+        let entity = BTreeMap::from([("client-id".to_owned(), Some(name.clone()))]);
+        let filter = BTreeMap::from([("client-id".to_owned(), QuotaMatch::Name(name))]);
+        let rate = "producer_byte_rate".to_owned();
+        for value in [Some(12_345.0), Some(67_890.0), None] {
+            admin.alter_quotas(&entity, &BTreeMap::from([(rate.clone(), value)])).await.unwrap();
+            let is_known = async || {
+                let quotas = admin.quotas(&filter, true).await.unwrap();
+                quotas.get(&entity).and_then(|quotas| quotas.get(&rate)).copied() == value
+            };
+            until_ok("the quota", is_known).await;
+        }
+        let refused =
+            admin.alter_quotas(&entity, &BTreeMap::from([("speed".to_owned(), Some(1.0))])).await.unwrap_err();
+        assert_eq!(refused.code(), Some(ErrorCode::InvalidRequest), "{refused}");
+    });
+}
+
+#[test]
 fn an_admin_sees_what_it_has_changed() {
     with_topic("admin", 2, async |broker, topic| {
         let admin = Admin::new(client(&broker).await);
@@ -270,6 +292,12 @@ fn an_admin_sees_what_it_has_changed() {
         let dirs = admin.log_dirs().await.unwrap();
         assert!(dirs.iter().flat_map(|dir| &dir.partitions).any(|log| log.partition == partition));
         assert!(!admin.cluster().await.unwrap().brokers.is_empty());
+        // Only Kafka tells of any.
+        let features = admin.features().await.unwrap();
+        let kafka = features.get("metadata.version");
+        assert!(
+            kafka.map_or(broker.data().is_some(), |version| version.supported.contains(&version.finalized.unwrap()))
+        );
 
         let offsets = BTreeMap::from([(partition.clone(), CommittedOffset { offset: 6, ..Default::default() })]);
         admin.alter_group_offsets(&topic, &offsets).await.unwrap();
