@@ -81,6 +81,11 @@ pub(super) struct PartitionQueue {
     in_flight: usize,
     /// A batch has failed: nothing goes out while others are in flight.
     retrying: bool,
+    /// A batch with a number of this epoch was acknowledged: the broker knows which number comes next. Until then it takes any number
+    /// for the first one, and a second batch would be written although the first was refused, by a leader that has just begun.
+    is_known: bool,
+    /// What is in flight makes the producer known.
+    introduces: bool,
     renumber: bool,
     not_before: Option<Instant>,
     backoff: Backoff,
@@ -115,6 +120,8 @@ impl PartitionQueue {
             waiting: VecDeque::new(),
             in_flight: 0,
             retrying: false,
+            is_known: false,
+            introduces: false,
             renumber: false,
             not_before: None,
             backoff,
@@ -132,7 +139,7 @@ impl PartitionQueue {
     }
 
     pub(super) fn readiness(&self, now: Instant, urgency: Urgency) -> Readiness {
-        if self.retrying && self.in_flight > 0 {
+        if self.in_flight > 0 && (self.retrying || self.introduces) {
             return Readiness::Idle;
         }
         if let Some(not_before) = self.not_before.filter(|&not_before| not_before > now) {
@@ -183,12 +190,14 @@ impl PartitionQueue {
             self.next.sequence = self.next.sequence.wrapping_add(batch.records) & i32::MAX;
         }
         self.in_flight += 1;
+        self.introduces = numbered && !self.is_known;
         Some(batch)
     }
 
     /// A batch was acknowledged.
     pub(super) fn written(&mut self) {
         self.in_flight -= 1;
+        (self.is_known, self.introduces) = (true, false);
         self.backoff.reset();
         self.settle();
     }
@@ -239,6 +248,7 @@ impl PartitionQueue {
             // The broker forgets a producer long before one partition has seen 2¹⁵ epochs of it.
             self.next = Number { epoch: self.next.epoch.wrapping_add(1) & i16::MAX, sequence: 0 };
             self.waiting.iter_mut().for_each(|batch| batch.number = None);
+            self.is_known = false;
         }
     }
 }
@@ -299,6 +309,23 @@ mod tests {
         assert!(!fail(&mut queue, two, ErrorCode::OutOfOrderSequenceNumber));
         assert_eq!(queue.readiness(Instant::now() + LATER, URGENT), Readiness::Ready);
         assert_eq!(numbers(&mut queue), [(1, 0, 0), (2, 0, 10), (3, 0, 20)]);
+    }
+
+    #[test]
+    fn the_first_numbered_batch_goes_alone_until_the_broker_has_it() {
+        let mut queue = queue_of(4);
+        let (now, later) = (Instant::now(), Instant::now() + LATER);
+        let first = queue.take(true).unwrap();
+        assert_eq!(queue.readiness(now, URGENT), Readiness::Idle);
+        assert!(!fail(&mut queue, first, ErrorCode::NotLeaderOrFollower));
+        assert_eq!(queue.take(true).unwrap().serial, 1);
+        assert_eq!(queue.readiness(later, URGENT), Readiness::Idle);
+        queue.written();
+        assert_eq!(queue.take(true).unwrap().serial, 2);
+        assert_eq!(queue.readiness(later, URGENT), Readiness::Ready);
+        let mut without_numbers = queue_of(2);
+        without_numbers.take(false).unwrap();
+        assert_eq!(without_numbers.readiness(now, URGENT), Readiness::Ready);
     }
 
     #[test]

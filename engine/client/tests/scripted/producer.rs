@@ -129,16 +129,28 @@ async fn a_batch_that_was_written_before_its_connection_broke_is_written_once() 
 #[tokio::test]
 async fn batches_behind_a_failed_one_follow_it_in_order() {
     let gap = Some(ErrorCode::OutOfOrderSequenceNumber);
-    let codes = vec![Some(ErrorCode::NotLeaderOrFollower), gap, gap];
+    let codes = vec![Some(ErrorCode::None), Some(ErrorCode::NotLeaderOrFollower), gap, gap];
     let (producer, requests) = against(codes, one_by_one()).await;
+    send(&producer, "first").await.await.unwrap();
     let sent = [send(&producer, "a").await, send(&producer, "b").await, send(&producer, "c").await];
     let mut offsets = Vec::new();
     for delivery in sent {
         offsets.push(delivery.await.unwrap().offset);
     }
-    assert_eq!(offsets, [104, 105, 106]);
-    let in_order = [("a", 0, 0), ("b", 0, 1), ("c", 0, 2)];
-    assert_eq!(producers(&requests), expected(&[in_order, in_order].concat()));
+    assert_eq!(offsets, [105, 106, 107]);
+    let in_order = [("a", 0, 1), ("b", 0, 2), ("c", 0, 3)];
+    assert_eq!(producers(&requests), expected(&[&[("first", 0, 0)], &in_order[..], &in_order].concat()));
+}
+
+/// A broker that has no numbers of a producer yet would write the second one although it refused the first.
+#[tokio::test]
+async fn nothing_follows_a_partitions_first_batch_before_it_is_written() {
+    let (producer, requests) = against(vec![Some(ErrorCode::NotLeaderOrFollower)], one_by_one()).await;
+    let sent = [send(&producer, "a").await, send(&producer, "b").await];
+    for delivery in sent {
+        delivery.await.unwrap();
+    }
+    assert_eq!(producers(&requests), expected(&[("a", 0, 0), ("a", 0, 0), ("b", 0, 1)]));
 }
 
 #[tokio::test]
