@@ -70,14 +70,14 @@ impl Target {
                 let pid = self.pid();
                 let command = pid.map(command_line).unwrap_or_default();
                 let product = product(pid, &command, &features, &config);
-                let command = Some(command.join(" ")).filter(|all| !all.is_empty());
+                let command = shown(&command, &home());
                 let data = pid.and_then(|_| data_directory(&config));
                 Ok(Described { product, config, command, pid, data, ready_after: None })
             }
             Target::Peer(peer) => {
                 let product = runtime()?.block_on(peer.product())?;
                 let pid = self.pid();
-                let command = pid.map(|pid| command_line(pid).join(" ")).filter(|command| !command.is_empty());
+                let command = pid.and_then(|pid| shown(&command_line(pid), &home()));
                 let config = [("durability".to_owned(), peer.durability.to_string())].into();
                 Ok(Described { product, config, command, pid, ..Described::default() })
             }
@@ -166,6 +166,18 @@ fn command_line(pid: u32) -> Vec<String> {
         .collect()
 }
 
+/// A command as results show it: the program by its name, and the home of whoever measured as `~`.
+fn shown(words: &[String], home: &str) -> Option<String> {
+    let (program, arguments) = words.split_first()?;
+    let program = program.rsplit('/').next().unwrap_or(program).to_owned();
+    let at_home = |word: &String| if home.len() > 1 { word.replace(home, "~") } else { word.clone() };
+    Some(std::iter::once(program).chain(arguments.iter().map(at_home)).collect::<Vec<_>>().join(" "))
+}
+
+fn home() -> String {
+    std::env::var("HOME").unwrap_or_default()
+}
+
 impl FromStr for Target {
     type Err = LoadError;
 
@@ -208,6 +220,14 @@ impl fmt::Display for Target {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_is_shown_without_the_directories_of_whoever_measured() {
+        let words = ["/build/release/ringlog", "serve", "--data=/home/me/data"].map(str::to_owned);
+        assert_eq!(shown(&words, "/home/me").as_deref(), Some("ringlog serve --data=~/data"));
+        assert_eq!(shown(&words, "").as_deref(), Some("ringlog serve --data=/home/me/data"));
+        assert_eq!(shown(&[], "/home/me"), None);
+    }
 
     #[test]
     fn a_url_is_taken_as_it_is_written_and_a_wrong_one_refused_with_what_is_allowed() {
