@@ -20,7 +20,7 @@ const TIMER_SLACK_NS: u64 = 1;
 /// Appends up to so much that wait for nothing take as little as a third of a microsecond, of which two looks at the clock would be a
 /// tenth: one of [`TIMED`] is timed. Bytes.
 const BRIEF_BYTES: usize = 16 << 10;
-const TIMED: u64 = 8;
+const TIMED: u64 = 32;
 
 /// Runs the cell once. Each writer's file is made before and removed afterwards; neither is measured.
 pub(crate) fn run(strategy: &dyn Strategy, setting: &WriteSetting, bench: &Bench<'_>) -> io::Result<Sample> {
