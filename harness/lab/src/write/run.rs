@@ -17,9 +17,11 @@ use crate::stretch::Stretch;
 /// A thread that sleeps until the next append is due is woken within this, not within the default 50 µs. prctl(2).
 const TIMER_SLACK_NS: u64 = 1;
 
-/// Appends up to so much that wait for nothing take as little as a third of a microsecond, of which two looks at the clock would be a
-/// tenth: one of [`TIMED`] is timed. Bytes.
+/// Appends up to so much that wait for nothing take as little as a third of a microsecond, of which a look at the clock for each would
+/// be a tenth. Bytes.
 const BRIEF_BYTES: usize = 16 << 10;
+
+/// One of so many brief appends is timed.
 const TIMED: u64 = 32;
 
 /// Runs the cell once. Each writer's file is made before and removed afterwards; neither is measured.
