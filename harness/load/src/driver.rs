@@ -25,10 +25,9 @@ pub use self::librdkafka::{LibrdkafkaConsumer, LibrdkafkaDriver, LibrdkafkaProdu
 pub use self::native::{NativeConsumer, NativeDriver, NativeProducer, NativeReceipt};
 pub use self::null::NullDriver;
 pub use self::peer::{
-    AmqpDriver, AmqpProducer, AmqpReader, Consumer, NatsConsumer, NatsDriver, NatsProducer, Peer, PulsarDriver,
-    PulsarProducer, PulsarReader, Receipt, RedisConsumer, RedisDriver, RedisProducer, RocketmqDriver, RocketmqProducer,
-    RocketmqReader, StompDriver, StompProducer, StompReader, StreamDriver, StreamProducer, StreamReader,
-    ZeromqConsumer, ZeromqDriver, ZeromqProducer,
+    AmqpDriver, AmqpReader, BatchProducer, Consumer, NatsConsumer, NatsDriver, NatsWriter, Peer, Producer,
+    PulsarDriver, PulsarReader, Receipt, RedisConsumer, RedisDriver, RocketmqDriver, RocketmqProducer, RocketmqReader,
+    StompDriver, StompReader, StreamDriver, StreamReader, ZeromqConsumer, ZeromqDriver, ZeromqProducer,
 };
 
 /// A way to one target, made for one cell.
@@ -71,7 +70,9 @@ pub trait Driver: Sync {
     ) -> impl Future<Output = Result<Self::Consumer, LoadError>>;
 
     /// Bytes that the target stores for the topics, which is what went over the wire; `None` where it can't be told.
-    fn stored_bytes(&self, layout: &Layout) -> impl Future<Output = Option<u64>>;
+    fn stored_bytes(&self, _: &Layout) -> impl Future<Output = Option<u64>> {
+        std::future::ready(None)
+    }
 
     /// Records that retention has deleted from the topics since they were made; `None` where it can't be told.
     fn deleted_records(&self, _: &Layout) -> impl Future<Output = Option<u64>> {
@@ -173,6 +174,11 @@ impl Layout {
     pub fn name(&self, slot: u32) -> String {
         let (topic, partition) = self.place(slot);
         format!("{topic}-{partition}")
+    }
+
+    /// The names of all slots, in their order.
+    pub(crate) fn names(&self) -> Vec<String> {
+        (0..self.slots()).map(|slot| self.name(slot)).collect()
     }
 
     /// The first slot of a topic.

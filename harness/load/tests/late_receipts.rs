@@ -42,10 +42,6 @@ impl Driver for Slow {
         Ok(NullDriver)
     }
 
-    async fn stored_bytes(&self, _: &Layout) -> Option<u64> {
-        None
-    }
-
     async fn remove(&self, _: &Layout) -> Result<(), LoadError> {
         Ok(())
     }

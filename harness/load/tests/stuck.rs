@@ -44,10 +44,6 @@ impl Driver for Takes {
         Ok(*self)
     }
 
-    async fn stored_bytes(&self, _: &Layout) -> Option<u64> {
-        None
-    }
-
     async fn remove(&self, _: &Layout) -> Result<(), LoadError> {
         Ok(())
     }

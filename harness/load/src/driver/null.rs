@@ -41,10 +41,6 @@ impl Driver for NullDriver {
         Ok(NullDriver)
     }
 
-    async fn stored_bytes(&self, _: &Layout) -> Option<u64> {
-        None
-    }
-
     async fn remove(&self, _: &Layout) -> Result<(), LoadError> {
         Ok(())
     }

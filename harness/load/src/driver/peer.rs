@@ -1,11 +1,12 @@
 //! A peer: a broker of another kind, where it is, and what it promises.
 
 mod amqp;
-mod collector;
+mod batching;
 mod fields;
 mod line;
 mod nats;
 mod pipeline;
+mod producer;
 mod protobuf;
 mod pulsar;
 mod redis;
@@ -26,15 +27,17 @@ use super::{Ack, Declaration};
 use crate::LoadError;
 use crate::workload::{CellSpec, Durability};
 
-pub use self::amqp::{AmqpDriver, AmqpProducer, AmqpReader};
+pub use self::amqp::{AmqpDriver, AmqpReader};
+pub use self::batching::BatchProducer;
 pub use self::line::Consumer;
-pub use self::nats::{NatsConsumer, NatsDriver, NatsProducer};
+pub use self::nats::{NatsConsumer, NatsDriver, NatsWriter};
 pub use self::pipeline::Receipt;
-pub use self::pulsar::{PulsarDriver, PulsarProducer, PulsarReader};
-pub use self::redis::{RedisConsumer, RedisDriver, RedisProducer};
+pub use self::producer::Producer;
+pub use self::pulsar::{PulsarDriver, PulsarReader};
+pub use self::redis::{RedisConsumer, RedisDriver};
 pub use self::rocketmq::{RocketmqDriver, RocketmqProducer, RocketmqReader};
-pub use self::stomp::{StompDriver, StompProducer, StompReader};
-pub use self::streams::{StreamDriver, StreamProducer, StreamReader};
+pub use self::stomp::{StompDriver, StompReader};
+pub use self::streams::{StreamDriver, StreamReader};
 pub use self::zeromq::{ZeromqConsumer, ZeromqDriver, ZeromqProducer};
 
 /// By the scheme of its URL: what it is, and what an acknowledgement has behind it as it is delivered.

@@ -10,9 +10,10 @@ use bytes::{Buf, BufMut, BytesMut};
 use super::Peer;
 use super::fields::Fields;
 use super::line::{Consumer, Line, Reader};
-use super::pipeline::{Answer, Answers, Pipeline, Receipt};
+use super::pipeline::{Answer, Answers, Pipeline};
+use super::producer::{Producer, Writer};
 use crate::LoadError;
-use crate::driver::{Declaration, Driver, Layout, Outgoing, Produce};
+use crate::driver::{Declaration, Driver, Layout, Outgoing};
 use crate::workload::CellSpec;
 
 /// Records that a consumer has and has not acknowledged.
@@ -129,16 +130,10 @@ impl AmqpDriver {
         self.peer.answers(greeting).await?;
         Ok(line)
     }
-
-    async fn pipeline(&self) -> Result<Pipeline, LoadError> {
-        let select =
-            Call { request: method(CHANNEL, CONFIRM_SELECT, |out| out.put_u8(0)), answer: Some(CONFIRM_SELECT_OK) };
-        Ok(Pipeline::new(&self.peer, self.connect(&[select]).await?.stream, Confirms))
-    }
 }
 
 impl Driver for AmqpDriver {
-    type Producer = AmqpProducer;
+    type Producer = Producer<AmqpDriver>;
     type Consumer = Consumer<AmqpReader>;
 
     fn declares(&self) -> Declaration {
@@ -147,22 +142,21 @@ impl Driver for AmqpDriver {
 
     async fn prepare(&self, layout: &Layout) -> Result<(), LoadError> {
         self.peer.grants(self.cell.durability)?;
-        let declare = |slot| Call {
+        let declare = |queue: &String| Call {
             request: method(CHANNEL, QUEUE_DECLARE, |out| {
                 const DURABLE: u8 = 2;
                 out.put_u16(0);
-                short(out, &layout.name(slot));
+                short(out, queue);
                 out.put_u8(DURABLE);
                 table(out, "x-queue-type", self.kind());
             }),
             answer: Some(QUEUE_DECLARE_OK),
         };
-        self.connect(&(0..layout.slots()).map(declare).collect::<Vec<_>>()).await.map(drop)
+        self.connect(&layout.names().iter().map(declare).collect::<Vec<_>>()).await.map(drop)
     }
 
-    async fn producer(&self, layout: &Layout, _: usize) -> Result<AmqpProducer, LoadError> {
-        let queues = (0..layout.slots()).map(|slot| layout.name(slot)).collect();
-        Ok(AmqpProducer { pipeline: self.pipeline().await?, driver: self.clone(), queues })
+    async fn producer(&self, layout: &Layout, _: usize) -> Result<Producer<AmqpDriver>, LoadError> {
+        self.clone().connected(layout).await
     }
 
     async fn consumer(
@@ -176,45 +170,28 @@ impl Driver for AmqpDriver {
         Ok(Consumer::new(AmqpReader { driver: self.clone(), slots, coming: None }))
     }
 
-    async fn stored_bytes(&self, _: &Layout) -> Option<u64> {
-        None
-    }
-
     async fn remove(&self, layout: &Layout) -> Result<(), LoadError> {
-        let delete = |slot| Call {
+        let delete = |queue: &String| Call {
             request: method(CHANNEL, QUEUE_DELETE, |out| {
                 out.put_u16(0);
-                short(out, &layout.name(slot));
+                short(out, queue);
                 out.put_u8(0);
             }),
             answer: Some(QUEUE_DELETE_OK),
         };
-        self.connect(&(0..layout.slots()).map(delete).collect::<Vec<_>>()).await.map(drop)
+        self.connect(&layout.names().iter().map(delete).collect::<Vec<_>>()).await.map(drop)
     }
 }
 
-/// Publishes to queues.
-#[derive(Debug)]
-pub struct AmqpProducer {
-    driver: AmqpDriver,
-    pipeline: Pipeline,
-    queues: Vec<String>,
-}
-
-impl Produce for AmqpProducer {
-    type Receipt = Receipt;
-
-    async fn send(&mut self, record: Outgoing<'_>) -> Result<Receipt, LoadError> {
-        self.pipeline.room().await;
-        if self.pipeline.is_gone() {
-            self.pipeline = self.driver.pipeline().await?;
-        }
-        let queue = self.queues.get(record.slot as usize).map_or("", String::as_str);
-        Ok(self.pipeline.request(|out, _| publish(out, queue, record.value)))
+impl Writer for AmqpDriver {
+    async fn open(&mut self) -> Result<Pipeline, LoadError> {
+        let select =
+            Call { request: method(CHANNEL, CONFIRM_SELECT, |out| out.put_u8(0)), answer: Some(CONFIRM_SELECT_OK) };
+        Ok(Pipeline::new(&self.peer, self.connect(&[select]).await?.stream, Confirms))
     }
 
-    fn idle(&mut self) {
-        self.pipeline.flush();
+    fn write(&self, out: &mut BytesMut, queue: &str, record: Outgoing<'_>) {
+        publish(out, queue, record.value);
     }
 }
 

@@ -13,9 +13,10 @@ use serde_json::{Value, json};
 
 use super::Peer;
 use super::line::Line;
-use super::pipeline::{Answer, Answers, Pipeline, Receipt};
+use super::pipeline::{Answer, Answers, Pipeline};
+use super::producer::{Producer, Writer};
 use crate::LoadError;
-use crate::driver::{Consume, Declaration, Driver, Layout, Outgoing, Produce};
+use crate::driver::{Consume, Declaration, Driver, Layout, Outgoing};
 use crate::workload::CellSpec;
 
 /// Records that a consumer asks a stream for at once.
@@ -68,18 +69,10 @@ impl NatsDriver {
         self.peer.answers(greeting).await?;
         Ok(connection)
     }
-
-    /// A connection to publish on, and the subject that acknowledgements go to.
-    async fn pipeline(&self) -> Result<(Pipeline, String), LoadError> {
-        let mut connection = self.connect().await?;
-        connection.subscribe(0).await.map_err(|said| self.peer.error(said))?;
-        let acks = format!("{}.0", connection.replies);
-        Ok((Pipeline::new(&self.peer, connection.line.stream, Acknowledgements), acks))
-    }
 }
 
 impl Driver for NatsDriver {
-    type Producer = NatsProducer;
+    type Producer = Producer<NatsWriter>;
     type Consumer = NatsConsumer;
 
     fn declares(&self) -> Declaration {
@@ -89,17 +82,15 @@ impl Driver for NatsDriver {
     async fn prepare(&self, layout: &Layout) -> Result<(), LoadError> {
         self.peer.grants(self.cell.durability)?;
         let mut connection = self.connect().await?;
-        for stream in (0..layout.slots()).map(|slot| layout.name(slot)) {
+        for stream in layout.names() {
             let config = json!({"name": stream, "subjects": [stream], "storage": "file", "num_replicas": 1});
             connection.api(&format!("STREAM.CREATE.{stream}"), &config).await.map_err(|said| self.peer.error(said))?;
         }
         Ok(())
     }
 
-    async fn producer(&self, layout: &Layout, _: usize) -> Result<NatsProducer, LoadError> {
-        let subjects = (0..layout.slots()).map(|slot| layout.name(slot)).collect();
-        let (pipeline, acks) = self.pipeline().await?;
-        Ok(NatsProducer { driver: self.clone(), pipeline, acks, subjects })
+    async fn producer(&self, layout: &Layout, _: usize) -> Result<Producer<NatsWriter>, LoadError> {
+        NatsWriter { driver: self.clone(), acks: String::new() }.connected(layout).await
     }
 
     async fn consumer(&self, layout: &Layout, _: u32, slots: &[u32]) -> Result<NatsConsumer, LoadError> {
@@ -124,8 +115,8 @@ impl Driver for NatsDriver {
     async fn stored_bytes(&self, layout: &Layout) -> Option<u64> {
         let mut connection = self.connect().await.ok()?;
         let mut bytes = 0;
-        for slot in 0..layout.slots() {
-            let info = connection.api(&format!("STREAM.INFO.{}", layout.name(slot)), &json!({})).await.ok()?;
+        for stream in layout.names() {
+            let info = connection.api(&format!("STREAM.INFO.{stream}"), &json!({})).await.ok()?;
             bytes += info["state"]["bytes"].as_u64()?;
         }
         Some(bytes)
@@ -133,8 +124,8 @@ impl Driver for NatsDriver {
 
     async fn remove(&self, layout: &Layout) -> Result<(), LoadError> {
         let mut connection = self.connect().await?;
-        for slot in 0..layout.slots() {
-            let removed = connection.api(&format!("STREAM.DELETE.{}", layout.name(slot)), &json!({})).await;
+        for stream in layout.names() {
+            let removed = connection.api(&format!("STREAM.DELETE.{stream}"), &json!({})).await;
             removed.map_err(|said| self.peer.error(said))?;
         }
         Ok(())
@@ -143,34 +134,26 @@ impl Driver for NatsDriver {
 
 /// Publishes to streams.
 #[derive(Debug)]
-pub struct NatsProducer {
+pub struct NatsWriter {
     driver: NatsDriver,
-    pipeline: Pipeline,
+    /// The subject that acknowledgements go to: the server takes a connection's records one after the other, so one is enough.
     acks: String,
-    subjects: Vec<String>,
 }
 
-impl Produce for NatsProducer {
-    type Receipt = Receipt;
-
-    async fn send(&mut self, record: Outgoing<'_>) -> Result<Receipt, LoadError> {
-        self.pipeline.room().await;
-        if self.pipeline.is_gone() {
-            (self.pipeline, self.acks) = self.driver.pipeline().await?;
-        }
-        let subject = self.subjects.get(record.slot as usize).map_or("", String::as_str);
-        let acks = &self.acks;
-        Ok(self.pipeline.request(|out, _| {
-            // The server takes a connection's records one after the other: all acknowledgements may go to one subject.
-            // Writing to memory does not fail.
-            let _ = write!(out, "PUB {subject} {acks} {}\r\n", record.value.len());
-            out.extend_from_slice(record.value);
-            out.extend_from_slice(b"\r\n");
-        }))
+impl Writer for NatsWriter {
+    async fn open(&mut self) -> Result<Pipeline, LoadError> {
+        let NatsWriter { driver, acks } = self;
+        let mut connection = driver.connect().await?;
+        connection.subscribe(0).await.map_err(|said| driver.peer.error(said))?;
+        *acks = format!("{}.0", connection.replies);
+        Ok(Pipeline::new(&driver.peer, connection.line.stream, Acknowledgements))
     }
 
-    fn idle(&mut self) {
-        self.pipeline.flush();
+    fn write(&self, out: &mut BytesMut, subject: &str, record: Outgoing<'_>) {
+        // Writing to memory does not fail.
+        let _ = write!(out, "PUB {subject} {} {}\r\n", self.acks, record.value.len());
+        out.extend_from_slice(record.value);
+        out.extend_from_slice(b"\r\n");
     }
 }
 

@@ -15,13 +15,13 @@ use bytes::{Buf, BufMut, BytesMut};
 use ringlog_record::crc32c;
 
 use super::Peer;
-use super::collector::{Batch, Collector};
+use super::batching::{Batch, BatchProducer, BatchWriter};
 use super::fields::Fields;
 use super::line::{Consumer, Line, Reader};
-use super::pipeline::{Answer, Answers, HELD_BACK_BYTES, Pipeline, Receipt};
+use super::pipeline::{Answer, Answers, Pipeline, Receipt};
 use super::protobuf::{Message, bytes, number};
 use crate::LoadError;
-use crate::driver::{Declaration, Driver, Layout, Outgoing, Produce};
+use crate::driver::{Declaration, Driver, Layout, Outgoing};
 use crate::workload::CellSpec;
 
 /// Records that may be under way to a consumer, of each topic: as Pulsar's own clients have it (`receiverQueueSize`).
@@ -98,21 +98,6 @@ impl PulsarDriver {
         Ok(line)
     }
 
-    async fn pipeline(&self, topics: &[String]) -> Result<Pipeline, LoadError> {
-        let line = self.connect(async |line| {
-            for (producer, topic) in topics.iter().enumerate() {
-                let open = command(PRODUCER, |out| {
-                    bytes(out, 1, topic.as_bytes());
-                    number(out, 2, producer as u64);
-                    number(out, 3, REQUEST);
-                });
-                call(line, open, PRODUCER_SUCCESS).await?;
-            }
-            Ok(())
-        });
-        Ok(Pipeline::new(&self.peer, line.await?.stream, Receipts))
-    }
-
     /// The subscriptions that are made; without consumers one reads everything back.
     fn subscriptions(&self) -> u32 {
         self.cell.subscriptions_per_topic.max(1)
@@ -120,12 +105,12 @@ impl PulsarDriver {
 }
 
 /// Topics without a namespace in front are in the one that is there by default.
-fn topic(layout: &Layout, slot: u32) -> String {
-    format!("persistent://public/default/{}", layout.name(slot))
+fn topic(name: &str) -> String {
+    format!("persistent://public/default/{name}")
 }
 
 impl Driver for PulsarDriver {
-    type Producer = PulsarProducer;
+    type Producer = BatchProducer<PulsarDriver>;
     type Consumer = Consumer<PulsarReader>;
 
     fn declares(&self) -> Declaration {
@@ -134,8 +119,7 @@ impl Driver for PulsarDriver {
 
     async fn prepare(&self, layout: &Layout) -> Result<(), LoadError> {
         self.peer.grants(self.cell.durability)?;
-        for slot in 0..layout.slots() {
-            let topic = topic(layout, slot);
+        for topic in layout.names().iter().map(|name| topic(name)) {
             let made = self.connect(async |line| {
                 own(line, &topic).await?;
                 for subscription in 0..self.subscriptions() {
@@ -149,13 +133,8 @@ impl Driver for PulsarDriver {
         Ok(())
     }
 
-    async fn producer(&self, layout: &Layout, of: usize) -> Result<PulsarProducer, LoadError> {
-        let first_slot = layout.first_slot(of);
-        let topics: Vec<String> =
-            (first_slot..first_slot + layout.partitions).map(|slot| topic(layout, slot)).collect();
-        let pipeline = self.pipeline(&topics).await?;
-        let collector = Collector::new(topics.len(), HELD_BACK_BYTES);
-        Ok(PulsarProducer { driver: self.clone(), pipeline, first_slot, topics, collector })
+    async fn producer(&self, layout: &Layout, of: usize) -> Result<BatchProducer<PulsarDriver>, LoadError> {
+        self.clone().connected(layout, of).await
     }
 
     async fn consumer(
@@ -164,17 +143,13 @@ impl Driver for PulsarDriver {
         subscription: u32,
         slots: &[u32],
     ) -> Result<Consumer<PulsarReader>, LoadError> {
-        let topics = slots.iter().map(|&slot| Reading { slot, topic: topic(layout, slot), taken: 0, last: Vec::new() });
+        let reading = |&slot: &u32| Reading { slot, topic: topic(&layout.name(slot)), taken: 0, last: Vec::new() };
+        let topics = slots.iter().map(reading);
         Ok(Consumer::new(PulsarReader { driver: self.clone(), subscription, topics: topics.collect() }))
     }
 
-    async fn stored_bytes(&self, _: &Layout) -> Option<u64> {
-        None
-    }
-
     async fn remove(&self, layout: &Layout) -> Result<(), LoadError> {
-        for slot in 0..layout.slots() {
-            let topic = topic(layout, slot);
+        for topic in layout.names().iter().map(|name| topic(name)) {
             let removed = self.connect(async |line| {
                 for subscription in 0..self.subscriptions() {
                     let mut tries = 0;
@@ -230,52 +205,34 @@ fn of_consumer(kind: u64) -> BytesMut {
     })
 }
 
-/// Sends to topics.
-#[derive(Debug)]
-pub struct PulsarProducer {
-    driver: PulsarDriver,
-    pipeline: Pipeline,
-    first_slot: u32,
-    topics: Vec<String>,
-    collector: Collector,
-}
+impl BatchWriter for PulsarDriver {
+    fn peer(&self) -> &Peer {
+        &self.peer
+    }
 
-impl Produce for PulsarProducer {
-    /// All records of a batch have the same.
-    type Receipt = Receipt;
-
-    async fn send(&mut self, record: Outgoing<'_>) -> Result<Receipt, LoadError> {
-        if self.pipeline.is_full() {
-            self.publish();
-        }
-        self.pipeline.room().await;
-        if self.pipeline.is_gone() {
-            self.collector.take().for_each(drop);
-            self.pipeline = self.driver.pipeline(&self.topics).await?;
-        }
-        let pipeline = &mut self.pipeline;
-        let receipt = self.collector.add((record.slot - self.first_slot) as usize, |batch| {
-            entry(&mut batch.entries, record);
-            batch.receipt.get_or_insert_with(|| pipeline.request(|_, _| ())).clone()
+    async fn open(&self, topics: &[String]) -> Result<Pipeline, LoadError> {
+        let line = self.connect(async |line| {
+            for (producer, name) in topics.iter().enumerate() {
+                let open = command(PRODUCER, |out| {
+                    bytes(out, 1, topic(name).as_bytes());
+                    number(out, 2, producer as u64);
+                    number(out, 3, REQUEST);
+                });
+                call(line, open, PRODUCER_SUCCESS).await?;
+            }
+            Ok(())
         });
-        if self.collector.is_enough() {
-            self.publish();
-        }
-        receipt.ok_or_else(|| self.driver.peer.error(format!("slot {} is not of this producer's topic", record.slot)))
+        Ok(Pipeline::new(&self.peer, line.await?.stream, Receipts))
     }
 
-    fn idle(&mut self) {
-        self.publish();
+    /// All records of a batch have one receipt.
+    fn enter(batch: &mut Batch, record: Outgoing<'_>, pipeline: &mut Pipeline) -> Receipt {
+        entry(&mut batch.entries, record);
+        batch.receipt.get_or_insert_with(|| pipeline.request(|_, _| ())).clone()
     }
-}
 
-impl PulsarProducer {
-    /// Lets go what is collected: a batch for each topic.
-    fn publish(&mut self) {
-        for (producer, batch) in self.collector.take() {
-            self.pipeline.append(|out| send(out, producer as u64, &batch));
-        }
-        self.pipeline.flush();
+    fn write(out: &mut BytesMut, producer: usize, batch: &Batch) {
+        send(out, producer as u64, batch);
     }
 }
 

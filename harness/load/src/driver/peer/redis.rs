@@ -10,9 +10,10 @@ use bytes::{Buf, BytesMut};
 
 use super::Peer;
 use super::line::Line;
-use super::pipeline::{Answer, Answers, Pipeline, Receipt};
+use super::pipeline::{Answer, Answers, Pipeline};
+use super::producer::{Producer, Writer};
 use crate::LoadError;
-use crate::driver::{Consume, Declaration, Driver, Layout, Outgoing, Produce};
+use crate::driver::{Consume, Declaration, Driver, Layout, Outgoing};
 use crate::workload::{CellSpec, Durability};
 
 /// Records that a consumer asks for at once, of each stream.
@@ -69,7 +70,7 @@ impl RedisDriver {
 }
 
 impl Driver for RedisDriver {
-    type Producer = RedisProducer;
+    type Producer = Producer<RedisDriver>;
     type Consumer = RedisConsumer;
 
     fn declares(&self) -> Declaration {
@@ -83,9 +84,8 @@ impl Driver for RedisDriver {
         self.remove(layout).await
     }
 
-    async fn producer(&self, layout: &Layout, _: usize) -> Result<RedisProducer, LoadError> {
-        let keys = (0..layout.slots()).map(|slot| layout.name(slot)).collect();
-        Ok(RedisProducer { pipeline: self.pipeline().await?, driver: self.clone(), keys })
+    async fn producer(&self, layout: &Layout, _: usize) -> Result<Producer<RedisDriver>, LoadError> {
+        self.clone().connected(layout).await
     }
 
     async fn consumer(&self, layout: &Layout, _: u32, slots: &[u32]) -> Result<RedisConsumer, LoadError> {
@@ -93,12 +93,8 @@ impl Driver for RedisDriver {
         Ok(RedisConsumer { driver: self.clone(), streams: streams.collect(), connection: None, asked: false })
     }
 
-    async fn stored_bytes(&self, _: &Layout) -> Option<u64> {
-        None
-    }
-
     async fn remove(&self, layout: &Layout) -> Result<(), LoadError> {
-        let keys: Vec<String> = (0..layout.slots()).map(|slot| layout.name(slot)).collect();
+        let keys = layout.names();
         let words: Vec<&[u8]> =
             std::iter::once("DEL").chain(keys.iter().map(String::as_str)).map(str::as_bytes).collect();
         let removed = self.connect().await?.call(&words).await;
@@ -106,37 +102,17 @@ impl Driver for RedisDriver {
     }
 }
 
-impl RedisDriver {
-    async fn pipeline(&self) -> Result<Pipeline, LoadError> {
+impl Writer for RedisDriver {
+    async fn open(&mut self) -> Result<Pipeline, LoadError> {
         Ok(Pipeline::new(&self.peer, self.peer.connect().await?, Framing::default()))
     }
-}
 
-/// Adds records to streams.
-#[derive(Debug)]
-pub struct RedisProducer {
-    driver: RedisDriver,
-    pipeline: Pipeline,
-    keys: Vec<String>,
-}
-
-impl Produce for RedisProducer {
-    type Receipt = Receipt;
-
-    async fn send(&mut self, record: Outgoing<'_>) -> Result<Receipt, LoadError> {
-        self.pipeline.room().await;
-        if self.pipeline.is_gone() {
-            self.pipeline = self.driver.pipeline().await?;
-        }
-        let stream = self.keys.get(record.slot as usize).map_or(&b""[..], String::as_bytes);
-        Ok(self.pipeline.request(|out, _| match record.key {
+    fn write(&self, out: &mut BytesMut, stream: &str, record: Outgoing<'_>) {
+        let stream = stream.as_bytes();
+        match record.key {
             Some(key) => command(out, &[b"XADD", stream, b"*", b"k", key, b"v", record.value]),
             None => command(out, &[b"XADD", stream, b"*", b"v", record.value]),
-        }))
-    }
-
-    fn idle(&mut self) {
-        self.pipeline.flush();
+        }
     }
 }
 

@@ -125,10 +125,6 @@ impl Driver for RocketmqDriver {
         Ok(Consumer::new(RocketmqReader { driver: self.clone(), group: format!("ringbench-{subscription}"), queues }))
     }
 
-    async fn stored_bytes(&self, _: &Layout) -> Option<u64> {
-        None
-    }
-
     async fn remove(&self, layout: &Layout) -> Result<(), LoadError> {
         self.ask(layout, DELETE_TOPIC_IN_BROKER, |topic| format!(r#""topic":"{topic}""#)).await
     }

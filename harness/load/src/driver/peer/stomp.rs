@@ -9,9 +9,10 @@ use bytes::{Buf, BytesMut};
 
 use super::Peer;
 use super::line::{Consumer, Line, Reader};
-use super::pipeline::{Answer, Answers, Pipeline, Receipt};
+use super::pipeline::{Answer, Answers, Pipeline};
+use super::producer::{Producer, Writer};
 use crate::LoadError;
-use crate::driver::{Declaration, Driver, Layout, Outgoing, Produce};
+use crate::driver::{Declaration, Driver, Layout, Outgoing};
 use crate::workload::CellSpec;
 
 /// The longest frame that is taken.
@@ -50,14 +51,10 @@ impl StompDriver {
         self.peer.answers(greet(&mut connection)).await?;
         Ok(connection)
     }
-
-    async fn pipeline(&self) -> Result<Pipeline, LoadError> {
-        Ok(Pipeline::new(&self.peer, self.connect().await?.stream, Receipts))
-    }
 }
 
 impl Driver for StompDriver {
-    type Producer = StompProducer;
+    type Producer = Producer<StompDriver>;
     type Consumer = Consumer<StompReader>;
 
     fn declares(&self) -> Declaration {
@@ -70,9 +67,8 @@ impl Driver for StompDriver {
         self.connect().await.map(drop)
     }
 
-    async fn producer(&self, layout: &Layout, _: usize) -> Result<StompProducer, LoadError> {
-        let queues = (0..layout.slots()).map(|slot| layout.name(slot)).collect();
-        Ok(StompProducer { pipeline: self.pipeline().await?, driver: self.clone(), queues })
+    async fn producer(&self, layout: &Layout, _: usize) -> Result<Producer<StompDriver>, LoadError> {
+        self.clone().connected(layout).await
     }
 
     async fn consumer(
@@ -86,47 +82,26 @@ impl Driver for StompDriver {
         Ok(Consumer::new(StompReader { driver: self.clone(), slots }))
     }
 
-    async fn stored_bytes(&self, _: &Layout) -> Option<u64> {
-        None
-    }
-
     async fn remove(&self, _: &Layout) -> Result<(), LoadError> {
         Ok(())
     }
 }
 
-/// Sends to queues.
-#[derive(Debug)]
-pub struct StompProducer {
-    driver: StompDriver,
-    pipeline: Pipeline,
-    queues: Vec<String>,
-}
-
-impl Produce for StompProducer {
-    type Receipt = Receipt;
-
-    async fn send(&mut self, record: Outgoing<'_>) -> Result<Receipt, LoadError> {
-        self.pipeline.room().await;
-        if self.pipeline.is_gone() {
-            self.pipeline = self.driver.pipeline().await?;
-        }
-        let queue = self.queues.get(record.slot as usize).map_or("", String::as_str);
-        Ok(self.pipeline.request(|out, _| {
-            // Classic reads the kind of destination from its name, Artemis from a header. Receipts come in order: all have one name.
-            let head = format_args!(
-                "SEND\ndestination:/queue/{queue}\ndestination-type:ANYCAST\npersistent:true\nreceipt:r\ncontent-length:{}\n\n",
-                record.value.len()
-            );
-            // Writing to memory does not fail.
-            let _ = std::fmt::Write::write_fmt(out, head);
-            out.extend_from_slice(record.value);
-            out.extend_from_slice(b"\0");
-        }))
+impl Writer for StompDriver {
+    async fn open(&mut self) -> Result<Pipeline, LoadError> {
+        Ok(Pipeline::new(&self.peer, self.connect().await?.stream, Receipts))
     }
 
-    fn idle(&mut self) {
-        self.pipeline.flush();
+    fn write(&self, out: &mut BytesMut, queue: &str, record: Outgoing<'_>) {
+        // Classic reads the kind of destination from its name, Artemis from a header. Receipts come in order: all have one name.
+        let head = format_args!(
+            "SEND\ndestination:/queue/{queue}\ndestination-type:ANYCAST\npersistent:true\nreceipt:r\ncontent-length:{}\n\n",
+            record.value.len()
+        );
+        // Writing to memory does not fail.
+        let _ = std::fmt::Write::write_fmt(out, head);
+        out.extend_from_slice(record.value);
+        out.extend_from_slice(b"\0");
     }
 }
 

@@ -10,12 +10,12 @@ use std::time::Duration;
 use bytes::{Buf, BufMut, BytesMut};
 
 use super::Peer;
-use super::collector::Collector;
+use super::batching::{Batch, BatchProducer, BatchWriter};
 use super::fields::Fields;
 use super::line::{Consumer, Line, Reader};
-use super::pipeline::{Answer, Answers, HELD_BACK_BYTES, Pipeline, Receipt};
+use super::pipeline::{Answer, Answers, Pipeline, Receipt};
 use crate::LoadError;
-use crate::driver::{Declaration, Driver, Layout, Outgoing, Produce};
+use crate::driver::{Declaration, Driver, Layout, Outgoing};
 use crate::workload::CellSpec;
 
 /// The longest frame: RabbitMQ's default.
@@ -109,18 +109,6 @@ impl StreamDriver {
         Ok(line)
     }
 
-    async fn pipeline(&self, streams: &[String]) -> Result<Pipeline, LoadError> {
-        let declare = |(publisher, stream): (usize, &String)| {
-            request(DECLARE_PUBLISHER, |out| {
-                out.put_u8(publisher as u8);
-                text(out, "");
-                text(out, stream);
-            })
-        };
-        let declared: Vec<BytesMut> = streams.iter().enumerate().map(declare).collect();
-        Ok(Pipeline::new(&self.peer, self.connect(&declared).await?.stream, Confirms::default()))
-    }
-
     fn countable(&self, streams: usize) -> Result<(), LoadError> {
         if streams <= MAX_STREAMS {
             return Ok(());
@@ -132,7 +120,7 @@ impl StreamDriver {
 }
 
 impl Driver for StreamDriver {
-    type Producer = StreamProducer;
+    type Producer = BatchProducer<StreamDriver>;
     type Consumer = Consumer<StreamReader>;
 
     fn declares(&self) -> Declaration {
@@ -141,22 +129,17 @@ impl Driver for StreamDriver {
 
     async fn prepare(&self, layout: &Layout) -> Result<(), LoadError> {
         self.peer.grants(self.cell.durability)?;
-        let create = |slot| {
+        let create = |stream: &String| {
             request(CREATE, |out| {
-                text(out, &layout.name(slot));
+                text(out, stream);
                 out.put_u32(0);
             })
         };
-        self.connect(&(0..layout.slots()).map(create).collect::<Vec<_>>()).await.map(drop)
+        self.connect(&layout.names().iter().map(create).collect::<Vec<_>>()).await.map(drop)
     }
 
-    async fn producer(&self, layout: &Layout, topic: usize) -> Result<StreamProducer, LoadError> {
-        let first_slot = layout.first_slot(topic);
-        let streams: Vec<String> = (first_slot..first_slot + layout.partitions).map(|slot| layout.name(slot)).collect();
-        self.countable(streams.len())?;
-        let pipeline = self.pipeline(&streams).await?;
-        let collector = Collector::new(streams.len(), HELD_BACK_BYTES);
-        Ok(StreamProducer { driver: self.clone(), pipeline, first_slot, streams, collector })
+    async fn producer(&self, layout: &Layout, topic: usize) -> Result<BatchProducer<StreamDriver>, LoadError> {
+        self.clone().connected(layout, topic).await
     }
 
     async fn consumer(&self, layout: &Layout, _: u32, slots: &[u32]) -> Result<Consumer<StreamReader>, LoadError> {
@@ -165,69 +148,45 @@ impl Driver for StreamDriver {
         Ok(Consumer::new(StreamReader { driver: self.clone(), streams }))
     }
 
-    async fn stored_bytes(&self, _: &Layout) -> Option<u64> {
-        None
-    }
-
     async fn remove(&self, layout: &Layout) -> Result<(), LoadError> {
-        let delete = |slot| request(DELETE, |out| text(out, &layout.name(slot)));
-        self.connect(&(0..layout.slots()).map(delete).collect::<Vec<_>>()).await.map(drop)
+        let delete = |stream: &String| request(DELETE, |out| text(out, stream));
+        self.connect(&layout.names().iter().map(delete).collect::<Vec<_>>()).await.map(drop)
     }
 }
 
-/// Publishes to streams.
-#[derive(Debug)]
-pub struct StreamProducer {
-    driver: StreamDriver,
-    pipeline: Pipeline,
-    first_slot: u32,
-    streams: Vec<String>,
-    /// By publisher.
-    collector: Collector,
-}
-
-impl Produce for StreamProducer {
-    type Receipt = Receipt;
-
-    async fn send(&mut self, record: Outgoing<'_>) -> Result<Receipt, LoadError> {
-        if self.pipeline.is_full() {
-            self.publish();
-        }
-        self.pipeline.room().await;
-        if self.pipeline.is_gone() {
-            self.collector.take().for_each(drop);
-            self.pipeline = self.driver.pipeline(&self.streams).await?;
-        }
-        let pipeline = &mut self.pipeline;
-        let receipt = self.collector.add((record.slot - self.first_slot) as usize, |batch| {
-            pipeline.request(|_, number| {
-                batch.entries.put_u64(number);
-                entry(&mut batch.entries, record.value);
-            })
-        });
-        if self.collector.is_enough() {
-            self.publish();
-        }
-        receipt.ok_or_else(|| self.driver.peer.error(format!("slot {} is not of this producer's topic", record.slot)))
+impl BatchWriter for StreamDriver {
+    fn peer(&self) -> &Peer {
+        &self.peer
     }
 
-    fn idle(&mut self) {
-        self.publish();
-    }
-}
-
-impl StreamProducer {
-    /// Lets go what is collected: a frame for each stream.
-    fn publish(&mut self) {
-        for (publisher, batch) in self.collector.take() {
-            let published = frame(PUBLISH, |out| {
+    async fn open(&self, streams: &[String]) -> Result<Pipeline, LoadError> {
+        self.countable(streams.len())?;
+        let declare = |(publisher, stream): (usize, &String)| {
+            request(DECLARE_PUBLISHER, |out| {
                 out.put_u8(publisher as u8);
-                out.put_u32(batch.records);
-                out.extend_from_slice(&batch.entries);
-            });
-            self.pipeline.append(|out| out.extend_from_slice(&published));
-        }
-        self.pipeline.flush();
+                text(out, "");
+                text(out, stream);
+            })
+        };
+        let declared: Vec<BytesMut> = streams.iter().enumerate().map(declare).collect();
+        Ok(Pipeline::new(&self.peer, self.connect(&declared).await?.stream, Confirms::default()))
+    }
+
+    /// Each record is confirmed by itself.
+    fn enter(batch: &mut Batch, record: Outgoing<'_>, pipeline: &mut Pipeline) -> Receipt {
+        pipeline.request(|_, number| {
+            batch.entries.put_u64(number);
+            entry(&mut batch.entries, record.value);
+        })
+    }
+
+    fn write(out: &mut BytesMut, publisher: usize, batch: &Batch) {
+        let published = frame(PUBLISH, |out| {
+            out.put_u8(publisher as u8);
+            out.put_u32(batch.records);
+            out.extend_from_slice(&batch.entries);
+        });
+        out.extend_from_slice(&published);
     }
 }
 

@@ -115,10 +115,6 @@ impl Driver for ZeromqDriver {
         Ok(ZeromqConsumer { peer: self.peer.clone(), _pulls: pulls, inbox })
     }
 
-    async fn stored_bytes(&self, _: &Layout) -> Option<u64> {
-        None
-    }
-
     async fn remove(&self, _: &Layout) -> Result<(), LoadError> {
         Ok(())
     }
