@@ -161,11 +161,12 @@ fn on_topics<D: Driver>(crew: &Crew<'_, D>) -> Result<Outcome, LoadError> {
     let last_acked_ns = tally.last_acked_ns;
     let mut outcome = Outcome::new(crew.driver.declares(), cell, window, tally, verdict);
     outcome.threads = crew.threads();
-    outcome.busiest_thread_seconds = busiest;
     outcome.trouble = trouble;
     outcome.read_back = read_back;
     if let Some(watched) = watched {
         outcome.client = watched.client;
+        // A load thread may have ended before it was looked at; a library's thread does not look at itself.
+        outcome.busiest_thread_seconds = busiest.max(watched.busiest_thread.as_secs_f64());
         outcome.target = watched.target;
         outcome.write_back = watched.write_back;
         outcome.regime = watched.regime;

@@ -12,6 +12,7 @@ mod process;
 mod regime;
 mod roofline;
 mod system_calls;
+mod threads;
 mod write_back;
 
 pub use cost::Cost;
@@ -24,4 +25,5 @@ pub use process::{ProcessIo, listener, process_cost, resident_bytes, ring_thread
 pub use regime::Regime;
 pub use roofline::{Depth, Roofline};
 pub use system_calls::SystemCalls;
+pub use threads::ThreadTimes;
 pub use write_back::{DirtyLimits, WriteBack};

@@ -1,7 +1,7 @@
 //! librdkafka, the C library that most clients which are not in Java are built on, through the `rdkafka` crate.
 //!
 //! Each producer and each consumer is a client of its own, with the threads that librdkafka gives it; a producer has one more, which
-//! takes its delivery reports. What they cost is in what this process costs.
+//! takes its delivery reports. What they cost is in what this process costs, and the busiest of them may be its busiest thread.
 
 mod consumer;
 mod producer;

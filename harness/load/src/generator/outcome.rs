@@ -49,7 +49,7 @@ pub struct Outcome {
     pub verdict: Verdict,
     /// What this process cost in that time.
     pub client: Side,
-    /// Processor seconds of the load thread that used most.
+    /// Processor seconds of the thread of this process that used most, be it a load thread or one of a library.
     pub busiest_thread_seconds: f64,
     /// What the target's process cost in that time, where it is known.
     pub target: Option<Side>,

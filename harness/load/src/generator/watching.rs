@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use ringbench_stats::{Cost, DirtyLimits, ProcessIo, Regime, SystemCalls, WriteBack, process_cost};
+use ringbench_stats::{Cost, DirtyLimits, ProcessIo, Regime, SystemCalls, ThreadTimes, WriteBack, process_cost};
 
 use super::desk::Hall;
 use super::window::{Window, nanoseconds};
@@ -19,6 +19,8 @@ const LOOK_AT_PAGES: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Watched {
     pub(crate) client: Side,
+    /// Processor time of the thread that used most, of all that this process had when counting ended.
+    pub(crate) busiest_thread: Duration,
     pub(crate) target: Option<Side>,
     /// Dirty pages of the host when counting ended.
     pub(crate) write_back: WriteBack,
@@ -62,9 +64,11 @@ pub(crate) fn watch(window: Window, hall: &Hall, cell: &CellSpec, conditions: &C
     watcher.wait_until(window.begin_ns);
     let [client_calls, target_calls] = Called::now(&mut calls, hall).per_record_since(&called);
     drop(calls);
+    let threads = ThreadTimes::now();
     let before = (Side::now(), target.and_then(Side::of));
     watcher.wait_until(window.end_ns);
     let after = (Side::now(), target.and_then(Side::of));
+    let busiest_thread = ThreadTimes::now().busiest_since(&threads);
     watcher.look_at_pages();
     if watcher.records.is_some() {
         let (bytes, seconds) = (cell.write_bytes.unwrap_or(0) as f64, cell.duration.as_secs_f64());
@@ -73,6 +77,7 @@ pub(crate) fn watch(window: Window, hall: &Hall, cell: &CellSpec, conditions: &C
     let spent = |after: Side, before: &Side, calls| Side { calls_per_record: calls, ..after.since(before) };
     Watched {
         client: spent(after.0, &before.0, client_calls),
+        busiest_thread,
         target: after.1.zip(before.1).map(|(after, before)| spent(after, &before, target_calls)),
         write_back: WriteBack::now(),
         regime: watcher.regime,

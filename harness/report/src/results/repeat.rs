@@ -49,7 +49,7 @@ pub struct Repeat {
     pub broker_cost: Option<Cost>,
     /// What the generator cost.
     pub client_cost: Cost,
-    /// How much of a processor its busiest thread used.
+    /// How much of a processor its busiest thread used, be it a load thread or one of a library.
     pub client_busy_share: f64,
     /// Dirty pages of the host at the end. Bytes.
     pub dirty_bytes: u64,
