@@ -1,15 +1,19 @@
-//! Looks after a cluster: topics, configurations, groups, records, brokers, quotas.
+//! Looks after a cluster: topics, configurations, groups, records, brokers, quotas, access rules, credentials.
 
+mod acls;
 mod cluster;
 mod configs;
 mod groups;
 mod quotas;
+mod scram;
 mod topics;
 
+pub use self::acls::{Acl, AclFilter, AclOperation, AclPattern, AclPatternFilter, AclPermission, AclResource};
 pub use self::cluster::{ClusterDescription, Feature, LogDir, LogDirPartition};
 pub use self::configs::{ConfigChange, ConfigEntry, ConfigResource, ConfigSource};
 pub use self::groups::{GroupDescription, GroupListing, GroupMember};
 pub use self::quotas::{QuotaEntity, QuotaMatch};
+pub use self::scram::ScramMechanism;
 pub use self::topics::{NewTopic, TopicDescription};
 
 use std::future::Future;

@@ -153,7 +153,7 @@ pub enum ClientError {
         /// Why not, and what is allowed.
         reason: &'static str,
     },
-    /// What the call needs was not done before: a subscription, a group.
+    /// What the call needs was not done before, or is not there: a subscription, a group.
     #[error("{0}")]
     State(&'static str),
     /// The producer or consumer was closed.

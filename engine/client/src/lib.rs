@@ -31,8 +31,9 @@ mod topology;
 
 pub use address::{Address, DEFAULT_PORT};
 pub use admin::{
-    Admin, ClusterDescription, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, Feature, GroupDescription,
-    GroupListing, GroupMember, LogDir, LogDirPartition, NewTopic, QuotaEntity, QuotaMatch, TopicDescription,
+    Acl, AclFilter, AclOperation, AclPattern, AclPatternFilter, AclPermission, AclResource, Admin, ClusterDescription,
+    ConfigChange, ConfigEntry, ConfigResource, ConfigSource, Feature, GroupDescription, GroupListing, GroupMember,
+    LogDir, LogDirPartition, NewTopic, QuotaEntity, QuotaMatch, ScramMechanism, TopicDescription,
 };
 pub use client::Client;
 pub use consumer::{Assignor, Chunk, Consumer, PendingCommit, RebalanceListener, Records, Told, TopicPartition};

@@ -1,6 +1,8 @@
 //! The client against a broker that does what each test says, over loopback.
 #![allow(clippy::unwrap_used, reason = "a test fails by it, its helpers too")]
 
+#[path = "scripted/admin.rs"]
+mod admin;
 #[path = "scripted/broker.rs"]
 mod broker;
 #[path = "scripted/connection.rs"]

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use ringlog_client::{
-    Acknowledgement, Acks, Admin, Assignor, Client, ClientError, ClientOptions, CommittedOffset, Compression,
-    ConfigChange, ConfigResource, Consumer, ConsumerOptions, ErrorCode, NewTopic, OffsetReset, OffsetSpec, Partitioner,
-    Producer, ProducerOptions, ProducerRecord, QuotaMatch, RebalanceListener, RecordHeader, Told, TopicPartition,
+    Acknowledgement, Acks, Acl, AclFilter, AclOperation, AclPattern, AclPatternFilter, AclPermission, AclResource,
+    Admin, Assignor, Client, ClientError, ClientOptions, CommittedOffset, Compression, ConfigChange, ConfigResource,
+    Consumer, ConsumerOptions, ErrorCode, NewTopic, OffsetReset, OffsetSpec, Partitioner, Producer, ProducerOptions,
+    ProducerRecord, QuotaMatch, RebalanceListener, RecordHeader, ScramMechanism, Told, TopicPartition,
     partition_of_key,
 };
 use ringlog_interop::Broker;
@@ -261,6 +262,72 @@ fn quotas_are_as_they_were_set_until_they_are_removed() {
         let refused =
             admin.alter_quotas(&entity, &BTreeMap::from([("speed".to_owned(), Some(1.0))])).await.unwrap_err();
         assert_eq!(refused.code(), Some(ErrorCode::InvalidRequest), "{refused}");
+    });
+}
+
+#[test]
+fn credentials_are_as_they_were_set_until_they_are_deleted() {
+    with_topic("credentials", 1, async |broker, user| {
+        let admin = Admin::new(client(&broker).await);
+        for (mechanism, iterations) in [(ScramMechanism::Sha256, 4096), (ScramMechanism::Sha512, 8192)] {
+            admin.set_scram_credential(&user, mechanism, iterations, "pencil").await.unwrap();
+        }
+        let both = BTreeMap::from([(ScramMechanism::Sha256, 4096), (ScramMechanism::Sha512, 8192)]);
+        // Kafka's broker hears some moments later what its controller has acknowledged.
+        let are_known = async || admin.scram_credentials(&[]).await.unwrap().get(&user) == Some(&both);
+        until_ok("both credentials", are_known).await;
+        for mechanism in both.into_keys() {
+            admin.delete_scram_credential(&user, mechanism).await.unwrap();
+        }
+        let are_gone = async || match admin.scram_credentials(&[&user]).await {
+            Ok(_) => false,
+            Err(error) => error.code() == Some(ErrorCode::ResourceNotFound),
+        };
+        until_ok("none is left", are_gone).await;
+        let gone = admin.delete_scram_credential(&user, ScramMechanism::Sha256).await.unwrap_err();
+        assert_eq!(gone.code(), Some(ErrorCode::ResourceNotFound), "{gone}");
+    });
+}
+
+/// Kafka enforces them with `authorizer.class.name`; it and ours refuse them without.
+#[test]
+fn access_rules_are_as_they_were_made_where_they_are_enforced_and_refused_elsewhere() {
+    with_topic("acls", 1, async |broker, topic| {
+        let admin = Admin::new(client(&broker).await);
+        let rule = |pattern, operation| Acl {
+            resource: AclResource::Topic,
+            name: topic.clone(),
+            pattern,
+            principal: "User:alice".to_owned(),
+            host: "*".to_owned(),
+            operation,
+            permission: AclPermission::Allow,
+        };
+        let rules = [rule(AclPattern::Literal, AclOperation::Read), rule(AclPattern::Prefixed, AclOperation::Write)];
+        let of_topic = AclFilter { name: Some(topic.clone()), ..Default::default() };
+        if let Err(refused) = admin.acls(&of_topic).await {
+            let also = [
+                refused,
+                admin.create_acls(&rules).await.unwrap_err(),
+                admin.delete_acls(&of_topic).await.unwrap_err(),
+            ];
+            assert!(also.iter().all(|error| error.code() == Some(ErrorCode::SecurityDisabled)), "{also:?}");
+            return;
+        }
+        admin.create_acls(&rules).await.unwrap();
+        // Kafka's broker hears some moments later what its controller has acknowledged.
+        until_ok("both rules", async || admin.acls(&of_topic).await.unwrap() == rules).await;
+        let applying = AclFilter {
+            name: Some(format!("{topic}-longer")),
+            pattern: AclPatternFilter::Applies,
+            principal: Some("User:alice".to_owned()),
+            ..Default::default()
+        };
+        assert_eq!(admin.acls(&applying).await.unwrap(), rules[1..]);
+        let reading = AclFilter { operation: Some(AclOperation::Read), ..of_topic.clone() };
+        assert_eq!(admin.delete_acls(&reading).await.unwrap(), rules[..1]);
+        assert_eq!(admin.delete_acls(&of_topic).await.unwrap(), rules[1..]);
+        until_ok("no rule", async || admin.acls(&of_topic).await.unwrap().is_empty()).await;
     });
 }
 

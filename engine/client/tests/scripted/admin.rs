@@ -1,0 +1,196 @@
+//! What an admin asks for, and what it makes of the answers.
+
+use ringlog_client::{
+    Acl, AclFilter, AclOperation, AclPattern, AclPatternFilter, AclPermission, AclResource, Admin, ClientError,
+    ErrorCode, ScramMechanism,
+};
+use ringlog_protocol::ApiKey;
+use ringlog_protocol::alter_user_scram_credentials::{
+    AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse, AlterUserScramCredentialsResult,
+};
+use ringlog_protocol::create_acls::{AclCreation, AclCreationResult, CreateAclsRequest, CreateAclsResponse};
+use ringlog_protocol::delete_acls::{
+    DeleteAclsFilter, DeleteAclsFilterResult, DeleteAclsMatchingAcl, DeleteAclsRequest, DeleteAclsResponse,
+};
+use ringlog_protocol::describe_acls::{
+    AclDescription, DescribeAclsRequest, DescribeAclsResource, DescribeAclsResponse,
+};
+use ringlog_protocol::describe_user_scram_credentials::{
+    CredentialInfo, DescribeUserScramCredentialsRequest, DescribeUserScramCredentialsResponse,
+    DescribeUserScramCredentialsResult, UserName,
+};
+
+use super::broker::{self, Answer, Received};
+
+fn rule(name: &str, operation: AclOperation) -> Acl {
+    Acl {
+        resource: AclResource::Topic,
+        name: name.to_owned(),
+        pattern: AclPattern::Prefixed,
+        principal: "User:alice".to_owned(),
+        host: "*".to_owned(),
+        operation,
+        permission: AclPermission::Deny,
+    }
+}
+
+#[tokio::test]
+async fn rules_are_asked_for_by_kafkas_numbers_and_sorted() {
+    let client = broker::client(|received: &Received| {
+        if received.api != ApiKey::DescribeAcls {
+            return Answer::Usual;
+        }
+        let expected = DescribeAclsRequest {
+            resource_type_filter: 3,
+            resource_name_filter: Some("billing".into()),
+            pattern_type_filter: 2,
+            principal_filter: None,
+            host_filter: None,
+            operation: 1,
+            permission_type: 1,
+        };
+        assert_eq!(received.read::<DescribeAclsRequest<'_>>(), expected);
+        let allow = |operation| AclDescription {
+            principal: "User:alice".into(),
+            host: "*".into(),
+            operation,
+            permission_type: 2,
+        };
+        let of = |name: &'static str, acls| DescribeAclsResource {
+            resource_type: 2,
+            resource_name: name.into(),
+            pattern_type: 4,
+            acls,
+        };
+        let resources = vec![of("b", vec![allow(99)]), of("a", vec![allow(4), allow(3)])];
+        received.answer(&DescribeAclsResponse { resources, ..Default::default() })
+    })
+    .await;
+    let filter = AclFilter {
+        resource: Some(AclResource::Group),
+        name: Some("billing".to_owned()),
+        pattern: AclPatternFilter::Applies,
+        ..Default::default()
+    };
+    let rules = Admin::new(client).acls(&filter).await.unwrap();
+    let expected = [("a", AclOperation::Read), ("a", AclOperation::Write), ("b", AclOperation::Other(99))]
+        .map(|(n, o)| rule(n, o));
+    assert_eq!(rules, expected);
+    assert_eq!(rules[0].to_string(), "deny User:alice to read topic a (prefixed) from *");
+}
+
+#[tokio::test]
+async fn the_rule_that_is_refused_is_named() {
+    let client = broker::client(|received: &Received| {
+        if received.api != ApiKey::CreateAcls {
+            return Answer::Usual;
+        }
+        let creations = received.read::<CreateAclsRequest<'_>>().creations;
+        let expected = AclCreation {
+            resource_type: 2,
+            resource_name: "b".into(),
+            resource_pattern_type: 4,
+            principal: "User:alice".into(),
+            host: "*".into(),
+            operation: 15,
+            permission_type: 2,
+        };
+        assert_eq!(creations[1], expected);
+        let result = |error_code| AclCreationResult { error_code, error_message: Some("no".into()) };
+        received.answer(&CreateAclsResponse { results: vec![result(0), result(42)], ..Default::default() })
+    })
+    .await;
+    let rules = [rule("a", AclOperation::All), rule("b", AclOperation::TwoPhaseCommit)];
+    let refused = Admin::new(client).create_acls(&rules).await.unwrap_err();
+    assert_eq!(refused.code(), Some(ErrorCode::InvalidRequest));
+    assert!(refused.to_string().contains("User:alice to two-phase-commit topic b (prefixed)"), "{refused}");
+}
+
+#[tokio::test]
+async fn what_was_deleted_is_told() {
+    let client = broker::client(|received: &Received| {
+        if received.api != ApiKey::DeleteAcls {
+            return Answer::Usual;
+        }
+        let expected = DeleteAclsFilter {
+            resource_type_filter: 1,
+            resource_name_filter: Some("a".into()),
+            pattern_type_filter: 4,
+            principal_filter: Some("User:alice".into()),
+            host_filter: Some("*".into()),
+            operation: 3,
+            permission_type: 2,
+        };
+        assert_eq!(received.read::<DeleteAclsRequest<'_>>().filters, [expected]);
+        let matching_acls = vec![DeleteAclsMatchingAcl {
+            resource_type: 2,
+            resource_name: "a".into(),
+            pattern_type: 4,
+            principal: "User:alice".into(),
+            host: "*".into(),
+            operation: 3,
+            permission_type: 2,
+            ..Default::default()
+        }];
+        let result = DeleteAclsFilterResult { matching_acls, ..Default::default() };
+        received.answer(&DeleteAclsResponse { filter_results: vec![result], ..Default::default() })
+    })
+    .await;
+    let filter = AclFilter {
+        resource: None,
+        name: Some("a".to_owned()),
+        pattern: AclPatternFilter::Is(AclPattern::Prefixed),
+        principal: Some("User:alice".to_owned()),
+        host: Some("*".to_owned()),
+        operation: Some(AclOperation::Read),
+        permission: Some(AclPermission::Deny),
+    };
+    assert_eq!(Admin::new(client).delete_acls(&filter).await.unwrap(), [rule("a", AclOperation::Read)]);
+}
+
+#[tokio::test]
+async fn a_password_is_sent_hashed_and_with_a_salt_of_its_own() {
+    let (sender, salts) = std::sync::mpsc::channel();
+    let client = broker::client(move |received: &Received| {
+        if received.api != ApiKey::AlterUserScramCredentials {
+            return Answer::Usual;
+        }
+        let request = received.read::<AlterUserScramCredentialsRequest<'_>>();
+        let [set] = &request.upsertions[..] else { panic!("{request:?}") };
+        assert_eq!((&*set.name, set.mechanism, set.iterations), ("alice", 2, 4096));
+        assert_eq!((set.salt.len(), set.salted_password.0.len()), (20, 64));
+        sender.send(set.salt.to_vec()).unwrap();
+        let result = AlterUserScramCredentialsResult { user: "alice".into(), ..Default::default() };
+        received.answer(&AlterUserScramCredentialsResponse { results: vec![result], ..Default::default() })
+    })
+    .await;
+    let admin = Admin::new(client);
+    for _ in 0..2 {
+        admin.set_scram_credential("alice", ScramMechanism::Sha512, 4096, "pencil").await.unwrap();
+    }
+    assert_ne!(salts.recv().unwrap(), salts.recv().unwrap());
+    let refused = admin.set_scram_credential("alice", ScramMechanism::Sha512, 4095, "pencil").await.unwrap_err();
+    assert!(matches!(refused, ClientError::Option { name: "iterations", .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn credentials_are_told_by_user_and_mechanism() {
+    let client = broker::client(|received: &Received| {
+        if received.api != ApiKey::DescribeUserScramCredentials {
+            return Answer::Usual;
+        }
+        let users = received.read::<DescribeUserScramCredentialsRequest<'_>>().users;
+        assert_eq!(users, Some(vec![UserName { name: "alice".into() }]));
+        let info = |mechanism, iterations| CredentialInfo { mechanism, iterations };
+        let result = DescribeUserScramCredentialsResult {
+            user: "alice".into(),
+            credential_infos: vec![info(2, 8192), info(1, 4096), info(3, 1)],
+            ..Default::default()
+        };
+        received.answer(&DescribeUserScramCredentialsResponse { results: vec![result], ..Default::default() })
+    })
+    .await;
+    let credentials = Admin::new(client).scram_credentials(&["alice"]).await.unwrap();
+    let expected = [(ScramMechanism::Sha256, 4096), (ScramMechanism::Sha512, 8192)];
+    assert_eq!(credentials["alice"], expected.into());
+}
