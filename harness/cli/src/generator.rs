@@ -42,6 +42,9 @@ impl Generator {
         pid: Option<u32>,
     ) -> Result<(Outcome, Arc<Pool>), LoadError> {
         let pool = self.pool(cell)?;
+        // Who consumes from a sink that gives nothing back waits in vain.
+        let unconsumed = (*target == Target::Null).then(|| CellSpec { subscriptions_per_topic: 0, ..cell.clone() });
+        let cell = unconsumed.as_ref().unwrap_or(cell);
         let conditions = Conditions {
             run: (unix_ms() as u32).wrapping_mul(31).wrapping_add(order as u32),
             seed: self.seed.wrapping_add(order as u64),

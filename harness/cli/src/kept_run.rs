@@ -29,8 +29,9 @@ impl KeptRun {
     /// A sentence, where another process writes there, or where something else is: nothing is overwritten.
     pub(crate) fn open(directory: &Path, fresh: Run) -> Result<KeptRun, String> {
         let refuse = |why: String| format!("--out {}: {why}", directory.display());
-        std::fs::create_dir_all(directory).map_err(|e| refuse(e.to_string()))?;
-        let lock = File::create(directory.join(LOCK)).map_err(|e| refuse(e.to_string()))?;
+        let unusable = |e: std::io::Error| refuse(format!("{e}: name a directory that can be made and written to"));
+        std::fs::create_dir_all(directory).map_err(unusable)?;
+        let lock = File::create(directory.join(LOCK)).map_err(unusable)?;
         lock.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => {
                 refuse("another ringbench writes into it: wait for it, or name another directory".to_owned())

@@ -88,6 +88,9 @@ pub(crate) fn learn(cell: &mut RunCell, outcome: &Outcome, pool: &Pool) {
         connections: *connections as usize,
     };
     cell.shape.threads = outcome.threads;
+    if outcome.received_records.is_none() {
+        cell.shape.consumers = 0;
+    }
     let wire_ratio = outcome.wire_ratio(cell.payload.record_bytes as usize);
     cell.payload = Payload {
         source: pool.source.clone(),

@@ -19,17 +19,25 @@ impl Verify {
     /// 0: all is as it was measured, and every cell counts; 1 otherwise.
     pub(crate) fn run(self) -> Result<ExitCode, String> {
         let run = Run::read(&self.run).map_err(|e| e.to_string())?;
-        let Verified { cells, repeats, histograms, records, wrong } = verify(&run, &self.run);
+        let Verified { cells, repeats, histograms, records, unread, wrong } = verify(&run, &self.run);
         wrong.iter().for_each(|what| say!("wrong: {what}"));
         let void: Vec<_> = run.void_cells().collect();
         for cell in &void {
             say!("void: {} {}: {}", cell.target, cell.key, cell.why.as_deref().unwrap_or_default());
         }
         say!(
-            "{cells} cells, {repeats} repeats: {histograms} histogram logs are as they were written and give the quoted percentiles; ledgers of {records} acknowledged records add up; {} wrong, {} void",
+            "{}, {}: {} as they were written, with the quoted percentiles; ledgers of {records} acknowledged records add up{}; {} wrong, {} void",
+            counted(cells, "cell"),
+            counted(repeats, "repeat"),
+            counted(histograms, "histogram log"),
+            if unread > 0 { format!(", {unread} more were read back by nobody") } else { String::new() },
             wrong.len(),
             void.len()
         );
         Ok(if wrong.is_empty() && void.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use ringbench_load::workload::{CellSpec, Workload};
 use ringbench_load::{Conditions, Outcome, Pool, Stop, Target};
+use ringbench_report::results::Run;
 use support::broker::Broker;
 use support::proxy::{Lie, Proxy};
 
@@ -84,12 +86,38 @@ fn a_target_that_is_not_there_is_named() {
     assert!(error.contains("127.0.0.1:1") && error.contains("is a broker running there"), "{error}");
 }
 
-/// What the ledger says of a broker behind a proxy that lies once.
-fn lied_to(lie: Lie) -> Outcome {
+/// A broker behind a proxy that lies once.
+fn behind(lie: Lie) -> (Proxy, Broker) {
     let proxy = Proxy::bind();
     let broker = Broker::start(&[&format!("advertised.listeners=PLAINTEXT://{}", proxy.address())]);
     proxy.serve(broker.address(), lie);
-    run(proxy.address(), &cell("producerRate: 2000\nwarmupDuration: 0s\ntestDuration: 1s\n"), None)
+    (proxy, broker)
+}
+
+const LIED_TO: &str = "producerRate: 2000\nwarmupDuration: 0s\ntestDuration: 1s\n";
+
+/// What the ledger says of it.
+fn lied_to(lie: Lie) -> Outcome {
+    let (proxy, _broker) = behind(lie);
+    run(proxy.address(), &cell(LIED_TO), None)
+}
+
+#[test]
+fn a_loss_voids_the_cell_and_the_status_of_the_command_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let workload = directory.path().join("lied-to.yaml");
+    std::fs::write(&workload, format!("messageSize: 100\nlinger.ms: 0\n{LIED_TO}")).unwrap();
+    for command in ["run", "sweep"] {
+        let (proxy, _broker) = behind(Lie::Drop);
+        let (out, target) = (directory.path().join(command), format!("kafka://{}", proxy.address()));
+        let mut ringbench = Command::new(env!("CARGO_BIN_EXE_ringbench"));
+        ringbench.arg(command).arg(&workload).args(["--target", &target, "--out"]).arg(&out);
+        let ended = ringbench.output().unwrap();
+        assert_eq!(ended.status.code(), Some(1), "{command}: {}", String::from_utf8_lossy(&ended.stderr));
+        let cell = &Run::read(&out).unwrap().cells[0];
+        assert!(!cell.valid && cell.ledger.lost > 0, "{command}: {:?}", cell.ledger);
+        assert!(cell.why.as_ref().is_some_and(|why| why.starts_with("lost ")), "{command}: {:?}", cell.why);
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use ringbench_report::results::Run;
+use ringbench_report::results::{Run, RunCell};
 use support::broker::Broker;
 
 const SHORT: [&str; 4] =
@@ -78,6 +78,21 @@ fn a_curve_has_the_maximum_and_each_load_and_two_targets_take_turns() {
         loads.sort_by(|a, b| a.partial_cmp(b).unwrap());
         assert_eq!(loads, [None, Some(0.1), Some(0.5)]);
     }
+}
+
+/// The generator alone: where nothing is kept nobody consumes, and two of them tell in which turns targets run.
+#[test]
+fn several_targets_take_turns_there_and_back_and_from_a_null_sink_nobody_waits_for_anything() {
+    let out = tempfile::tempdir().unwrap();
+    let mut run = ringbench("run", "null://", out.path());
+    let ran = run.args(["--target=null://", "--rate=2000", "--repeats=3"]).output().unwrap();
+    assert!(ran.status.success() && said(&ran).contains("was not held against the books"), "{}", said(&ran));
+    let run = Run::read(out.path()).unwrap();
+    let orders = run.cells.iter().map(|cell| cell.repeats.iter().map(|repeat| repeat.order).collect::<Vec<_>>());
+    assert_eq!(orders.collect::<Vec<_>>(), [[0, 3, 4], [1, 2, 5]]);
+    assert!(run.cells.iter().all(|cell| cell.valid && cell.shape.consumers == 0 && cell.ledger.acked == 4_800));
+    let busy = |cell: &RunCell| cell.repeats.iter().all(|repeat| repeat.client_busy_share > 0.0);
+    assert!(run.cells.iter().all(busy), "what the generator uses of a processor is counted");
 }
 
 #[test]
@@ -158,6 +173,8 @@ fn what_is_wrong_is_said_with_the_value_and_the_remedy() {
         assert!(!ran.status.success() && said(&ran).contains(expected), "{command} {target} {more:?}: {}", said(&ran));
     }
     assert!(!out.path().join("out").exists(), "nothing is made for a run that can't begin");
+    let nowhere = ringbench("run", "null://", Path::new("/dev/null/run")).output().unwrap();
+    assert!(said(&nowhere).contains("--out /dev/null/run: Not a directory (os error 20): name a directory that can"));
 }
 
 /// `run` until a repeat is on disk.

@@ -36,7 +36,9 @@ pub fn write_report(runs: &[(Run, PathBuf)], directory: &Path) -> Result<PathBuf
 /// What it comes to, for a terminal.
 #[must_use]
 pub fn verdict(run: &Run, directory: &Path) -> String {
-    verdict::verdict(&Shown::of(vec![(run, directory)])).summary
+    let verdict = verdict::verdict(&Shown::of(vec![(run, directory)]));
+    let partial = verdict.warnings.into_iter().filter(|_| run.interrupted).take(1);
+    partial.chain([verdict.summary]).collect::<Vec<_>>().join(" ")
 }
 
 /// What a cell of a run is called, by what varies in it.
@@ -101,9 +103,9 @@ fn title(shown: &Shown<'_>) -> String {
 fn about(shown: &Shown<'_>) -> String {
     let of = |(run, _): &(&Run, &Path)| {
         format!(
-            "{} · {} cells, {} each · took {} s · ringbench {}, commit {}",
+            "{} · {}, {} each · took {} s · ringbench {}, commit {}",
             utc::text(run.started_unix_ms),
-            run.cells.len(),
+            if run.cells.len() == 1 { "1 cell".to_owned() } else { format!("{} cells", run.cells.len()) },
             if run.repeats == 1 { "one repeat".to_owned() } else { format!("{} repeats", run.repeats) },
             digits(run.took_seconds),
             run.version,

@@ -94,6 +94,12 @@ fn a_cell_is_what_its_repeats_are_and_a_failure_voids_it() {
 }
 
 #[test]
+fn a_repeat_that_ended_before_anything_was_counted_has_no_speed() {
+    let repeat = Repeat { received_bytes: Some(0), failure: Some("gone".to_owned()), ..Repeat::default() };
+    assert_eq!((repeat.achieved_per_s(), repeat.mb_per_s(), repeat.received_mb_per_s()), (0.0, 0.0, Some(0.0)));
+}
+
+#[test]
 fn a_single_lost_record_voids_the_cell_and_is_counted() {
     let directory = tempfile::tempdir().unwrap();
     let mut run = example(directory.path());

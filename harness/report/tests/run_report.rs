@@ -187,6 +187,8 @@ fn a_run_that_was_stopped_is_partial_at_the_top_and_what_did_not_run_is_missing_
     let (page, markdown) = render(&run, directory.path());
     let head = markdown.split("\n## ").next().unwrap();
     assert!(head.starts_with("# sweep-core: ringlog (partial)\n"), "{head}");
+    let said = ringbench_report::verdict(&run, directory.path());
+    assert!(said.starts_with("Partial: ") && said.contains("14 did not run. "), "{said}");
     assert!(head.contains("4 of 18 cells have all their repeats, 14 did not run") && !head.contains("void"), "{head}");
     assert!(!page.contains("VOID") && markdown.contains("| kafka · 16 KiB · 0 ms · none · acks=0 | it did not run |"));
 }
@@ -448,6 +450,30 @@ fn a_run_as_it_was_written_is_verified_and_what_was_changed_is_found() {
         let wrong = verify(&changed, directory.path()).wrong;
         assert!(wrong.iter().any(|wrong| wrong.contains(said)), "{said}: {wrong:?}");
     }
+    // What nobody read back is neither there nor lost.
+    let mut unread = run.clone();
+    let cell = &mut unread.cells[0];
+    cell.repeats.iter_mut().for_each(|repeat| repeat.ledger.received = 0);
+    cell.derive(unread.roofline.as_ref(), directory.path()).unwrap();
+    let unread = verify(&unread, directory.path());
+    assert_eq!((unread.wrong, unread.records + unread.unread), (Vec::new(), verified.records));
+    assert_eq!(unread.unread, run.cells[0].ledger.acked);
+}
+
+#[test]
+fn settings_of_kafka_are_named_where_they_reached_the_target_and_a_percentile_of_too_few_records_is_not_quoted() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut run = run(directory.path(), 1);
+    run.objective = None;
+    run.max_rates.clear();
+    run.cells.truncate(1);
+    (run.cells[0].offered_per_s, run.cells[0].latency_us.p99) = (Some(500.0), None);
+    run.cells[0].client_config.insert("acks".to_owned(), "all".to_owned());
+    let kafka = ringbench_report::verdict(&run, directory.path());
+    assert!(kafka.starts_with("At ") && kafka.contains("acks=") && kafka.contains("too few records"), "{kafka}");
+    run.cells[0].client_config = [("in.flight".to_owned(), "1024".to_owned())].into();
+    let peer = ringbench_report::verdict(&run, directory.path());
+    assert!(peer.starts_with("At 500/s there are too few records for a 99th percentile. "), "{peer}");
 }
 
 #[test]

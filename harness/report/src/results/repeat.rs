@@ -160,19 +160,24 @@ impl Repeat {
     /// Acknowledged records a second.
     #[must_use]
     pub fn achieved_per_s(&self) -> f64 {
-        self.acked_records as f64 / self.seconds
+        self.per_second(self.acked_records as f64)
     }
 
     /// Megabytes of records a second.
     #[must_use]
     pub fn mb_per_s(&self) -> f64 {
-        self.acked_bytes as f64 / 1e6 / self.seconds
+        self.per_second(self.acked_bytes as f64 / 1e6)
     }
 
     /// Megabytes a second that consumers got.
     #[must_use]
     pub fn received_mb_per_s(&self) -> Option<f64> {
-        Some(self.received_bytes? as f64 / 1e6 / self.seconds)
+        Some(self.per_second(self.received_bytes? as f64 / 1e6))
+    }
+
+    /// 0 where it was cut short before anything was counted.
+    fn per_second(&self, amount: f64) -> f64 {
+        if self.seconds > 0.0 { amount / self.seconds } else { 0.0 }
     }
 
     /// Acknowledged records as a share of those that were due at a rate.

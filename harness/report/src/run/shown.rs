@@ -223,7 +223,12 @@ impl Varied {
         let value = |cell: &RunCell, name: &str| cell.settings.get(name).cloned().unwrap_or_default();
         let varied: BTreeSet<String> =
             names.iter().filter(|name| differs(&|cell| value(cell, name))).map(|name| (*name).clone()).collect();
-        let usual = || names.iter().filter(|name| USUAL.contains(&name.as_str())).map(|name| (*name).clone()).collect();
+        // What is asked of all does not reach those whose clients have other settings.
+        let reaches = |name: &&&String| cells.iter().all(|cell| cell.client_config.contains_key(**name));
+        let usual = || {
+            let usual = names.iter().filter(|name| USUAL.contains(&name.as_str())).filter(reaches);
+            usual.map(|name| (*name).clone()).collect()
+        };
         Varied {
             settings: if varied.is_empty() { usual() } else { varied },
             shape: [0, 1, 2, 3].map(|part: usize| differs(&|cell| shape(cell)[part].1.to_string())),

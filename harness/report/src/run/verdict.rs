@@ -154,7 +154,10 @@ fn fastest(shown: &Shown<'_>) -> Option<String> {
     let rate = |cell: &&Cell<'_>| cell.of.offered_per_s.unwrap_or(0.0);
     let kept_up = cells.iter().copied().filter(|cell| cell.of.valid && cell.of.kept_rate());
     let cell = kept_up.max_by(|a, b| rate(a).total_cmp(&rate(b)))?;
-    Some(format!("At {} the 99th percentile is {}.", cell.label(), time(cell.of.latency_us.p99)))
+    Some(match cell.of.latency_us.p99 {
+        Some(p99) => format!("At {} the 99th percentile is {}.", cell.label(), time(Some(p99))),
+        None => format!("At {} there are too few records for a 99th percentile.", cell.label()),
+    })
 }
 
 fn fastest_of_tiers(shown: &Shown<'_>) -> Vec<String> {

@@ -142,7 +142,9 @@ pub(crate) fn cell(target: &str, varied: &[(&str, &str)], offered_per_s: Option<
         settings: settings(varied),
         topic_config: settings(&[("flush.ms", "9223372036854775807")]),
         broker_config: BTreeMap::new(),
-        client_config: settings(&[("buffer.memory", "33554432"), ("max.in.flight.requests.per.connection", "5")]),
+        client_config: settings(
+            &[varied, &[("buffer.memory", "33554432"), ("max.in.flight.requests.per.connection", "5")]].concat(),
+        ),
         shape: Shape { topics: 1, partitions: 3, producers: 1, consumers: 1, threads: 1 },
         arrival: if offered_per_s.is_some() { "poisson" } else { "maximum" }.to_owned(),
         offered_per_s,
