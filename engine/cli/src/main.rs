@@ -1,6 +1,7 @@
 //! The ringlog command: serve, and the operator's tools.
 #![forbid(unsafe_code)]
 
+mod acls;
 mod configs;
 mod connection;
 mod consume;
@@ -9,6 +10,7 @@ mod dump;
 mod failure;
 mod format;
 mod groups;
+mod log_dirs;
 mod produce;
 mod serve;
 mod table;
@@ -43,6 +45,10 @@ enum Command {
     Groups(groups::Groups),
     /// Show and change settings of topics, brokers and groups
     Configs(configs::Configs),
+    /// List, add and delete access rules
+    Acls(acls::Acls),
+    /// Show where brokers keep their partitions, and how much room there is
+    LogDirs(log_dirs::LogDirs),
     /// Delete the beginning of a partition
     DeleteRecords(delete_records::DeleteRecords),
     /// Show what is in a segment's files
@@ -65,6 +71,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Consume(consume) => on_runtime(consume.run()),
         Command::Groups(groups) => on_runtime(groups.run()),
         Command::Configs(configs) => on_runtime(configs.run()),
+        Command::Acls(acls) => on_runtime(acls.run()),
+        Command::LogDirs(log_dirs) => on_runtime(log_dirs.run()),
         Command::DeleteRecords(delete) => on_runtime(delete.run()),
     }
 }

@@ -1,10 +1,12 @@
-//! Looks after a cluster: topics, configurations, groups, records, brokers, quotas, access rules, credentials.
+//! Looks after a cluster: topics, configurations, groups, records, brokers, replicas, quotas, access rules,
+//! credentials.
 
 mod acls;
 mod cluster;
 mod configs;
 mod groups;
 mod quotas;
+mod replicas;
 mod scram;
 mod topics;
 
@@ -13,6 +15,7 @@ pub use self::cluster::{ClusterDescription, Feature, LogDir, LogDirPartition};
 pub use self::configs::{ConfigChange, ConfigEntry, ConfigResource, ConfigSource};
 pub use self::groups::{GroupDescription, GroupListing, GroupMember};
 pub use self::quotas::{QuotaEntity, QuotaMatch};
+pub use self::replicas::{Election, Reassignment};
 pub use self::scram::ScramMechanism;
 pub use self::topics::{NewTopic, TopicDescription};
 

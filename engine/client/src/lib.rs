@@ -32,8 +32,9 @@ mod topology;
 pub use address::{Address, DEFAULT_PORT};
 pub use admin::{
     Acl, AclFilter, AclOperation, AclPattern, AclPatternFilter, AclPermission, AclResource, Admin, ClusterDescription,
-    ConfigChange, ConfigEntry, ConfigResource, ConfigSource, Feature, GroupDescription, GroupListing, GroupMember,
-    LogDir, LogDirPartition, NewTopic, QuotaEntity, QuotaMatch, ScramMechanism, TopicDescription,
+    ConfigChange, ConfigEntry, ConfigResource, ConfigSource, Election, Feature, GroupDescription, GroupListing,
+    GroupMember, LogDir, LogDirPartition, NewTopic, QuotaEntity, QuotaMatch, Reassignment, ScramMechanism,
+    TopicDescription,
 };
 pub use client::Client;
 pub use consumer::{Assignor, Chunk, Consumer, PendingCommit, RebalanceListener, Records, Told, TopicPartition};

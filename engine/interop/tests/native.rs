@@ -10,8 +10,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use ringlog_client::{
     Acknowledgement, Acks, Acl, AclFilter, AclOperation, AclPattern, AclPatternFilter, AclPermission, AclResource,
     Admin, Assignor, Client, ClientError, ClientOptions, CommittedOffset, Compression, ConfigChange, ConfigResource,
-    Consumer, ConsumerOptions, ErrorCode, NewTopic, OffsetReset, OffsetSpec, Partitioner, Producer, ProducerOptions,
-    ProducerRecord, QuotaMatch, RebalanceListener, RecordHeader, ScramMechanism, Told, TopicPartition,
+    Consumer, ConsumerOptions, Election, ErrorCode, NewTopic, OffsetReset, OffsetSpec, Partitioner, Producer,
+    ProducerOptions, ProducerRecord, QuotaMatch, RebalanceListener, RecordHeader, ScramMechanism, Told, TopicPartition,
     partition_of_key,
 };
 use ringlog_interop::Broker;
@@ -328,6 +328,30 @@ fn access_rules_are_as_they_were_made_where_they_are_enforced_and_refused_elsewh
         assert_eq!(admin.delete_acls(&reading).await.unwrap(), rules[..1]);
         assert_eq!(admin.delete_acls(&of_topic).await.unwrap(), rules[1..]);
         until_ok("no rule", async || admin.acls(&of_topic).await.unwrap().is_empty()).await;
+    });
+}
+
+#[test]
+fn one_broker_leads_already_and_has_nowhere_to_move_a_partition() {
+    with_topic("replicas", 2, async |broker, topic| {
+        let admin = Admin::new(client(&broker).await);
+        let partition = TopicPartition::new(&topic, 1);
+        let only = *admin.cluster().await.unwrap().brokers.keys().next().unwrap();
+        let named = std::slice::from_ref(&partition);
+        for partitions in [Some(named), None] {
+            assert_eq!(admin.elect_leaders(Election::Preferred, partitions).await.unwrap(), []);
+        }
+        let missing = [TopicPartition::new(&topic, 2)];
+        let refused = admin.elect_leaders(Election::Unclean, Some(&missing)).await.unwrap_err();
+        assert_eq!(refused.code(), Some(ErrorCode::UnknownTopicOrPartition), "{refused}");
+
+        let to = |replicas: Option<Vec<i32>>| BTreeMap::from([(partition.clone(), replicas)]);
+        admin.reassign(&to(Some(vec![only]))).await.unwrap();
+        assert_eq!(admin.reassignments().await.unwrap(), BTreeMap::new());
+        let nowhere = admin.reassign(&to(Some(vec![only + 1000]))).await.unwrap_err();
+        assert_eq!(nowhere.code(), Some(ErrorCode::InvalidReplicaAssignment), "{nowhere}");
+        let nothing = admin.reassign(&to(None)).await.unwrap_err();
+        assert_eq!(nothing.code(), Some(ErrorCode::NoReassignmentInProgress), "{nothing}");
     });
 }
 

@@ -200,7 +200,7 @@ impl Admin {
 
 /// To a reader an unknown topic may be one that is not known yet; who changes a topic names one that exists, so trying
 /// again only delays the bad news.
-fn final_if_unknown(outcome: Result<(), ClientError>) -> Result<Result<(), ClientError>, ClientError> {
+pub(super) fn final_if_unknown<T>(outcome: Result<T, ClientError>) -> Result<Result<T, ClientError>, ClientError> {
     match outcome {
         Err(error) if error.code() == Some(ErrorCode::UnknownTopicOrPartition) => Ok(Err(error)),
         other => other.map(Ok),

@@ -2,7 +2,7 @@
 
 use ringlog_client::{
     Acl, AclFilter, AclOperation, AclPattern, AclPatternFilter, AclPermission, AclResource, Admin, ClientError,
-    ErrorCode, ScramMechanism,
+    Election, ErrorCode, Reassignment, ScramMechanism, TopicPartition,
 };
 use ringlog_protocol::ApiKey;
 use ringlog_protocol::alter_user_scram_credentials::{
@@ -18,6 +18,13 @@ use ringlog_protocol::describe_acls::{
 use ringlog_protocol::describe_user_scram_credentials::{
     CredentialInfo, DescribeUserScramCredentialsRequest, DescribeUserScramCredentialsResponse,
     DescribeUserScramCredentialsResult, UserName,
+};
+
+use ringlog_protocol::elect_leaders::{
+    ElectLeadersRequest, ElectLeadersResponse, PartitionResult, ReplicaElectionResult,
+};
+use ringlog_protocol::list_partition_reassignments::{
+    ListPartitionReassignmentsResponse, OngoingPartitionReassignment, OngoingTopicReassignment,
 };
 
 use super::broker::{self, Answer, Received};
@@ -193,4 +200,43 @@ async fn credentials_are_told_by_user_and_mechanism() {
     let credentials = Admin::new(client).scram_credentials(&["alice"]).await.unwrap();
     let expected = [(ScramMechanism::Sha256, 4096), (ScramMechanism::Sha512, 8192)];
     assert_eq!(credentials["alice"], expected.into());
+}
+
+#[tokio::test]
+async fn who_was_elected_is_told_and_who_led_already_is_not() {
+    let client = broker::client(|received: &Received| {
+        if received.api != ApiKey::ElectLeaders {
+            return Answer::Usual;
+        }
+        let request = received.read::<ElectLeadersRequest<'_>>();
+        assert_eq!((request.election_type, request.topic_partitions), (1, None));
+        let row = |partition_id, error_code| PartitionResult { partition_id, error_code, error_message: None };
+        let partition_result = vec![row(1, 0), row(0, ErrorCode::ElectionNotNeeded as i16)];
+        let result = ReplicaElectionResult { topic: "t".into(), partition_result };
+        received.answer(&ElectLeadersResponse { replica_election_results: vec![result], ..Default::default() })
+    })
+    .await;
+    let elected = Admin::new(client).elect_leaders(Election::Unclean, None).await.unwrap();
+    assert_eq!(elected, [TopicPartition::new("t", 1)]);
+}
+
+#[tokio::test]
+async fn moves_are_told_by_partition() {
+    let client = broker::client(|received: &Received| {
+        if received.api != ApiKey::ListPartitionReassignments {
+            return Answer::Usual;
+        }
+        let partition_reassignment = OngoingPartitionReassignment {
+            partition_index: 3,
+            replicas: vec![1, 2, 3],
+            adding_replicas: vec![3],
+            removing_replicas: vec![1],
+        };
+        let topic = OngoingTopicReassignment { name: "t".into(), partitions: vec![partition_reassignment] };
+        received.answer(&ListPartitionReassignmentsResponse { topics: vec![topic], ..Default::default() })
+    })
+    .await;
+    let moves = Admin::new(client).reassignments().await.unwrap();
+    let expected = Reassignment { replicas: vec![1, 2, 3], adding: vec![3], removing: vec![1] };
+    assert_eq!(moves, [(TopicPartition::new("t", 3), expected)].into());
 }

@@ -1,0 +1,61 @@
+//! `ringlog log-dirs`: where brokers keep their partitions, and how much room there is.
+
+use clap::Args;
+
+use crate::connection::Broker;
+use crate::failure::Failure;
+use crate::table::{Cell, Table};
+
+#[derive(Debug, Args)]
+pub(crate) struct LogDirs {
+    #[command(flatten)]
+    broker: Broker,
+    /// Show each partition instead of each directory
+    #[arg(long)]
+    partitions: bool,
+    /// Only partitions of this topic
+    #[arg(long, value_name = "NAME")]
+    topic: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl LogDirs {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let mut dirs = self.broker.admin().await?.log_dirs().await?;
+        if let Some(topic) = &self.topic {
+            dirs.iter_mut().for_each(|dir| dir.partitions.retain(|log| log.partition.topic == *topic));
+        }
+        let mut table = if self.partitions {
+            Table::new(&["BROKER", "LOG-DIR", "TOPIC", "PARTITION", "SIZE-BYTES", "OFFSET-LAG"])
+        } else {
+            Table::new(&["BROKER", "LOG-DIR", "PARTITIONS", "SIZE-BYTES", "USABLE-BYTES", "TOTAL-BYTES"])
+        };
+        for dir in dirs {
+            let broker = Cell::Number(dir.broker.into());
+            if self.partitions {
+                for log in dir.partitions {
+                    let (topic, index) = (log.partition.topic.to_string(), log.partition.partition);
+                    let place = [broker.clone(), dir.path.clone().into(), topic.into(), Cell::Number(index.into())];
+                    let [broker, path, topic, index] = place;
+                    table.push([
+                        broker,
+                        path,
+                        topic,
+                        index,
+                        Cell::Number(log.size_bytes),
+                        Cell::Number(log.offset_lag),
+                    ]);
+                }
+            } else {
+                let partitions = Cell::Number(i64::try_from(dir.partitions.len()).unwrap_or(i64::MAX));
+                let size = Cell::Number(dir.partitions.iter().map(|log| log.size_bytes).sum());
+                let [usable, total] =
+                    [dir.usable_bytes, dir.total_bytes].map(|bytes| bytes.map_or(Cell::Missing, Cell::Number));
+                table.push([broker, dir.path.into(), partitions, size, usable, total]);
+            }
+        }
+        table.print(self.json)
+    }
+}
