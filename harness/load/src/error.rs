@@ -139,15 +139,20 @@ pub enum LoadError {
         /// Bytes of a value.
         bytes: usize,
     },
-    /// One value again and again, compressed: a codec makes nothing of it, and the figure says nothing.
+    /// Values that come again within what a codec looks back over: it finds them, and the figure says nothing.
     #[error(
-        "compression.type={codec}: all values are the same ({payload}): name a payloadFile that is longer than messageSize, or send          random ones (useRandomizedPayloads)"
+        "compression.type={codec}: the values come again after {bytes} bytes ({payload}), and it looks back over {window} of a batch: \
+         name a longer payloadFile, or random values (useRandomizedPayloads), with randomizedPayloadPoolSize 0 or a larger one"
     )]
-    Constant {
-        /// Where the value is from.
+    Repetitive {
+        /// Where the values are from.
         payload: String,
+        /// After how many bytes they come again.
+        bytes: usize,
         /// Which codec.
         codec: String,
+        /// How far it looks back. Bytes.
+        window: usize,
     },
     /// The kernel's timer refused.
     #[error("the timer that says when a record is due: {0}")]

@@ -89,10 +89,7 @@ pub fn run_cell<D: Driver>(driver: &D, cell: &CellSpec, conditions: &Conditions)
     if cell.verify && cell.message_bytes < STAMP_BYTES {
         return Err(LoadError::TooShort { bytes: cell.message_bytes });
     }
-    let codec = cell.settings.get("compression.type").filter(|codec| *codec != "none");
-    if let Some(codec) = codec.filter(|_| conditions.pool.is_constant()) {
-        return Err(LoadError::Constant { payload: conditions.pool.source.clone(), codec: codec.clone() });
-    }
+    conditions.pool.suits(cell)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(LoadError::Runtime)?;
     let layout = Layout {
         topics: (0..cell.topics).map(|topic| format!("ringbench-{:08x}-{topic}", conditions.run)).collect(),

@@ -6,7 +6,7 @@ use ringlog_record::crc32c;
 
 use crate::LoadError;
 use crate::corpus::corpus;
-use crate::workload::Payload;
+use crate::workload::{CellSpec, Payload};
 
 /// More than the window of every codec at every level that Kafka's clients offer: zstd's is 8 MiB at level 19.
 const POOL_BYTES: usize = 16 << 20;
@@ -65,6 +65,21 @@ impl Pool {
         Ok(Pool { source, crc32c: crc32c(&text), random_share, text, stride })
     }
 
+    /// Refuses a cell whose codec would find in a batch what it has seen before, and make little of anything.
+    ///
+    /// # Errors
+    /// [`LoadError::Repetitive`].
+    pub(crate) fn suits(&self, cell: &CellSpec) -> Result<(), LoadError> {
+        let Some(codec) = cell.settings.get("compression.type").filter(|codec| *codec != "none") else { return Ok(()) };
+        let batch = cell.settings.get("batch.size").and_then(|bytes| bytes.parse().ok()).unwrap_or(usize::MAX);
+        let window = window(codec).min(batch);
+        let bytes = if self.is_constant() { self.stride } else { self.bytes() };
+        if bytes >= window && !self.is_constant() {
+            return Ok(());
+        }
+        Err(LoadError::Repetitive { payload: self.source.clone(), bytes, codec: codec.clone(), window })
+    }
+
     /// Its bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -72,11 +87,19 @@ impl Pool {
     }
 
     /// Whether all values are the same.
-    #[must_use]
-    pub fn is_constant(&self) -> bool {
+    fn is_constant(&self) -> bool {
         let mut values = self.text.chunks(self.stride.max(1));
         let first = values.next();
         self.stride > 0 && values.all(|value| Some(value) == first)
+    }
+}
+
+/// How far back a codec looks for what it has seen, at the highest level that Kafka's clients offer. Bytes.
+fn window(codec: &str) -> usize {
+    match codec {
+        "gzip" => 32 << 10,
+        "snappy" | "lz4" => 64 << 10,
+        _ => 8 << 20,
     }
 }
 

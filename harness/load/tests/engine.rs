@@ -60,11 +60,23 @@ fn as_fast_as_it_goes_what_is_compressed_is_smaller_on_disk() {
 }
 
 #[test]
-fn one_value_again_and_again_is_sent_as_it_is_and_never_compressed() {
-    let zeros = "useRandomizedPayloads: true\nrandomBytesRatio: 0\nproducerRate: 100\n";
-    let said = tried(&format!("{zeros}compression.type: lz4\n")).unwrap_err().to_string();
-    assert!(said.contains("compression.type=lz4: all values are the same"), "{said}");
-    assert!(run(zeros).wire_ratio(200).is_some());
+fn values_that_a_codec_would_find_again_are_sent_as_they_are_and_never_compressed() {
+    let random = "useRandomizedPayloads: true\nproducerRate: 100\n";
+    for (values, codec, said) in [
+        ("randomBytesRatio: 0\n", "lz4", "come again after 200 bytes"),
+        (
+            "randomizedPayloadPoolSize: 50\n",
+            "gzip",
+            "after 10000 bytes (50 values, 50 % of each random, seed 7), and it looks back over 16384",
+        ),
+        ("randomizedPayloadPoolSize: 300\nbatch.size: 1M\n", "snappy", "looks back over 65536"),
+    ] {
+        let refused = tried(&format!("{random}{values}compression.type: {codec}\n")).unwrap_err().to_string();
+        assert!(refused.starts_with(&format!("compression.type={codec}: ")) && refused.contains(said), "{refused}");
+        assert!(run(&format!("{random}{values}")).wire_ratio(200).is_some());
+    }
+    // It is longer than a batch, and longer than what gzip looks back over.
+    run(&format!("{random}randomizedPayloadPoolSize: 300\nbatch.size: 1M\ncompression.type: gzip\n"));
 }
 
 #[test]

@@ -94,7 +94,7 @@ impl<'a> Course<'a> {
                     // What a target does not offer is no fault of it, and says nothing of the next cell.
                     let is_refused = matches!(
                         error,
-                        LoadError::Setting { .. } | LoadError::TooShort { .. } | LoadError::Constant { .. }
+                        LoadError::Setting { .. } | LoadError::TooShort { .. } | LoadError::Repetitive { .. }
                     );
                     Some(error.to_string()).filter(|_| !is_refused)
                 }
