@@ -15,8 +15,10 @@ use ringbench_report::results::Run;
 use support::broker::Broker;
 use support::proxy::{Lie, Proxy};
 
+const VALUE_BYTES: usize = 100;
+
 fn cell(text: &str) -> CellSpec {
-    let text = format!("messageSize: 100\nacks: 1\nlinger.ms: 0\n{text}");
+    let text = format!("messageSize: {VALUE_BYTES}\nacks: 1\nlinger.ms: 0\n{text}");
     Workload::parse("test.yaml".as_ref(), &text).unwrap().cells.remove(0)
 }
 
@@ -94,7 +96,7 @@ fn behind(lie: Lie) -> (Proxy, Broker) {
     (proxy, broker)
 }
 
-const LIED_TO: &str = "producerRate: 2000\nwarmupDuration: 0s\ntestDuration: 1s\n";
+const LIED_TO: &str = "producerRate: 2000\nkeyDistributor: KEY_ROUND_ROBIN\nwarmupDuration: 0s\ntestDuration: 1s\n";
 
 /// What the ledger says of it.
 fn lied_to(lie: Lie) -> Outcome {
@@ -136,10 +138,12 @@ fn a_batch_that_was_written_twice_is_duplicated() {
 }
 
 #[test]
-fn a_value_that_was_changed_under_a_right_batch_checksum_is_corrupt() {
-    let verdict = lied_to(Lie::Corrupt).verdict;
-    assert_eq!((verdict.corrupt, verdict.lost), (1, 1), "{verdict:?}");
-    assert_eq!((verdict.duplicated, verdict.failed), (0, 0), "{verdict:?}");
+fn a_value_or_a_key_that_was_changed_under_a_right_batch_checksum_is_corrupt() {
+    for lie in [Lie::Corrupt, Lie::Rekey { value_bytes: VALUE_BYTES }] {
+        let verdict = lied_to(lie).verdict;
+        assert_eq!((verdict.corrupt, verdict.lost), (1, 1), "{lie:?}: {verdict:?}");
+        assert_eq!((verdict.duplicated, verdict.failed), (0, 0), "{lie:?}: {verdict:?}");
+    }
 }
 
 #[test]

@@ -38,6 +38,7 @@ fn what_it_acknowledges_is_read_back_and_its_settings_are_told_by_its_own_names(
     let (broker, out) = (Broker::start(&[]), tempfile::tempdir().unwrap());
     let mut run = ringbench("run", &broker, out.path());
     run.args(["--rate=2000", "--set=producersPerTopic=2", "--set=buffer.memory=4M", "--set=compression.type=lz4"]);
+    run.arg("--set=keyDistributor=RANDOM_NANO");
     let cell = ran(&mut run, out.path());
     // From each of the producers' first tick on: 1 s.
     assert_eq!((cell.ledger.sent, cell.ledger.acked, cell.ledger.received), (2_000, 2_000, 2_000));

@@ -101,7 +101,7 @@ pub trait Produce {
     ///
     /// # Errors
     /// The record was refused, and nothing of it was sent.
-    fn send(&mut self, record: Outgoing<'_>) -> impl Future<Output = Result<Self::Receipt, LoadError>>;
+    fn send(&mut self, record: Record<'_>) -> impl Future<Output = Result<Self::Receipt, LoadError>>;
 
     /// No record is due for the moment, or ever: a driver that collects records for one write, without a linger of its own, writes
     /// what it has.
@@ -118,12 +118,11 @@ pub trait Consume {
         std::future::ready(Ok(()))
     }
 
-    /// Waits for records, at most for `wait`, and gives each to `each`: its slot, and its value. A record that is there but can't be
-    /// read has an empty value.
+    /// Waits for records, at most for `wait`, and gives each to `each`. A record that is there but can't be read has an empty value.
     ///
     /// # Errors
     /// [`LoadError`] when the target refuses or is gone. The next call tries again.
-    fn poll(&mut self, wait: Duration, each: impl FnMut(u32, &[u8])) -> impl Future<Output = Result<(), LoadError>>;
+    fn poll(&mut self, wait: Duration, each: impl FnMut(Record<'_>)) -> impl Future<Output = Result<(), LoadError>>;
 
     /// Gives its place up, when all is read.
     fn leave(self) -> impl Future<Output = ()>
@@ -134,12 +133,12 @@ pub trait Consume {
     }
 }
 
-/// A record on its way out. It borrows: a driver copies what it keeps.
+/// A record on its way, there or back. It borrows: a driver copies what it keeps.
 #[derive(Debug, Clone, Copy)]
-pub struct Outgoing<'a> {
-    /// Where to.
+pub struct Record<'a> {
+    /// Where to, or where from.
     pub slot: u32,
-    /// Its key.
+    /// Its key; none on a way without [`Declaration::keys`].
     pub key: Option<&'a [u8]>,
     /// Its value, stamp included.
     pub value: &'a [u8],
@@ -203,6 +202,8 @@ pub struct Declaration {
     pub pipelining: Option<u32>,
     /// Connections to the target.
     pub connections: u32,
+    /// Whether records take their keys with them. Where they don't, a key only decides which slot its record goes to.
+    pub keys: bool,
     /// All settings of its client, defaults included, by the client's own names.
     pub settings: BTreeMap<String, String>,
 }

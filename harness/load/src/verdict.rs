@@ -15,7 +15,7 @@ pub struct Verdict {
     pub duplicated: u64,
     /// Read after a later one of its partition.
     pub reordered: u64,
-    /// Read with another checksum, from another partition, or with a stamp that nobody gave.
+    /// Read with another checksum, from another partition, with another key, or with a stamp that nobody gave.
     pub corrupt: u64,
     /// Refused, never answered, or due and never taken.
     pub failed: u64,

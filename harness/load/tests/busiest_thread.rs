@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use ringbench_load::driver::{Declaration, Driver, Layout, NullDriver, Outgoing, Produce};
+use ringbench_load::driver::{Declaration, Driver, Layout, NullDriver, Produce, Record};
 use ringbench_load::workload::Workload;
 use ringbench_load::{Conditions, LoadError, Pool, Stop, run_cell};
 use ringbench_stats::Cost;
@@ -47,10 +47,6 @@ impl Driver for Threaded {
         Ok(NullDriver)
     }
 
-    async fn stored_bytes(&self, _: &Layout) -> Option<u64> {
-        None
-    }
-
     async fn remove(&self, _: &Layout) -> Result<(), LoadError> {
         Ok(())
     }
@@ -59,7 +55,7 @@ impl Driver for Threaded {
 impl Produce for ThreadedProducer {
     type Receipt = Pin<Box<dyn Future<Output = Result<(), LoadError>>>>;
 
-    async fn send(&mut self, _: Outgoing<'_>) -> Result<Self::Receipt, LoadError> {
+    async fn send(&mut self, _: Record<'_>) -> Result<Self::Receipt, LoadError> {
         let (acknowledge, acknowledged) = oneshot::channel();
         self.0.send(acknowledge).unwrap();
         Ok(Box::pin(async { acknowledged.await.map_err(|_| LoadError::Panicked) }))

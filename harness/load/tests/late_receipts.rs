@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringbench_load::driver::{Declaration, Driver, Layout, NullDriver, Outgoing, Produce};
+use ringbench_load::driver::{Declaration, Driver, Layout, NullDriver, Produce, Record};
 use ringbench_load::workload::Workload;
 use ringbench_load::{Conditions, LoadError, Outcome, Pool, Stop, run_cell};
 
@@ -50,7 +50,7 @@ impl Driver for Slow {
 impl Produce for SlowProducer {
     type Receipt = Pin<Box<dyn Future<Output = Result<(), LoadError>>>>;
 
-    async fn send(&mut self, _: Outgoing<'_>) -> Result<Self::Receipt, LoadError> {
+    async fn send(&mut self, _: Record<'_>) -> Result<Self::Receipt, LoadError> {
         self.sent += 1;
         let answered = self.pause.map(|pause| tokio::time::Instant::now() + pause * self.sent);
         Ok(Box::pin(async move {

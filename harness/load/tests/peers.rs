@@ -116,7 +116,7 @@ fn holds(name: &str, profile: &str) {
 fn cell(consumers: &str, durability: &str) -> CellSpec {
     let text = format!(
         "name: peer\ntopics: 1\npartitionsPerTopic: 4\nproducersPerTopic: 2\n{consumers}\nmessageSize: 200\nproducerRate: 2000\n\
-         durability: {durability}\nwarmupDuration: 0s\ntestDuration: 1s\n"
+         keyDistributor: RANDOM_NANO\ndurability: {durability}\nwarmupDuration: 0s\ntestDuration: 1s\n"
     );
     Workload::parse(Path::new("peer.yaml"), &text).unwrap().cells.remove(0)
 }

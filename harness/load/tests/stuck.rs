@@ -6,7 +6,7 @@ use std::future::{Ready, pending, ready};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringbench_load::driver::{Ack, Consume, Declaration, Layout, Outgoing, Produce};
+use ringbench_load::driver::{Ack, Consume, Declaration, Layout, Produce, Record};
 use ringbench_load::workload::{Durability, Workload};
 use ringbench_load::{Conditions, Driver, LoadError, Pool, Stop, run_cell};
 
@@ -28,6 +28,7 @@ impl Driver for Takes {
             ack: Ack::Leader,
             pipelining: None,
             connections: 0,
+            keys: true,
             settings: BTreeMap::new(),
         }
     }
@@ -52,7 +53,7 @@ impl Driver for Takes {
 impl Produce for Takes {
     type Receipt = Ready<Result<(), LoadError>>;
 
-    async fn send(&mut self, _: Outgoing<'_>) -> Result<Self::Receipt, LoadError> {
+    async fn send(&mut self, _: Record<'_>) -> Result<Self::Receipt, LoadError> {
         if self.0 == 0 {
             pending::<()>().await;
         }
@@ -64,7 +65,7 @@ impl Produce for Takes {
 }
 
 impl Consume for Takes {
-    async fn poll(&mut self, wait: Duration, _: impl FnMut(u32, &[u8])) -> Result<(), LoadError> {
+    async fn poll(&mut self, wait: Duration, _: impl FnMut(Record<'_>)) -> Result<(), LoadError> {
         tokio::time::sleep(wait).await;
         Ok(())
     }

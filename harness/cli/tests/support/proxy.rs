@@ -23,6 +23,10 @@ pub(crate) enum Lie {
     Duplicate,
     /// Changes a byte of a value, and makes the batch's checksum right again.
     Corrupt,
+    /// The same with the key of a record whose value has so many bytes.
+    Rekey {
+        value_bytes: usize,
+    },
 }
 
 pub(crate) struct Proxy {
@@ -101,10 +105,12 @@ fn pass_on(mut client: TcpStream, mut server: TcpStream, back: &Back, lie: Lie, 
                 back.owed.fetch_add(1, Ordering::SeqCst);
                 let _ = server.write_all(&request);
             }
-            Lie::Corrupt if lies => {
+            Lie::Corrupt | Lie::Rekey { .. } if lies => {
                 let records = records(&request).unwrap();
-                // The last byte is the number of headers, 0; before it the value ends.
-                request[records.end - 2] ^= 1;
+                // The last byte is the number of headers, 0; before it the value ends. Before that and its length, two bytes of
+                // zigzag, the key does.
+                let behind = if let Lie::Rekey { value_bytes } = lie { value_bytes + 2 } else { 0 };
+                request[records.end - 2 - behind] ^= 1;
                 let batch = &mut request[records];
                 let crc = crc32c(&batch[CRC.end..]);
                 batch[CRC].copy_from_slice(&crc.to_be_bytes());

@@ -18,7 +18,7 @@ use self::batching::Batches;
 pub use self::reading::EngineConsumer;
 use super::kafka_settings::{consumer_options, named, producer_options};
 use crate::LoadError;
-use crate::driver::{Ack, Declaration, Driver, Layout, Outgoing, Produce};
+use crate::driver::{Ack, Declaration, Driver, Layout, Produce, Record};
 use crate::workload::{CellSpec, Consumption, Durability};
 
 /// The log of Ringlog. Batches are built on the load threads as a producer builds them, and appended there.
@@ -76,6 +76,7 @@ impl Driver for EngineDriver {
             ack: Ack::Leader,
             pipelining: None,
             connections: 0,
+            keys: true,
             settings: self.client_settings.clone(),
         }
     }
@@ -137,7 +138,7 @@ pub struct EngineProducer {
 impl Produce for EngineProducer {
     type Receipt = EngineReceipt;
 
-    async fn send(&mut self, record: Outgoing<'_>) -> Result<EngineReceipt, LoadError> {
+    async fn send(&mut self, record: Record<'_>) -> Result<EngineReceipt, LoadError> {
         Ok(EngineReceipt(self.batches.append(record).await?))
     }
 

@@ -15,7 +15,7 @@ use ringlog_client::{
 use super::forming::{Forming, LEAVE_LIMIT, LOOK, Place};
 use super::kafka_settings::{consumer_options, named, producer_options};
 use crate::LoadError;
-use crate::driver::{Ack, Consume, Declaration, Driver, Layout, Outgoing, Produce};
+use crate::driver::{Ack, Consume, Declaration, Driver, Layout, Produce, Record};
 use crate::workload::{CellSpec, Consumption, Durability};
 
 /// The native client. Each producer and each consumer has connections of its own.
@@ -77,6 +77,7 @@ impl Driver for NativeDriver {
             },
             pipelining: u32::try_from(self.producing.max_in_flight).ok(),
             connections: self.connections,
+            keys: true,
             settings: named(&self.producing, &self.consuming, self.consumption()),
         }
     }
@@ -169,7 +170,7 @@ pub struct NativeProducer {
 impl Produce for NativeProducer {
     type Receipt = NativeReceipt;
 
-    async fn send(&mut self, record: Outgoing<'_>) -> Result<NativeReceipt, LoadError> {
+    async fn send(&mut self, record: Record<'_>) -> Result<NativeReceipt, LoadError> {
         let record = ProducerRecord {
             topic: &self.topic,
             partition: Some((record.slot % self.partitions) as i32),
@@ -234,7 +235,7 @@ impl Consume for NativeConsumer {
         Ok(())
     }
 
-    async fn poll(&mut self, wait: Duration, mut each: impl FnMut(u32, &[u8])) -> Result<(), LoadError> {
+    async fn poll(&mut self, wait: Duration, mut each: impl FnMut(Record<'_>)) -> Result<(), LoadError> {
         let NativeConsumer { consumer, slots, .. } = self;
         let slot_of = |partition: &TopicPartition| {
             let found = slots.binary_search_by(|(ours, _)| ours.cmp(partition)).ok()?;
@@ -245,7 +246,7 @@ impl Consume for NativeConsumer {
             records.chunks().try_for_each(|chunk| {
                 let Some(slot) = slot_of(chunk.partition()) else { return Ok(()) };
                 chunk.try_for_each(|record| {
-                    each(slot, record.value.unwrap_or_default());
+                    each(Record { slot, key: record.key, value: record.value.unwrap_or_default() });
                     Ok(())
                 })
             })
@@ -254,7 +255,7 @@ impl Consume for NativeConsumer {
             Err(ClientError::Records { partition, offset, .. }) => {
                 // One record is there that can't be read; what is behind it may be.
                 if let Some(slot) = slot_of(&partition) {
-                    each(slot, &[]);
+                    each(Record { slot, key: None, value: &[] });
                 }
                 Ok(consumer.seek(&partition, offset + 1)?)
             }

@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use crate::LoadError;
-use crate::driver::{Ack, Consume, Declaration, Driver, Layout, Outgoing, Produce};
+use crate::driver::{Ack, Consume, Declaration, Driver, Layout, Produce, Record};
 use crate::workload::Durability;
 
 /// The null sink.
@@ -25,6 +25,7 @@ impl Driver for NullDriver {
             ack: Ack::None,
             pipelining: None,
             connections: 0,
+            keys: true,
             settings: BTreeMap::new(),
         }
     }
@@ -49,7 +50,7 @@ impl Driver for NullDriver {
 impl Produce for NullDriver {
     type Receipt = Ready<Result<(), LoadError>>;
 
-    async fn send(&mut self, record: Outgoing<'_>) -> Result<Self::Receipt, LoadError> {
+    async fn send(&mut self, record: Record<'_>) -> Result<Self::Receipt, LoadError> {
         black_box(record);
         Ok(ready(Ok(())))
     }
@@ -58,7 +59,7 @@ impl Produce for NullDriver {
 }
 
 impl Consume for NullDriver {
-    async fn poll(&mut self, wait: Duration, _: impl FnMut(u32, &[u8])) -> Result<(), LoadError> {
+    async fn poll(&mut self, wait: Duration, _: impl FnMut(Record<'_>)) -> Result<(), LoadError> {
         // Nothing ever comes.
         let _ = tokio::time::timeout(wait, pending::<()>()).await;
         Ok(())

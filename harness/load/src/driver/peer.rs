@@ -177,6 +177,7 @@ impl Peer {
             ack: Ack::Leader,
             pipelining: Some(IN_FLIGHT),
             connections: cell.producers() + cell.consumers(),
+            keys: false,
             settings: BTreeMap::from(settings.map(|(name, value)| (name.to_owned(), value))),
         }
     }

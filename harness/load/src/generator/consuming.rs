@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::desk::{Desk, Hall};
-use crate::driver::Consume;
+use crate::driver::{Consume, Record};
 use crate::monotonic_ns;
 use crate::sequences::Sequences;
 use crate::stamp::{Salt, Stamp};
@@ -37,7 +37,7 @@ pub(crate) struct Reader {
 pub(crate) struct Reading {
     pub(crate) subscription: u32,
     pub(crate) seen: Vec<SeenBooks>,
-    /// Values that are not as they were sent, or not where.
+    /// Records that are not as they were sent, key and value, or not where.
     pub(crate) corrupt: u64,
     /// Values without a stamp, where none have one.
     pub(crate) unstamped: u64,
@@ -60,17 +60,17 @@ pub(crate) async fn consume<C: Consume>(mut consumer: C, reader: Reader, desk: R
     loop {
         let has_all = hall.all_read.load(Ordering::Relaxed);
         let (mut came, mut new, mut now_ns) = (false, 0, None);
-        let polled = consumer.poll(LOOK, |slot, value| {
+        let polled = consumer.poll(LOOK, |record| {
             // What comes together was there at the same time.
             let now_ns = *now_ns.get_or_insert_with(monotonic_ns);
             came = true;
-            let read = books.read(slot, value);
+            let read = books.read(record);
             new += u64::from(read.is_new);
             let mut tally = desk.tally.borrow_mut();
             tally.reached(read.due_ns, now_ns);
             // What is read once everything is written is not beside the producers any more.
             if !hall.enough.load(Ordering::Relaxed) {
-                tally.received(now_ns, value.len());
+                tally.received(now_ns, record.value.len());
             }
         });
         let polled = polled.await;
@@ -115,12 +115,12 @@ impl<'a> Books<'a> {
         Books { reader, slots: reader.slots.iter().map(slot).collect(), last: 0, corrupt: 0, unstamped: 0 }
     }
 
-    fn read(&mut self, slot: u32, value: &[u8]) -> Read {
+    fn read(&mut self, record: Record<'_>) -> Read {
         if !self.reader.stamped {
             self.unstamped += 1;
             return Read { due_ns: None, is_new: true };
         }
-        let Some((stamp, book)) = self.book_of(slot, value) else {
+        let Some((stamp, book)) = self.book_of(record) else {
             self.corrupt += 1;
             return Read { due_ns: None, is_new: false };
         };
@@ -131,13 +131,13 @@ impl<'a> Books<'a> {
         Read { due_ns: Some(stamp.due_ns), is_new }
     }
 
-    /// The stamp of a value that is whole and belongs here, and where it is entered.
-    fn book_of(&mut self, slot: u32, value: &[u8]) -> Option<(Stamp, &mut SeenBooks)> {
+    /// The stamp of a record that is whole and belongs here, and where it is entered.
+    fn book_of(&mut self, Record { slot, key, value }: Record<'_>) -> Option<(Stamp, &mut SeenBooks)> {
         if self.reader.slots.get(self.last) != Some(&slot) {
             self.last = self.reader.slots.binary_search(&slot).ok()?;
         }
         let books = self.slots.get_mut(self.last)?;
-        let stamp = Stamp::read(books.salt, value)?;
+        let stamp = Stamp::read(books.salt, key, value)?;
         let index = stamp.producer.checked_sub(self.reader.first_producer)?;
         if index >= self.reader.producers {
             return None;
@@ -171,7 +171,7 @@ pub(crate) mod tests {
         let reader = Reader { subscription: 0, slots: vec![0, 1], first_producer: 0, producers: 1, run, stamped: true };
         let mut books = Books::new(&reader);
         for (slot, value) in values {
-            books.read(*slot, value);
+            books.read(Record { slot: *slot, key: None, value });
         }
         books.close()
     }
@@ -179,7 +179,7 @@ pub(crate) mod tests {
     /// The `sequence`-th record of producer 0 to a slot.
     pub(crate) fn value(run: u32, slot: u32, sequence: u64) -> (u32, Vec<u8>) {
         let mut value = Vec::new();
-        Stamp { producer: 0, sequence, due_ns: 1 }.write(Salt::new(run, slot), b"text", &mut value);
+        Stamp { producer: 0, sequence, due_ns: 1 }.write(Salt::new(run, slot), None, b"text", &mut value);
         (slot, value)
     }
 
@@ -187,13 +187,13 @@ pub(crate) mod tests {
     struct Script(Vec<(u32, Vec<u8>)>, usize, Arc<Hall>);
 
     impl Consume for Script {
-        async fn poll(&mut self, _: Duration, mut each: impl FnMut(u32, &[u8])) -> Result<(), LoadError> {
+        async fn poll(&mut self, _: Duration, mut each: impl FnMut(Record<'_>)) -> Result<(), LoadError> {
             let Script(values, owed, hall) = self;
             *owed = owed.saturating_sub(1);
             hall.all_read.store(*owed == 0, Ordering::Relaxed);
             if !values.is_empty() {
                 let (slot, value) = values.remove(0);
-                each(slot, &value);
+                each(Record { slot, key: None, value: &value });
             }
             Ok(())
         }
@@ -225,5 +225,21 @@ pub(crate) mod tests {
         let [ref books] = reading.seen[..] else { panic!("{:?}", reading.seen) };
         assert_eq!((books.duplicated, books.reordered, reading.corrupt), (1, 1, 4));
         assert_eq!(books.seen, Sequences::up_to(3));
+    }
+
+    #[test]
+    fn a_record_that_comes_with_a_key_it_was_not_sent_with_is_corrupt() {
+        let reader = Reader { subscription: 0, slots: vec![0], first_producer: 0, producers: 1, run: 7, stamped: true };
+        let mut books = Books::new(&reader);
+        let keys = [Some(&b"a"[..]), Some(b"b"), Some(b"c"), None];
+        // As it was sent, two that have changed places, and one that nobody sent.
+        let come = [keys[0], keys[2], keys[1], Some(b"d")];
+        for ((sequence, sent), key) in (0..).zip(keys).zip(come) {
+            let mut value = Vec::new();
+            Stamp { producer: 0, sequence, due_ns: 1 }.write(Salt::new(7, 0), sent, b"text", &mut value);
+            books.read(Record { slot: 0, key, value: &value });
+        }
+        let reading = books.close();
+        assert_eq!((reading.corrupt, &reading.seen[0].seen), (3, &Sequences::up_to(1)));
     }
 }

@@ -52,7 +52,7 @@ impl<D: Driver> Crew<'_, D> {
     pub(crate) fn shares(&self, before: &[LaneBooks]) -> Vec<Share> {
         let cell = self.cell;
         let mut shares = vec![Share::default(); self.threads()];
-        let (mut turn, threads) = (0, shares.len());
+        let (mut turn, threads, sends_keys) = (0, shares.len(), self.driver.declares().keys);
         let mut next = || {
             turn += 1;
             (turn - 1) % threads
@@ -66,6 +66,7 @@ impl<D: Driver> Crew<'_, D> {
                 run: self.conditions.run,
                 seed: self.conditions.seed,
                 patience: self.conditions.patience,
+                sends_keys,
                 before: before.iter().filter(|books| books.producer == number).cloned().collect(),
             });
         }

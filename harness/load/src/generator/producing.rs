@@ -15,7 +15,7 @@ use super::lane::{Flow, Lane};
 use super::router::Router;
 use super::window::nanoseconds;
 use crate::arrival::Schedule;
-use crate::driver::{Outgoing, Produce};
+use crate::driver::{Produce, Record};
 use crate::payload::{Cutter, Pool};
 use crate::sequences::Sequences;
 use crate::stamp::{STAMP_BYTES, Salt, Stamp};
@@ -47,6 +47,8 @@ pub(crate) struct Task {
     pub(crate) seed: u64,
     /// How long after the end of the load, and after the last of them, receipts are waited for.
     pub(crate) patience: Duration,
+    /// Whether its records take their keys with them.
+    pub(crate) sends_keys: bool,
     /// What it did before, which its books go on from.
     pub(crate) before: Vec<LaneBooks>,
 }
@@ -180,13 +182,13 @@ impl<'a, P: Produce> Sender<'a, P> {
         let (lane, salt) = (Rc::clone(lane), *salt);
         if self.stamped {
             let stamp = Stamp { producer: self.task.number, sequence: lane.next_sequence(), due_ns };
-            stamp.write(salt, text, &mut self.value);
+            stamp.write(salt, key.as_ref().map(|key| &key[..]), text, &mut self.value);
         } else {
             self.value.clear();
             self.value.extend_from_slice(text);
         }
         let free_ns = self.free_ns;
-        let record = Outgoing { slot, key: key.as_ref().map(|key| &key[..]), value: &self.value };
+        let record = Record { slot, key: key.as_ref().map(|key| &key[..]), value: &self.value };
         let mut send = pin!(producer.send(record));
         // Most sends need no waiting, nor a look at the time after it.
         let mut outcome = poll_fn(|context| Poll::Ready(send.as_mut().poll(context))).await;

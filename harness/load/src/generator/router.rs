@@ -16,6 +16,7 @@ pub(crate) type Key = [u8; 8];
 #[derive(Debug)]
 pub(crate) struct Router {
     keys: Keys,
+    sends_keys: bool,
     partitions: u32,
     /// Records of one batch.
     batch_records: u64,
@@ -30,6 +31,7 @@ impl Router {
         let batch_bytes: usize = cell.settings.get("batch.size").and_then(|size| size.parse().ok()).unwrap_or(16_384);
         Router {
             keys: cell.keys,
+            sends_keys: task.sends_keys,
             partitions: cell.partitions_per_topic.max(1),
             batch_records: (batch_bytes / cell.message_bytes.max(1)).max(1) as u64,
             // Not the numbers that its random arrival has: long pauses and certain keys would come together.
@@ -39,7 +41,7 @@ impl Router {
         }
     }
 
-    /// Partition and key of the next record.
+    /// Partition of the next record, and the key that goes with it.
     pub(crate) fn next(&mut self) -> (u32, Option<Key>) {
         let n = self.n;
         self.n += 1;
@@ -57,6 +59,6 @@ impl Router {
             *digit = b'0' + (rest % 10) as u8;
             rest /= 10;
         }
-        (partition_of_key(&text, self.partitions as usize) as u32, Some(text))
+        (partition_of_key(&text, self.partitions as usize) as u32, self.sends_keys.then_some(text))
     }
 }

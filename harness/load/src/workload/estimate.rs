@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use super::{CellSpec, Workload};
+use super::{CellSpec, Consumption, Workload};
 
 /// What a cell takes beside warm-up and load: a broker's start, topics, and the rest of the reading.
 const AROUND: Duration = Duration::from_secs(3);
+/// How long a broker waits for the first members of a group; by Kafka's default, which is ours.
+const GROUPS_WAIT_MS: u64 = 3_000;
 /// A cell that ends by what is written may take so much longer than guessed, and at least a minute.
 const TIMES_THE_GUESS: u32 = 10;
 const LEAST: Duration = Duration::from_secs(60);
@@ -52,8 +54,16 @@ impl CellSpec {
             Some(bytes) if self.consumers() == 0 && self.verify => as_fast_as_it_goes(bytes as f64),
             _ => Duration::ZERO,
         };
+        // The groups of a cell form at the same time, before it begins.
+        let forming = match self.consumption {
+            Consumption::Group => {
+                let wait = self.broker_settings.get("group.initial.rebalance.delay.ms").and_then(|ms| ms.parse().ok());
+                Duration::from_millis(wait.unwrap_or(GROUPS_WAIT_MS))
+            }
+            Consumption::Assigned => Duration::ZERO,
+        };
         Estimate {
-            time: [backlog, read_back, AROUND].into_iter().fold(load, Duration::saturating_add),
+            time: [backlog, read_back, forming, AROUND].into_iter().fold(load, Duration::saturating_add),
             disk_bytes: self.kept_bytes().map_or(self.produced_bytes(), |kept| self.produced_bytes().min(kept)) as u64,
         }
     }
@@ -122,6 +132,15 @@ mod tests {
     fn time_is_that_of_all_repeats_and_disk_that_of_the_largest_cell() {
         let text = "messageSize: 1000\ntestDuration: 8s\nwarmupDuration: 2s\nrepeats: 5\nsweep: {producerRate: [1000, 10000]}\n";
         assert_eq!(estimate(text), Estimate { time: Duration::from_secs(130), disk_bytes: 100_000_000 });
+    }
+
+    #[test]
+    fn a_group_takes_the_time_that_its_broker_waits_for_members() {
+        let cell = "testDuration: 8s\nwarmupDuration: 2s\nproducerRate: 1000\nconsumption: group\n";
+        let delay = |ms: u32| format!("{cell}broker: {{group.initial.rebalance.delay.ms: {ms}}}\n");
+        for (text, seconds) in [(cell, 16), (&delay(0), 13), (&delay(10_000), 23)] {
+            assert_eq!(estimate(text).time, Duration::from_secs(seconds), "{text}");
+        }
     }
 
     #[test]

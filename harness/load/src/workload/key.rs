@@ -99,7 +99,7 @@ pub(crate) const KEYS: &[Key] = &[
         OneOf(&["NO_KEY", "KEY_ROUND_ROBIN", "RANDOM_NANO"]),
         "NO_KEY",
         Omb,
-        "No keys; ten thousand in turns; ten thousand at random.",
+        "No keys; ten thousand in turns; ten thousand at random. Of the peers only Redis and Pulsar carry them.",
     ),
     key("subscriptionsPerTopic", Count(0, MOST), "1", Omb, "Consumer groups, each of which receives everything."),
     key("consumerPerSubscription", Count(1, MOST), "1", Omb, "Consumers in each group."),

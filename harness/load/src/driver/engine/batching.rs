@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_local;
 
 use crate::LoadError;
-use crate::driver::Outgoing;
+use crate::driver::Record;
 
 /// What a batch reserves when its first record comes.
 const MAX_RESERVED_BYTES: usize = 64 << 10;
@@ -51,7 +51,7 @@ impl Batches {
     }
 
     /// Puts a record into its batch; waits while `buffer.memory` is full.
-    pub(super) async fn append(&self, record: Outgoing<'_>) -> Result<Receipt, LoadError> {
+    pub(super) async fn append(&self, record: Record<'_>) -> Result<Receipt, LoadError> {
         let shared = &self.shared;
         let bytes = record.value.len() + record.key.map_or(0, <[u8]>::len);
         let permits = u32::try_from(bytes).unwrap_or(u32::MAX);

@@ -7,7 +7,7 @@ use ringlog_log::{Log, Visible, Waiter};
 use ringlog_record::batches;
 
 use crate::LoadError;
-use crate::driver::Consume;
+use crate::driver::{Consume, Record};
 
 /// `max.partition.fetch.bytes`, and what a batch may grow to.
 const FETCH_BYTES: usize = 1 << 20;
@@ -34,7 +34,7 @@ impl EngineConsumer {
 }
 
 impl Consume for EngineConsumer {
-    async fn poll(&mut self, wait: Duration, mut each: impl FnMut(u32, &[u8])) -> Result<(), LoadError> {
+    async fn poll(&mut self, wait: Duration, mut each: impl FnMut(Record<'_>)) -> Result<(), LoadError> {
         let mut read_any = false;
         for position in &mut self.logs {
             read_any |= position.read(&mut self.buffer, &mut each)?;
@@ -55,7 +55,7 @@ impl Consume for EngineConsumer {
 
 impl Position {
     /// Reads what is there, up to a fetch; whether there was anything.
-    fn read(&mut self, buffer: &mut Vec<u8>, each: &mut impl FnMut(u32, &[u8])) -> Result<bool, LoadError> {
+    fn read(&mut self, buffer: &mut Vec<u8>, each: &mut impl FnMut(Record<'_>)) -> Result<bool, LoadError> {
         let slice = self.log.read(self.next_offset, FETCH_BYTES, true, Visible::HighWatermark)?;
         buffer.resize(slice.length, 0);
         let path = slice.file.path();
@@ -66,7 +66,7 @@ impl Position {
             for record in &batch.records(MOST_DECOMPRESSED_BYTES).map_err(LoadError::refused)? {
                 let record = record.map_err(LoadError::refused)?;
                 if record.offset >= from {
-                    each(self.slot, record.value.unwrap_or_default());
+                    each(Record { slot: self.slot, key: record.key, value: record.value.unwrap_or_default() });
                 }
             }
             self.next_offset = batch.header().next_offset();

@@ -12,7 +12,7 @@ use rdkafka::{ClientConfig, ClientContext, Message, Offset, TopicPartitionList};
 use super::said;
 use crate::LoadError;
 use crate::driver::forming::{LEAVE_LIMIT, LOOK, Place};
-use crate::driver::{Consume, Layout};
+use crate::driver::{Consume, Layout, Record};
 
 /// One consumer: of partitions of its own choice, or of a group that has come to rest before the cell begins.
 pub struct LibrdkafkaConsumer {
@@ -68,13 +68,17 @@ impl Consume for LibrdkafkaConsumer {
         self.consumer.resume(&self.consumer.assignment().map_err(said)?).map_err(said)
     }
 
-    async fn poll(&mut self, wait: Duration, mut each: impl FnMut(u32, &[u8])) -> Result<(), LoadError> {
+    async fn poll(&mut self, wait: Duration, mut each: impl FnMut(Record<'_>)) -> Result<(), LoadError> {
         let Ok(first) = tokio::time::timeout(wait, self.consumer.recv()).await else { return Ok(()) };
         let mut next = Poll::Ready(first);
         let mut room = self.max_poll_records;
         while let Poll::Ready(message) = next {
             let message = message.map_err(said)?;
-            each(self.first_slot + message.partition().unsigned_abs(), message.payload().unwrap_or_default());
+            each(Record {
+                slot: self.first_slot + message.partition().unsigned_abs(),
+                key: message.key(),
+                value: message.payload().unwrap_or_default(),
+            });
             room -= 1;
             if room == 0 {
                 break;

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 
 use super::said;
 use crate::LoadError;
-use crate::driver::{Outgoing, Produce};
+use crate::driver::{Produce, Record};
 
 /// How long the first look at a topic may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(30);
@@ -57,7 +57,7 @@ impl LibrdkafkaProducer {
 impl Produce for LibrdkafkaProducer {
     type Receipt = LibrdkafkaReceipt;
 
-    async fn send(&mut self, record: Outgoing<'_>) -> Result<LibrdkafkaReceipt, LoadError> {
+    async fn send(&mut self, record: Record<'_>) -> Result<LibrdkafkaReceipt, LoadError> {
         let report = Arc::new(Report::default());
         let mut record = BaseRecord {
             partition: Some((record.slot % self.partitions) as i32),

@@ -13,7 +13,7 @@ use super::line::{Consumer, Line, Reader};
 use super::pipeline::{Answer, Answers, Pipeline};
 use super::producer::{Producer, Writer};
 use crate::LoadError;
-use crate::driver::{Declaration, Driver, Layout, Outgoing};
+use crate::driver::{Declaration, Driver, Layout, Record};
 use crate::workload::CellSpec;
 
 /// Records that a consumer has and has not acknowledged.
@@ -190,7 +190,7 @@ impl Writer for AmqpDriver {
         Ok(Pipeline::new(&self.peer, self.connect(&[select]).await?.stream, Confirms))
     }
 
-    fn write(&self, out: &mut BytesMut, queue: &str, record: Outgoing<'_>) {
+    fn write(&self, out: &mut BytesMut, queue: &str, record: Record<'_>) {
         publish(out, queue, record.value);
     }
 }
@@ -270,12 +270,12 @@ impl Reader for AmqpReader {
         self.driver.connect(&self.subscribe()).await
     }
 
-    async fn read(&mut self, line: &mut Line, wait: Duration, each: &mut impl FnMut(u32, &[u8])) -> Result<(), String> {
+    async fn read(&mut self, line: &mut Line, wait: Duration, each: &mut impl FnMut(Record<'_>)) -> Result<(), String> {
         let mut last_tag = None;
         let read = line.all_within(wait, Frame::take, |frame| {
             self.take(&frame)?;
             if let Some(whole) = self.coming.take_if(|coming| coming.missing == Some(0)) {
-                each(whole.slot, &whole.value);
+                each(Record { slot: whole.slot, key: None, value: &whole.value });
                 last_tag = Some(whole.tag);
             }
             Ok(())

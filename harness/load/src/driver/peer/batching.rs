@@ -5,7 +5,7 @@ use bytes::BytesMut;
 use super::Peer;
 use super::pipeline::{HELD_BACK_BYTES, Pipeline, Receipt};
 use crate::LoadError;
-use crate::driver::{Layout, Outgoing, Produce};
+use crate::driver::{Layout, Produce, Record};
 
 /// Writes batches.
 pub(crate) trait BatchWriter: Sized {
@@ -16,7 +16,7 @@ pub(crate) trait BatchWriter: Sized {
     async fn open(&self, names: &[String]) -> Result<Pipeline, LoadError>;
 
     /// Appends a record to the entries of its batch; gives what it is acknowledged by, alone or with others.
-    fn enter(batch: &mut Batch, record: Outgoing<'_>, pipeline: &mut Pipeline) -> Receipt;
+    fn enter(batch: &mut Batch, record: Record<'_>, pipeline: &mut Pipeline) -> Receipt;
 
     /// Appends a batch for one of the queues of the connection.
     fn write(out: &mut BytesMut, queue: usize, batch: &Batch);
@@ -56,7 +56,7 @@ pub struct BatchProducer<W> {
 impl<W: BatchWriter> Produce for BatchProducer<W> {
     type Receipt = Receipt;
 
-    async fn send(&mut self, record: Outgoing<'_>) -> Result<Receipt, LoadError> {
+    async fn send(&mut self, record: Record<'_>) -> Result<Receipt, LoadError> {
         if self.pipeline.is_full() {
             self.idle();
         }

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use super::Peer;
 use crate::LoadError;
-use crate::driver::Consume;
+use crate::driver::{Consume, Record};
 
 /// The connection, and what has come and not been taken.
 #[derive(Debug)]
@@ -68,8 +68,8 @@ pub(crate) trait Reader {
     /// A line on which it has asked for its records.
     async fn open(&mut self) -> Result<Line, LoadError>;
 
-    /// Gives the records that come within `wait` to `each`: slot and value.
-    async fn read(&mut self, line: &mut Line, wait: Duration, each: &mut impl FnMut(u32, &[u8])) -> Result<(), String>;
+    /// Gives the records that come within `wait` to `each`.
+    async fn read(&mut self, line: &mut Line, wait: Duration, each: &mut impl FnMut(Record<'_>)) -> Result<(), String>;
 }
 
 /// A reader with its line, which is opened when it is needed, and anew after it broke.
@@ -86,7 +86,7 @@ impl<R> Consumer<R> {
 }
 
 impl<R: Reader> Consume for Consumer<R> {
-    async fn poll(&mut self, wait: Duration, mut each: impl FnMut(u32, &[u8])) -> Result<(), LoadError> {
+    async fn poll(&mut self, wait: Duration, mut each: impl FnMut(Record<'_>)) -> Result<(), LoadError> {
         let mut line = match self.line.take() {
             Some(line) => line,
             None => self.reader.open().await?,

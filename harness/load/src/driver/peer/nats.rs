@@ -16,7 +16,7 @@ use super::line::Line;
 use super::pipeline::{Answer, Answers, Pipeline};
 use super::producer::{Producer, Writer};
 use crate::LoadError;
-use crate::driver::{Consume, Declaration, Driver, Layout, Outgoing};
+use crate::driver::{Consume, Declaration, Driver, Layout, Record};
 use crate::workload::CellSpec;
 
 /// Records that a consumer asks a stream for at once.
@@ -149,7 +149,7 @@ impl Writer for NatsWriter {
         Ok(Pipeline::new(&driver.peer, connection.line.stream, Acknowledgements))
     }
 
-    fn write(&self, out: &mut BytesMut, subject: &str, record: Outgoing<'_>) {
+    fn write(&self, out: &mut BytesMut, subject: &str, record: Record<'_>) {
         // Writing to memory does not fail.
         let _ = write!(out, "PUB {subject} {} {}\r\n", self.acks, record.value.len());
         out.extend_from_slice(record.value);
@@ -175,13 +175,13 @@ struct Reading {
 }
 
 impl Consume for NatsConsumer {
-    async fn poll(&mut self, wait: Duration, mut each: impl FnMut(u32, &[u8])) -> Result<(), LoadError> {
+    async fn poll(&mut self, wait: Duration, mut each: impl FnMut(Record<'_>)) -> Result<(), LoadError> {
         self.read(wait, &mut each).await.map_err(|said| self.driver.peer.error(said))
     }
 }
 
 impl NatsConsumer {
-    async fn read(&mut self, wait: Duration, each: &mut impl FnMut(u32, &[u8])) -> Result<(), String> {
+    async fn read(&mut self, wait: Duration, each: &mut impl FnMut(Record<'_>)) -> Result<(), String> {
         let mut asking = String::new();
         for reading in self.streams.iter_mut().filter(|reading| reading.to_come == 0) {
             let body = format!("{{\"batch\":{READ_AT_ONCE},\"expires\":{}}}", READ_EXPIRES.as_nanos());
@@ -200,7 +200,7 @@ impl NatsConsumer {
                 Says::Message(slot, payload) => {
                     let reading = of(&mut self.streams, slot)?;
                     reading.to_come = reading.to_come.saturating_sub(1);
-                    each(slot, payload);
+                    each(Record { slot, key: None, value: payload });
                 }
                 // The request has expired.
                 Says::Nothing(slot) => of(&mut self.streams, slot)?.to_come = 0,

@@ -4,7 +4,7 @@ use bytes::BytesMut;
 
 use super::pipeline::{Pipeline, Receipt};
 use crate::LoadError;
-use crate::driver::{Layout, Outgoing, Produce};
+use crate::driver::{Layout, Produce, Record};
 
 /// Writes single records.
 pub(crate) trait Writer: Sized {
@@ -12,7 +12,7 @@ pub(crate) trait Writer: Sized {
     async fn open(&mut self) -> Result<Pipeline, LoadError>;
 
     /// Appends the request that adds a record to the queue of this name.
-    fn write(&self, out: &mut BytesMut, name: &str, record: Outgoing<'_>);
+    fn write(&self, out: &mut BytesMut, name: &str, record: Record<'_>);
 
     /// A producer that writes with it.
     async fn connected(mut self, layout: &Layout) -> Result<Producer<Self>, LoadError> {
@@ -32,7 +32,7 @@ pub struct Producer<W> {
 impl<W: Writer> Produce for Producer<W> {
     type Receipt = Receipt;
 
-    async fn send(&mut self, record: Outgoing<'_>) -> Result<Receipt, LoadError> {
+    async fn send(&mut self, record: Record<'_>) -> Result<Receipt, LoadError> {
         self.pipeline.room().await;
         if self.pipeline.is_gone() {
             self.pipeline = self.writer.open().await?;

@@ -21,7 +21,7 @@ use super::line::{Consumer, Line, Reader};
 use super::pipeline::{Answer, Answers, Pipeline, Receipt};
 use super::protobuf::{Message, bytes, number};
 use crate::LoadError;
-use crate::driver::{Declaration, Driver, Layout, Outgoing};
+use crate::driver::{Declaration, Driver, Layout, Record};
 use crate::workload::CellSpec;
 
 /// Records that may be under way to a consumer, of each topic: as Pulsar's own clients have it (`receiverQueueSize`).
@@ -114,7 +114,7 @@ impl Driver for PulsarDriver {
     type Consumer = Consumer<PulsarReader>;
 
     fn declares(&self) -> Declaration {
-        self.peer.declares(&self.cell)
+        Declaration { keys: true, ..self.peer.declares(&self.cell) }
     }
 
     async fn prepare(&self, layout: &Layout) -> Result<(), LoadError> {
@@ -226,7 +226,7 @@ impl BatchWriter for PulsarDriver {
     }
 
     /// All records of a batch have one receipt.
-    fn enter(batch: &mut Batch, record: Outgoing<'_>, pipeline: &mut Pipeline) -> Receipt {
+    fn enter(batch: &mut Batch, record: Record<'_>, pipeline: &mut Pipeline) -> Receipt {
         entry(&mut batch.entries, record);
         batch.receipt.get_or_insert_with(|| pipeline.request(|_, _| ())).clone()
     }
@@ -237,7 +237,7 @@ impl BatchWriter for PulsarDriver {
 }
 
 /// Appends a record as a batch has it: its metadata, which is key and length, with their length in front, and its value.
-fn entry(out: &mut BytesMut, record: Outgoing<'_>) {
+fn entry(out: &mut BytesMut, record: Record<'_>) {
     let at = out.len();
     out.put_u32(0);
     if let Some(key) = record.key {
@@ -336,7 +336,7 @@ impl Reader for PulsarReader {
         subscribed.await
     }
 
-    async fn read(&mut self, line: &mut Line, wait: Duration, each: &mut impl FnMut(u32, &[u8])) -> Result<(), String> {
+    async fn read(&mut self, line: &mut Line, wait: Duration, each: &mut impl FnMut(Record<'_>)) -> Result<(), String> {
         let mut out = BytesMut::new();
         let read = line.all_within(wait, Frame::take, |frame| match frame.kind {
             MESSAGE => {
@@ -369,7 +369,7 @@ impl Reader for PulsarReader {
 
 impl Reading {
     /// Hands over the records of a batch.
-    fn hand_over(&mut self, payload: &[u8], each: &mut impl FnMut(u32, &[u8])) -> Result<(), String> {
+    fn hand_over(&mut self, payload: &[u8], each: &mut impl FnMut(Record<'_>)) -> Result<(), String> {
         let mut rest = Fields(payload);
         if rest.u16()? != MAGIC {
             return Err("a message begins with something else than its checksum".to_owned());
@@ -380,8 +380,9 @@ impl Reading {
         for _ in 0..records {
             let bytes = rest.u32()? as usize;
             let metadata = Message(rest.bytes(bytes)?);
+            let key = Some(metadata.bytes(2)?).filter(|key| !key.is_empty());
             let bytes = metadata.number(3)?.unwrap_or_default() as usize;
-            each(self.slot, rest.bytes(bytes)?);
+            each(Record { slot: self.slot, key, value: rest.bytes(bytes)? });
             self.taken += 1;
         }
         Ok(())
@@ -507,10 +508,10 @@ mod tests {
 
     #[test]
     fn a_batch_is_checked_by_its_checksum_and_gives_its_records_back() {
-        let values: [&[u8]; 3] = [b"a", &[7; 300], b""];
+        let (values, keys): ([&[u8]; 3], _) = ([b"a", &[7; 300], b""], [None, Some(&b"k"[..]), None]);
         let mut batch = Batch { records: 3, ..Batch::default() };
-        for (value, key) in values.into_iter().zip([None, Some(&b"k"[..]), None]) {
-            entry(&mut batch.entries, Outgoing { slot: 0, key, value });
+        for (value, key) in values.into_iter().zip(keys) {
+            entry(&mut batch.entries, Record { slot: 0, key, value });
         }
         let mut sent = BytesMut::new();
         send(&mut sent, 0, &batch);
@@ -520,9 +521,13 @@ mod tests {
         assert_eq!((fields.u16(), fields.u32().unwrap()), (Ok(MAGIC), crc32c(fields.0)));
         let mut reading = Reading { slot: 4, topic: String::new(), taken: 0, last: Vec::new() };
         let mut read = Vec::new();
-        reading.hand_over(&frame.payload, &mut |slot, value| read.push((slot, value.to_vec()))).unwrap();
-        assert_eq!(read, values.map(|value| (4, value.to_vec())));
+        let mut each = |record: Record<'_>| {
+            read.push((record.slot, record.key.map(<[u8]>::to_vec), record.value.to_vec()));
+        };
+        reading.hand_over(&frame.payload, &mut each).unwrap();
+        let sent = values.into_iter().zip(keys).map(|(value, key)| (4, key.map(<[u8]>::to_vec), value.to_vec()));
+        assert_eq!(read, sent.collect::<Vec<_>>());
         assert_eq!(reading.taken, 3);
-        assert!(reading.hand_over(&frame.payload[..frame.payload.len() - 1], &mut |_, _| {}).is_err());
+        assert!(reading.hand_over(&frame.payload[..frame.payload.len() - 1], &mut |_| {}).is_err());
     }
 }

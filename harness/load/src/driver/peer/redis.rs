@@ -13,7 +13,7 @@ use super::line::Line;
 use super::pipeline::{Answer, Answers, Pipeline};
 use super::producer::{Producer, Writer};
 use crate::LoadError;
-use crate::driver::{Consume, Declaration, Driver, Layout, Outgoing};
+use crate::driver::{Consume, Declaration, Driver, Layout, Record};
 use crate::workload::{CellSpec, Durability};
 
 /// Records that a consumer asks for at once, of each stream.
@@ -74,7 +74,7 @@ impl Driver for RedisDriver {
     type Consumer = RedisConsumer;
 
     fn declares(&self) -> Declaration {
-        self.peer.declares(&self.cell)
+        Declaration { keys: true, ..self.peer.declares(&self.cell) }
     }
 
     async fn prepare(&self, layout: &Layout) -> Result<(), LoadError> {
@@ -107,7 +107,7 @@ impl Writer for RedisDriver {
         Ok(Pipeline::new(&self.peer, self.peer.connect().await?, Framing::default()))
     }
 
-    fn write(&self, out: &mut BytesMut, stream: &str, record: Outgoing<'_>) {
+    fn write(&self, out: &mut BytesMut, stream: &str, record: Record<'_>) {
         let stream = stream.as_bytes();
         match record.key {
             Some(key) => command(out, &[b"XADD", stream, b"*", b"k", key, b"v", record.value]),
@@ -134,7 +134,7 @@ struct Reading {
 }
 
 impl Consume for RedisConsumer {
-    async fn poll(&mut self, wait: Duration, mut each: impl FnMut(u32, &[u8])) -> Result<(), LoadError> {
+    async fn poll(&mut self, wait: Duration, mut each: impl FnMut(Record<'_>)) -> Result<(), LoadError> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
             none => {
@@ -172,8 +172,8 @@ impl Consume for RedisConsumer {
     }
 }
 
-/// Hands over the records of an `XREAD`: `[[stream, [[id, [field, value, ..]], ..]], ..]`. The value of the last field is the record's.
-fn hand_over(reply: &[u8], streams: &mut [Reading], each: &mut impl FnMut(u32, &[u8])) -> Option<()> {
+/// Hands over the records of an `XREAD`: `[[stream, [[id, [field, value, ..]], ..]], ..]`. The field `k` is a record's key.
+fn hand_over(reply: &[u8], streams: &mut [Reading], each: &mut impl FnMut(Record<'_>)) -> Option<()> {
     let mut walk = Walk(reply);
     for _ in 0..walk.list()? {
         walk.list()?;
@@ -184,11 +184,14 @@ fn hand_over(reply: &[u8], streams: &mut [Reading], each: &mut impl FnMut(u32, &
             let id = walk.text()?;
             reading.last_id.clear();
             reading.last_id.extend_from_slice(id);
-            let mut value = &b""[..];
-            for _ in 0..walk.list()? {
-                value = walk.text()?;
+            let mut record = Record { slot: reading.slot, key: None, value: b"" };
+            for _ in 0..walk.list()? / 2 {
+                match (walk.text()?, walk.text()?) {
+                    (b"k", key) => record.key = Some(key),
+                    (_, value) => record.value = value,
+                }
             }
-            each(reading.slot, value);
+            each(record);
         }
     }
     Some(())
@@ -334,8 +337,11 @@ mod tests {
         }
         let mut streams = [Reading { slot: 7, key: "s".to_owned(), last_id: Vec::new() }];
         let mut records = Vec::new();
-        hand_over(reply, &mut streams, &mut |slot, value| records.push((slot, value.to_vec()))).unwrap();
-        assert_eq!(records, [(7, b"a\r\nbc".to_vec()), (7, Vec::new())]);
+        hand_over(reply, &mut streams, &mut |Record { slot, key, value }| {
+            records.push((slot, key.map(<[u8]>::to_vec), value.to_vec()));
+        })
+        .unwrap();
+        assert_eq!(records, [(7, Some(b"x".to_vec()), b"a\r\nbc".to_vec()), (7, None, Vec::new())]);
         assert_eq!(streams[0].last_id, b"2-0");
     }
 

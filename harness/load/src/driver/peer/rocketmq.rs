@@ -17,7 +17,7 @@ use super::fields::Fields;
 use super::line::{Consumer, Line, Reader};
 use super::pipeline::{Answer, Answers, Pipeline, Receipt};
 use crate::LoadError;
-use crate::driver::{Declaration, Driver, Layout, Outgoing, Produce};
+use crate::driver::{Declaration, Driver, Layout, Produce, Record};
 use crate::workload::CellSpec;
 
 /// The longest frame that is taken: the bound of RocketMQ's own clients.
@@ -143,7 +143,7 @@ pub struct RocketmqProducer {
 impl Produce for RocketmqProducer {
     type Receipt = Receipt;
 
-    async fn send(&mut self, record: Outgoing<'_>) -> Result<Receipt, LoadError> {
+    async fn send(&mut self, record: Record<'_>) -> Result<Receipt, LoadError> {
         if let Some(&Some(number)) = self.under_way.get(record.slot as usize) {
             self.pipeline.answered(number).await;
         }
@@ -213,7 +213,7 @@ impl Reader for RocketmqReader {
         self.driver.peer.line().await
     }
 
-    async fn read(&mut self, line: &mut Line, wait: Duration, each: &mut impl FnMut(u32, &[u8])) -> Result<(), String> {
+    async fn read(&mut self, line: &mut Line, wait: Duration, each: &mut impl FnMut(Record<'_>)) -> Result<(), String> {
         /// May wait at the broker, and brings its subscription.
         const SUSPEND_AND_SUBSCRIBE: u32 = 2 | 4;
         let (mut asking, group) = (BytesMut::new(), &self.group);
@@ -246,7 +246,7 @@ impl Reader for RocketmqReader {
 
 impl Reading {
     /// Hands over the records of a pull, which are as the broker stores them.
-    fn hand_over(&mut self, records: &[u8], each: &mut impl FnMut(u32, &[u8])) -> Result<(), String> {
+    fn hand_over(&mut self, records: &[u8], each: &mut impl FnMut(Record<'_>)) -> Result<(), String> {
         /// In front of the queue's offset: magic number, checksum, queue, flag.
         const BEFORE_OFFSET: usize = 4 * 4;
         /// Between it and the value: place in the log, flags, times and hosts, tries, transaction.
@@ -259,7 +259,7 @@ impl Reading {
             self.next_offset = record.u64()? + 1;
             record.bytes(BEFORE_VALUE)?;
             let bytes = record.u32()? as usize;
-            each(self.slot, record.bytes(bytes)?);
+            each(Record { slot: self.slot, key: None, value: record.bytes(bytes)? });
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use super::line::{Consumer, Line, Reader};
 use super::pipeline::{Answer, Answers, Pipeline};
 use super::producer::{Producer, Writer};
 use crate::LoadError;
-use crate::driver::{Declaration, Driver, Layout, Outgoing};
+use crate::driver::{Declaration, Driver, Layout, Record};
 use crate::workload::CellSpec;
 
 /// The longest frame that is taken.
@@ -92,7 +92,7 @@ impl Writer for StompDriver {
         Ok(Pipeline::new(&self.peer, self.connect().await?.stream, Receipts))
     }
 
-    fn write(&self, out: &mut BytesMut, queue: &str, record: Outgoing<'_>) {
+    fn write(&self, out: &mut BytesMut, queue: &str, record: Record<'_>) {
         // Classic reads the kind of destination from its name, Artemis from a header. Receipts come in order: all have one name.
         let head = format_args!(
             "SEND\ndestination:/queue/{queue}\ndestination-type:ANYCAST\npersistent:true\nreceipt:r\ncontent-length:{}\n\n",
@@ -127,13 +127,14 @@ impl Reader for StompReader {
         Ok(line)
     }
 
-    async fn read(&mut self, line: &mut Line, wait: Duration, each: &mut impl FnMut(u32, &[u8])) -> Result<(), String> {
+    async fn read(&mut self, line: &mut Line, wait: Duration, each: &mut impl FnMut(Record<'_>)) -> Result<(), String> {
         let read = line.all_within(wait, Frame::take, |frame| {
             if frame.command() != b"MESSAGE" {
                 return Err(frame.text());
             }
             let slot = frame.header("subscription").and_then(|slot| slot.parse().ok());
-            each(slot.ok_or("a message names no subscription")?, frame.body());
+            let slot = slot.ok_or("a message names no subscription")?;
+            each(Record { slot, key: None, value: frame.body() });
             Ok(())
         });
         read.await

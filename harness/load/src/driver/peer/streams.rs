@@ -15,7 +15,7 @@ use super::fields::Fields;
 use super::line::{Consumer, Line, Reader};
 use super::pipeline::{Answer, Answers, Pipeline, Receipt};
 use crate::LoadError;
-use crate::driver::{Declaration, Driver, Layout, Outgoing};
+use crate::driver::{Declaration, Driver, Layout, Record};
 use crate::workload::CellSpec;
 
 /// The longest frame: RabbitMQ's default.
@@ -173,7 +173,7 @@ impl BatchWriter for StreamDriver {
     }
 
     /// Each record is confirmed by itself.
-    fn enter(batch: &mut Batch, record: Outgoing<'_>, pipeline: &mut Pipeline) -> Receipt {
+    fn enter(batch: &mut Batch, record: Record<'_>, pipeline: &mut Pipeline) -> Receipt {
         pipeline.request(|_, number| {
             batch.entries.put_u64(number);
             entry(&mut batch.entries, record.value);
@@ -282,7 +282,7 @@ impl Reader for StreamReader {
         Ok(line)
     }
 
-    async fn read(&mut self, line: &mut Line, wait: Duration, each: &mut impl FnMut(u32, &[u8])) -> Result<(), String> {
+    async fn read(&mut self, line: &mut Line, wait: Duration, each: &mut impl FnMut(Record<'_>)) -> Result<(), String> {
         let mut credits = BytesMut::new();
         let read = line.all_within(wait, Frame::take, |frame| {
             let mut fields = Fields(&frame.payload);
@@ -327,7 +327,7 @@ impl StreamReader {
 }
 
 /// Hands over the records of a chunk, from the one on that has not been read.
-fn chunk(fields: &mut Fields<'_>, reading: &mut Reading, each: &mut impl FnMut(u32, &[u8])) -> Result<(), String> {
+fn chunk(fields: &mut Fields<'_>, reading: &mut Reading, each: &mut impl FnMut(Record<'_>)) -> Result<(), String> {
     const SUB_BATCH: u32 = 1 << 31;
     let mut header = Fields(fields.bytes(CHUNK_HEADER_BYTES)?);
     // Magic number, kind; entries; records, time and epoch.
@@ -343,7 +343,7 @@ fn chunk(fields: &mut Fields<'_>, reading: &mut Reading, each: &mut impl FnMut(u
         let entry = fields.bytes(bytes as usize)?;
         if offset >= reading.next_offset {
             reading.next_offset = offset + 1;
-            each(reading.slot, value(entry));
+            each(Record { slot: reading.slot, key: None, value: value(entry) });
         }
     }
     Ok(())
@@ -476,11 +476,12 @@ mod tests {
         for (next_offset, wanted) in [(0, 0..3), (11, 1..3), (13, 3..3)] {
             let mut reading = Reading { slot: 4, stream: String::new(), next_offset };
             let mut read = Vec::new();
-            chunk(&mut Fields(&bytes), &mut reading, &mut |slot, value| read.push((slot, value.to_vec()))).unwrap();
+            chunk(&mut Fields(&bytes), &mut reading, &mut |record| read.push((record.slot, record.value.to_vec())))
+                .unwrap();
             assert_eq!(read, values[wanted].iter().map(|value| (4, value.clone())).collect::<Vec<_>>());
             assert_eq!(reading.next_offset, 13);
         }
         let mut reading = Reading { slot: 4, stream: String::new(), next_offset: 0 };
-        assert!(chunk(&mut Fields(&bytes[..bytes.len() - 1]), &mut reading, &mut |_, _| {}).is_err());
+        assert!(chunk(&mut Fields(&bytes[..bytes.len() - 1]), &mut reading, &mut |_| {}).is_err());
     }
 }

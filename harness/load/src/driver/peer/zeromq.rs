@@ -20,7 +20,7 @@ use super::fields::Fields;
 use super::line::Line;
 use super::pipeline::{Answer, Answers, Pipeline, Receipt};
 use crate::LoadError;
-use crate::driver::{Ack, Consume, Declaration, Driver, Layout, Outgoing, Produce};
+use crate::driver::{Ack, Consume, Declaration, Driver, Layout, Produce, Record};
 use crate::workload::CellSpec;
 
 /// The version that is spoken.
@@ -131,7 +131,7 @@ pub struct ZeromqProducer {
 impl Produce for ZeromqProducer {
     type Receipt = Receipt;
 
-    async fn send(&mut self, record: Outgoing<'_>) -> Result<Receipt, LoadError> {
+    async fn send(&mut self, record: Record<'_>) -> Result<Receipt, LoadError> {
         let push = self.pushes.get_mut((record.slot - self.first_slot) as usize);
         let push =
             push.ok_or_else(|| self.peer.error(format!("slot {} is not of this producer's topic", record.slot)))?;
@@ -172,13 +172,13 @@ pub struct ZeromqConsumer {
 type Read = Result<(u32, BytesMut), String>;
 
 impl Consume for ZeromqConsumer {
-    async fn poll(&mut self, wait: Duration, mut each: impl FnMut(u32, &[u8])) -> Result<(), LoadError> {
+    async fn poll(&mut self, wait: Duration, mut each: impl FnMut(Record<'_>)) -> Result<(), LoadError> {
         let mut next = tokio::time::timeout(wait, self.inbox.recv()).await.ok().flatten();
         while let Some(read) = next {
             let handed_over = read.and_then(|(slot, mut frames)| {
                 while let Some(frame) = Frame::take(&mut frames)? {
                     match frame.flags & (MORE | COMMAND) {
-                        0 => each(slot, &frame.body),
+                        0 => each(Record { slot, key: None, value: &frame.body }),
                         COMMAND => {}
                         _ => return Err("a message of several parts, which nobody sent".to_owned()),
                     }
