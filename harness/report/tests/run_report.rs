@@ -461,6 +461,31 @@ fn a_run_as_it_was_written_is_verified_and_what_was_changed_is_found() {
 }
 
 #[test]
+fn the_fastest_is_said_with_how_many_it_can_not_be_told_from() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut run = sample::run(Kind::Sweep, "sweep-core");
+    (run.objective, run.max_rates) = (None, Vec::new());
+    run.targets.truncate(1);
+    for (linger, per_s) in [("0", 200_000.0), ("1", 100_000.0), ("5", 200_000.0), ("10", 200_000.0)] {
+        let shown = Shown { per_s, p50_us: 900.0, tail: 20.0 };
+        sample::add(
+            &mut run,
+            sample::cell("ringlog", &[("linger.ms", linger)], None),
+            shown,
+            &mut Random(5),
+            directory.path(),
+        );
+        let verdict = ringbench_report::verdict(&run, directory.path());
+        let alike = match linger {
+            "0" | "1" => "; no objective",
+            "5" => ", not distinguishable from another cell; no objective",
+            _ => ", not distinguishable from 2 others; no objective",
+        };
+        assert!(verdict.contains(&format!(" ms{alike}")), "{linger}: {verdict}");
+    }
+}
+
+#[test]
 fn settings_of_kafka_are_named_where_they_reached_the_target_and_a_percentile_of_too_few_records_is_not_quoted() {
     let directory = tempfile::tempdir().unwrap();
     let mut run = run(directory.path(), 1);

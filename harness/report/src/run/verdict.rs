@@ -144,12 +144,25 @@ fn best<'a, 'b>(cells: &[&'b Cell<'a>]) -> Option<&'b Cell<'a>> {
     counts.max_by(|a, b| a.of.mb_per_s.unwrap_or(0.0).total_cmp(&b.of.mb_per_s.unwrap_or(0.0)))
 }
 
+/// How many others as fast as they go can't be told from the best by their repeats.
+fn like(best: &Cell<'_>, cells: &[&Cell<'_>]) -> usize {
+    let others = cells.iter().filter(|cell| !std::ptr::eq(cell.of, best.of));
+    let counts = others.filter(|cell| cell.of.valid && cell.of.offered_per_s.is_none());
+    counts.filter(|cell| cell.times(best).is_some_and(|times| !times.excludes(1.0))).count()
+}
+
 /// The fastest that waits for an answer: acks=0 promises nothing. At a rate, the highest that was kept.
 fn fastest(shown: &Shown<'_>) -> Option<String> {
     let tiers = shown.tiers();
     let (_, cells) = tiers.iter().find(|(_, cells)| cells.iter().any(|cell| cell.of.tier().2))?;
     if let Some(best) = best(cells) {
-        return Some(format!("Fastest: {} at {}; no objective was set for its latency.", speed(best.of), best.label()));
+        let alike = match like(best, cells) {
+            0 => String::new(),
+            1 => ", not distinguishable from another cell".to_owned(),
+            others => format!(", not distinguishable from {others} others"),
+        };
+        let (speed, label) = (speed(best.of), best.label());
+        return Some(format!("Fastest: {speed} at {label}{alike}; no objective was set for its latency."));
     }
     let rate = |cell: &&Cell<'_>| cell.of.offered_per_s.unwrap_or(0.0);
     let kept_up = cells.iter().copied().filter(|cell| cell.of.valid && cell.of.kept_rate());
