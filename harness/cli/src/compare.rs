@@ -20,7 +20,7 @@ pub(crate) struct Compare {
 }
 
 impl Compare {
-    /// 0: the same or better; 1: worse beyond the interval; 2: it could not be made.
+    /// 0: the same or better; 1: worse beyond interval and noise floor, in a figure or over all cells together; 2: it could not be made.
     pub(crate) fn run(self) -> Result<ExitCode, String> {
         match compared(&self.a, &self.b) {
             Ok(comparison) => {

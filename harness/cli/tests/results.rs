@@ -40,11 +40,37 @@ fn the_status_says_whether_the_second_run_is_worse_or_could_not_be_compared() {
     let (base, again, slow) = (measured(300_000.0, 1), measured(300_000.0, 2), measured(150_000.0, 3));
     let (status, said, _) = ringbench(&["compare", &text(&base), &text(&again)]);
     assert!(status == Some(0) && said.contains("not distinguishable"), "{said}");
+    assert!(
+        said.contains("all 2 cells together") && said.contains("noise floor, beyond which a difference counts: "),
+        "{said}"
+    );
     let (status, said, _) = ringbench(&["compare", &text(&base), &text(&slow)]);
     assert!(status == Some(1) && said.contains("WORSE") && said.contains("0.50"), "{said}");
     assert_eq!(ringbench(&["compare", &text(&slow), &text(&base)]).0, Some(0), "better is no failure");
     let (status, _, said) = ringbench(&["compare", &text(&base), "/nowhere"]);
     assert!(status == Some(2) && said.contains("/nowhere/results.json"), "{said}");
+}
+
+#[test]
+fn half_a_run_is_compared_as_far_as_it_got_and_the_rest_is_named() {
+    let (base, half, slow) = (measured(300_000.0, 1), measured(300_000.0, 2), measured(150_000.0, 3));
+    for directory in [&half, &slow] {
+        let mut run = Run::read(directory.path()).unwrap();
+        run.interrupted = true;
+        run.cells[1].repeats.clear();
+        run.cells[1].derive(None, directory.path()).unwrap();
+        run.write(directory.path()).unwrap();
+    }
+    let (status, said, _) = ringbench(&["compare", &text(&base), &text(&half)]);
+    assert!(status == Some(0) && said.contains("the second run ended before its end"), "{said}");
+    assert!(said.contains("nothing is said: 0 in the first run, 1 in the second"), "{said}");
+    assert_eq!(ringbench(&["compare", &text(&base), &text(&slow)]).0, Some(1), "what both have is worse");
+    let mut run = Run::read(half.path()).unwrap();
+    run.cells[0].repeats.clear();
+    run.cells[0].derive(None, half.path()).unwrap();
+    run.write(half.path()).unwrap();
+    let (status, _, said) = ringbench(&["compare", &text(&base), &text(&half)]);
+    assert!(status == Some(2) && said.contains("ran in both: finish them with the same command"), "{said}");
 }
 
 #[test]

@@ -62,6 +62,16 @@ pub enum ReportError {
         /// The other.
         second: PathBuf,
     },
+    /// Two runs have cells of the same key, and none that ran in both.
+    #[error("none of the {cells} cells that {first} and {second} have in common ran in both: finish them with the same command and compare again", first = .first.display(), second = .second.display())]
+    NothingRan {
+        /// One.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+        /// How many they have in common.
+        cells: usize,
+    },
     /// Two runs promised different things.
     #[error("{cell} is not the same in {first} and {second}: {durability}; compare runs of the same durability and acks", first = .first.display(), second = .second.display())]
     Tiers {

@@ -18,7 +18,7 @@ mod run;
 mod utc;
 mod verify;
 
-pub use compare::{Compared, Comparison, Measure, Outcome, compare};
+pub use compare::{Compared, Comparison, Measure, Missing, Outcome, compare};
 pub use environment::FloorPart;
 pub use error::{ReportError, ResultFile};
 pub use index::write_index;

@@ -7,6 +7,7 @@ mod cell;
 mod derived;
 mod file;
 mod histograms;
+mod noise_floor;
 mod repeat;
 
 use std::collections::BTreeMap;
@@ -14,8 +15,11 @@ use std::collections::BTreeMap;
 use ringbench_stats::{DirtyLimits, Host, Interval, Roofline};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use file::stated_noise_floor;
+
 pub use cell::{Ack, Declared, Durability, Intervals, Payload, RunCell, Shape};
 pub use histograms::SERIES;
+pub use noise_floor::NoiseFloor;
 pub use repeat::{Cost, LatencyUs, Ledger, LogFile, Repeat, Tick};
 
 /// What `schema` of a `results.json` says: its name, and a number that grows when a field changes its meaning.

@@ -6,6 +6,7 @@ mod course;
 mod csv;
 mod curve;
 mod heatmaps;
+mod noise_floor;
 mod order;
 mod rivals;
 mod shown;
@@ -21,6 +22,8 @@ use crate::numbers::digits;
 use crate::results::{Run, RunCell};
 use crate::utc;
 use shown::{Cell, Shown};
+
+pub(crate) use noise_floor::percent as floor_percent;
 
 /// Writes `report.html`, `report.md`, its charts (`*.svg`) and `cells.csv` of one or several runs, each with the directory that it is
 /// in, into a directory; gives the path of the page. Charts that an earlier report left there are removed.
@@ -41,11 +44,14 @@ pub fn verdict(run: &Run, directory: &Path) -> String {
     partial.chain([verdict.summary]).collect::<Vec<_>>().join(" ")
 }
 
-/// What a cell of a run is called, by what varies in it.
-pub(crate) fn name_of(run: &Run, cell: &RunCell) -> String {
+/// What the cells of a run are called, by what varies in them, in their order.
+pub(crate) fn names_of(run: &Run) -> Vec<String> {
     let shown = Shown::of(vec![(run, Path::new(""))]);
-    let found = shown.all().find(|shown| std::ptr::eq(shown.of, cell));
-    found.map_or_else(|| cell.key.clone(), Cell::label)
+    let name = |cell: &RunCell| {
+        let found = shown.all().find(|shown| std::ptr::eq(shown.of, cell));
+        found.map_or_else(|| cell.key.clone(), Cell::label)
+    };
+    run.cells.iter().map(name).collect()
 }
 
 fn document(shown: &Shown<'_>) -> Document {
@@ -68,7 +74,9 @@ fn document(shown: &Shown<'_>) -> Document {
     add("Percentiles", PERCENTILES, by_tier(shown, course::percentiles), NO_HISTOGRAMS);
     add("Course in time", COURSE, by_tier(shown, course::figures), NO_COURSE);
     add("Cost", COST, by_tier(shown, cost::figures), NO_COST);
-    add("Run order", RUN_ORDER, order::figures(shown), NO_ORDER);
+    let mut order = order::figures(shown);
+    order.extend(noise_floor::blocks(shown));
+    add("Run order", RUN_ORDER, order, NO_ORDER);
     add("Ledger", LEDGER, by_tier(shown, tables::ledger), NOTHING_RAN);
     add("What this host does alone", ROOFLINE, surroundings::roofline(shown), NO_ROOFLINE);
     lacking.extend(cost::lacking(shown));
@@ -134,7 +142,7 @@ fn figure(figure: Figure) -> Block {
     Block::Figures(vec![figure])
 }
 
-const SIDE_BY_SIDE: &str = "The same settings against each target, in turns. The ratio is taken repeat by repeat, with bounds at 98 %: grey rows are not distinguishable.";
+const SIDE_BY_SIDE: &str = "The same settings against each target, in turns. The ratio is taken repeat by repeat, with bounds at 98 % that are never narrower than the noise floor (behind Run order): grey rows are not distinguishable.";
 
 const THROUGHPUT: &str = "Acknowledged records, as fast as the producers go. Grey rows, and ≈, are not distinguishable from the first one, which is the fastest of its table. This is no headline: what a target does at a latency that one can live with stands below.";
 

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use ringbench_stats::HdrLog;
 
-use crate::results::{LatencyUs, Ledger, Repeat, Run, RunCell, SERIES};
-use crate::run::name_of;
+use crate::results::{LatencyUs, Ledger, NoiseFloor, Repeat, Run, RunCell, SERIES, stated_noise_floor};
+use crate::run::names_of;
 
 /// What was looked at, and what is wrong.
 #[derive(Debug, Default)]
@@ -28,9 +28,8 @@ pub struct Verified {
 #[must_use]
 pub fn verify(run: &Run, directory: &Path) -> Verified {
     let mut verified = Verified::default();
-    for cell in &run.cells {
+    for (cell, name) in run.cells.iter().zip(names_of(run)) {
         verified.cells += 1;
-        let name = name_of(run, cell);
         for (index, repeat) in cell.repeats.iter().enumerate() {
             verified.repeats += 1;
             let mut wrong = ledger(&repeat.ledger);
@@ -51,6 +50,10 @@ pub fn verify(run: &Run, directory: &Path) -> Verified {
             verified.wrong.extend(wrong.into_iter().map(|what| format!("{name}, repeat {}: {what}", index + 1)));
         }
         verified.wrong.extend(derived(run, cell, directory).map(|what| format!("{name}: {what}")));
+    }
+    let anew = NoiseFloor::of(&[run]);
+    if stated_noise_floor(directory).is_some_and(|stated| stated != anew) {
+        verified.wrong.push(format!("noise_floor: made anew from the repeats of all cells it is {anew:?}"));
     }
     verified
 }

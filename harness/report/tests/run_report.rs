@@ -5,7 +5,7 @@ mod sample;
 
 use std::path::{Path, PathBuf};
 
-use ringbench_report::results::{Durability, Kind, MaxRate, Objective, Run};
+use ringbench_report::results::{Durability, Kind, MaxRate, NoiseFloor, Objective, Run};
 use ringbench_report::{Outcome, compare, verify, write_index, write_report};
 use sample::{Random, Shown};
 
@@ -157,6 +157,74 @@ fn what_is_not_distinguishable_is_grey_and_says_so() {
     }
     let (page, markdown) = render(&run, directory.path());
     assert!(markdown.contains(": not distinguishable.") && page.contains("<tr class=\"grey\">"), "{markdown}");
+}
+
+#[test]
+fn the_noise_floor_is_said_and_a_difference_within_it_is_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut run = run(directory.path(), 1);
+    let (_, markdown) = render(&run, directory.path());
+    let floor = NoiseFloor::of(&[&run]).achieved_per_s.unwrap();
+    assert_eq!((floor.pairs, floor.runs), (10, 5), "two targets in five settings");
+    let percent = format!("{:.1} %", (floor.times - 1.0) * 100.0);
+    for said in [
+        format!("equals differ by up to {percent} in records a second (95 of 100 cases, by 10 A/A pairs)"),
+        format!("| records/s, as fast as it goes | 10 | less than {percent} |"),
+    ] {
+        assert!(markdown.contains(&said), "{said}: {markdown}");
+    }
+    assert!(markdown.contains("| ringlog does more |"), "400,000 against 250,000 lies beyond it");
+    // Kafka's cells half as fast in every other repeat: then 1.6 × is nothing that equals do not show.
+    for cell in run.cells.iter_mut().filter(|cell| cell.offered_per_s.is_none()) {
+        for repeat in cell.repeats.iter_mut().skip(1).step_by(2) {
+            repeat.acked_records /= 2;
+        }
+        cell.derive(run.roofline.as_ref(), directory.path()).unwrap();
+    }
+    assert!(NoiseFloor::of(&[&run]).achieved_per_s.unwrap().times > 1.6);
+    let (_, markdown) = render(&run, directory.path());
+    assert!(!markdown.contains("ringlog does more |"), "{markdown}");
+}
+
+#[test]
+fn a_product_that_runs_twice_raises_the_floor_to_what_its_processes_differ_by() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut run = sample::run(Kind::Sweep, "twice");
+    let twin = sample::target("ringlog-2", &run.targets[0].product);
+    run.targets = vec![run.targets[0].clone(), twin, run.targets[1].clone()];
+    run.targets[1].url = "kafka://127.0.0.1:9093".to_owned();
+    run.targets[1].config.insert("log.dirs".to_owned(), "/elsewhere".to_owned());
+    run.max_rates.clear();
+    let mut random = Random(3);
+    for (target, per_s) in [("ringlog", 300_000.0), ("ringlog-2", 350_000.0), ("kafka", 330_000.0)] {
+        for linger in ["0", "1", "5", "10"] {
+            let cell = sample::cell(target, &[("linger.ms", linger)], None);
+            sample::add(&mut run, cell, shown(per_s), &mut random, directory.path());
+        }
+    }
+    let floor = |run: &Run| NoiseFloor::of(&[run]).achieved_per_s.unwrap();
+    let known = floor(&run);
+    assert!(known.pairs == 16 && known.times > 350.0 / 300.0, "{known:?}");
+    let (_, markdown) = render(&run, directory.path());
+    assert!(!markdown.contains("ringlog does less |"), "10 % is what two of one product differ by: {markdown}");
+    run.targets[1].config.insert("log.segment.bytes".to_owned(), "1048576".to_owned());
+    assert!(floor(&run).pairs == 12 && floor(&run).times < 1.1, "with other settings it is another contestant");
+    run.targets[1].url = run.targets[0].url.clone();
+    assert_eq!(floor(&run).pairs, 16, "one broker named twice");
+}
+
+#[test]
+fn without_two_pairs_there_is_no_floor_and_nothing_counts() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut run = sample::run(Kind::Run, "once");
+    (run.repeats, run.max_rates) = (1, Vec::new());
+    for (target, per_s) in [("ringlog", 300_000.0), ("kafka", 30_000.0)] {
+        let cell = sample::cell(target, &[("acks", "all")], None);
+        sample::add(&mut run, cell, shown(per_s), &mut Random(5), directory.path());
+    }
+    assert_eq!(NoiseFloor::of(&[&run]), NoiseFloor::default());
+    let (_, markdown) = render(&run, directory.path());
+    assert!(markdown.contains(": not distinguishable.") && !markdown.contains("does more |"), "{markdown}");
 }
 
 #[test]
@@ -431,7 +499,7 @@ fn runs_that_can_not_be_compared_say_why() {
 #[test]
 fn a_run_as_it_was_written_is_verified_and_what_was_changed_is_found() {
     let directory = tempfile::tempdir().unwrap();
-    run(directory.path(), 1).write(directory.path()).unwrap();
+    let path = run(directory.path(), 1).write(directory.path()).unwrap();
     let run = Run::read(directory.path()).unwrap();
     let verified = verify(&run, directory.path());
     assert_eq!((verified.wrong.clone(), verified.histograms), (Vec::<String>::new(), 18 * 5));
@@ -458,6 +526,12 @@ fn a_run_as_it_was_written_is_verified_and_what_was_changed_is_found() {
     let unread = verify(&unread, directory.path());
     assert_eq!((unread.wrong, unread.records + unread.unread), (Vec::new(), verified.records));
     assert_eq!(unread.unread, run.cells[0].ledger.acked);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (cells, floor) = text.split_once("\"noise_floor\"").unwrap();
+    std::fs::write(&path, format!("{cells}\"noise_floor\"{}", floor.replacen("\"pairs\": 1", "\"pairs\": 2", 1)))
+        .unwrap();
+    let wrong = verify(&run, directory.path()).wrong;
+    assert!(wrong.iter().any(|wrong| wrong.starts_with("noise_floor: made anew")), "{wrong:?}");
 }
 
 #[test]

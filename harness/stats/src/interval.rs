@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::floor::Floor;
+
 /// Fewer pairs than this can't tell a difference from chance.
 const FEW_PAIRS: usize = 3;
 /// How often the bounds of a ratio, or of one of many ratios, may miss it.
@@ -53,6 +55,15 @@ impl Interval {
     #[must_use]
     pub fn excludes(&self, value: f64) -> bool {
         self.confidence >= BELIEVED && !(self.low..=self.high).contains(&value)
+    }
+
+    /// Bounds of a ratio that also leave room for what equals differ by: they exclude 1 where the ratio lies beyond both its interval
+    /// and the floor. Without a floor they exclude nothing: nobody knows then what a difference is worth.
+    #[must_use]
+    pub fn beyond(self, floor: Option<&Floor>) -> Interval {
+        let Some(floor) = floor else { return Interval { confidence: 0.0, ..self } };
+        let times = floor.at(self.runs);
+        Interval { low: self.low.min(self.median / times), high: self.high.max(self.median * times), ..self }
     }
 }
 
@@ -135,7 +146,7 @@ fn runs_outside(runs: usize) -> (usize, f64) {
 }
 
 /// Between which value and its negative Student's t lies with so much probability, below 1.
-fn student_t(degrees: usize, probability: f64) -> f64 {
+pub(crate) fn student_t(degrees: usize, probability: f64) -> f64 {
     let (mut low, mut high) = (0.0, 1.0);
     while student_within(degrees, high) < probability {
         (low, high) = (high, 2.0 * high);
@@ -164,58 +175,7 @@ fn student_within(degrees: usize, t: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Splitmix64 (Steele, Lea and Flood 2014): the same numbers for the same seed everywhere.
-    struct Random(u64);
-
-    impl Random {
-        fn next(&mut self) -> u64 {
-            self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-            let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-            mixed ^ (mixed >> 31)
-        }
-
-        /// Below `bound`, which is small: its remainder is not noticeable.
-        fn below(&mut self, bound: usize) -> usize {
-            (self.next() % bound as u64) as usize
-        }
-    }
-
-    /// What runs of one contestant look like.
-    #[derive(Debug, Clone, Copy)]
-    enum Noise {
-        /// 5 %, log-normal.
-        Steady,
-        /// The same, about one of two levels that lie so far apart.
-        TwoModes(f64),
-        /// 3 %, and one run of ten up to three times slower.
-        Outliers,
-    }
-
-    const NOISES: [Noise; 4] = [Noise::Steady, Noise::TwoModes(1.3), Noise::TwoModes(3.0), Noise::Outliers];
-
-    fn unit(random: &mut Random) -> f64 {
-        (random.next() >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    fn normal(random: &mut Random) -> f64 {
-        // Box and Muller.
-        let radius = (-2.0 * (1.0 - unit(random)).ln()).sqrt();
-        radius * (std::f64::consts::TAU * unit(random)).cos()
-    }
-
-    fn runs(random: &mut Random, noise: Noise, count: usize) -> Vec<f64> {
-        let mut run = || {
-            let (level, spread) = match noise {
-                Noise::Steady => (1.0, 0.05),
-                Noise::TwoModes(apart) => (if random.below(2) == 0 { 1.0 } else { apart }, 0.05),
-                Noise::Outliers => (if random.below(10) == 0 { 1.0 / (1.0 + 2.0 * unit(random)) } else { 1.0 }, 0.03),
-            };
-            1e9 * level * (spread * normal(random)).exp()
-        };
-        (0..count).map(|_| run()).collect()
-    }
+    use crate::simulated::{NOISES, Noise, Random, normal, runs, seed};
 
     /// Of 4,000 trials, the share in which `b`, so many times `a`'s distribution, is called different from it.
     fn called_different(noise: Noise, pairs: usize, times: f64) -> f64 {
@@ -278,8 +238,7 @@ mod tests {
 
     #[test]
     fn a_host_that_drifts_makes_no_difference_as_long_as_they_take_turns() {
-        let seed = std::env::var("RINGLOG_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(7);
-        println!("RINGLOG_SEED={seed}");
+        let seed = seed(7);
         for drift in [Drift::Slope, Drift::Walk, Drift::Step] {
             let (in_turns, in_blocks) =
                 (called_different_while(drift, true, seed), called_different_while(drift, false, seed));

@@ -1,7 +1,8 @@
-//! Histograms, intended-time recording, intervals of repeated runs, host snapshot and roofline, what a stretch of a process cost.
+//! Histograms, intended-time recording, intervals and noise floor of repeated runs, host snapshot and roofline, what a stretch of a process cost.
 #![forbid(unsafe_code)]
 
 mod cost;
+mod floor;
 mod hdr_log;
 mod host;
 mod interval;
@@ -11,11 +12,14 @@ mod pace;
 mod process;
 mod regime;
 mod roofline;
+#[cfg(test)]
+mod simulated;
 mod system_calls;
 mod threads;
 mod write_back;
 
 pub use cost::Cost;
+pub use floor::{Floor, halves, twins};
 pub use hdr_log::{HdrLog, Slice};
 pub use host::{Host, memory_bytes};
 pub use interval::{Interval, distinguishable, ratio, ratio_among};

@@ -42,10 +42,8 @@ impl RunCell {
             received_mb_per_s: self.interval(Repeat::received_mb_per_s),
             p50_us: self.interval(|repeat| repeat.latency_us.p50),
             p99_us: self.interval(|repeat| repeat.latency_us.p99),
-            broker_cpu_s_per_million: self
-                .interval(|repeat| Some(repeat.broker_cost?.cpu_s() / repeat.acked_records as f64 * 1e6)),
-            client_cpu_s_per_million: self
-                .interval(|repeat| Some(repeat.client_cost.cpu_s() / repeat.acked_records as f64 * 1e6)),
+            broker_cpu_s_per_million: self.interval(Repeat::broker_cpu_s_per_million),
+            client_cpu_s_per_million: self.interval(Repeat::client_cpu_s_per_million),
         };
         let median = |interval: Option<Interval>| interval.map(|interval| interval.median);
         self.achieved_per_s = median(self.intervals.achieved_per_s);

@@ -2,11 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Run, SCHEMA};
+use serde::{Deserialize, Serialize};
+
+use super::{NoiseFloor, Run, SCHEMA};
 use crate::error::{ReportError, ResultFile};
 
 /// Of its directory.
 const NAME: &str = "results.json";
+
+/// A run as it stands in its file: with what is derived from all of its cells, which nobody reads back but who doubts it.
+#[derive(Serialize)]
+struct Written<'a> {
+    #[serde(flatten)]
+    run: &'a Run,
+    noise_floor: NoiseFloor,
+}
 
 impl Run {
     /// Reads `results.json` of a directory.
@@ -35,10 +45,24 @@ impl Run {
     pub fn write(&self, directory: &Path) -> Result<PathBuf, ReportError> {
         let path = directory.join(NAME);
         let written = std::fs::create_dir_all(directory)
-            .and_then(|()| crate::file::write(&path, &serde_json::to_vec_pretty(self)?));
+            .and_then(|()| crate::file::write(&path, &serde_json::to_vec_pretty(&self.written())?));
         match written {
             Ok(()) => Ok(path),
             Err(source) => Err(ReportError::Write { path, source }),
         }
     }
+
+    fn written(&self) -> Written<'_> {
+        Written { run: self, noise_floor: NoiseFloor::of(&[self]) }
+    }
+}
+
+/// The noise floor that stands in a directory's file; `None` where nothing is said of it.
+pub(crate) fn stated_noise_floor(directory: &Path) -> Option<NoiseFloor> {
+    #[derive(Deserialize)]
+    struct Stated {
+        noise_floor: NoiseFloor,
+    }
+    let stated: Stated = serde_json::from_slice(&std::fs::read(directory.join(NAME)).ok()?).ok()?;
+    Some(stated.noise_floor)
 }

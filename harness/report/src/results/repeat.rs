@@ -9,6 +9,9 @@ use crate::numbers::grouped;
 /// Whoever does less than this share of the rate has not kept it.
 pub(super) const KEPT: f64 = 0.99;
 
+/// The failure of a repeat that was stopped by whoever measured.
+const CUT: &str = "interrupted";
+
 /// One repeat of a cell.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Repeat {
@@ -157,6 +160,12 @@ pub struct LogFile {
 }
 
 impl Repeat {
+    /// Whether whoever measured stopped it, by which nothing is said of the target.
+    #[must_use]
+    pub fn was_cut(&self) -> bool {
+        self.failure.as_deref() == Some(CUT)
+    }
+
     /// Acknowledged records a second.
     #[must_use]
     pub fn achieved_per_s(&self) -> f64 {
@@ -178,6 +187,18 @@ impl Repeat {
     /// 0 where it was cut short before anything was counted.
     fn per_second(&self, amount: f64) -> f64 {
         if self.seconds > 0.0 { amount / self.seconds } else { 0.0 }
+    }
+
+    /// Processor seconds of the broker for a million acknowledged records.
+    #[must_use]
+    pub fn broker_cpu_s_per_million(&self) -> Option<f64> {
+        Some(self.broker_cost?.cpu_s() / self.acked_records as f64 * 1e6)
+    }
+
+    /// Those of the client.
+    #[must_use]
+    pub fn client_cpu_s_per_million(&self) -> Option<f64> {
+        Some(self.client_cost.cpu_s() / self.acked_records as f64 * 1e6)
     }
 
     /// Acknowledged records as a share of those that were due at a rate.

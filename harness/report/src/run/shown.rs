@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use ringbench_stats::{HdrLog, Interval, ratio};
+use ringbench_stats::{Floor, HdrLog, Interval, ratio};
 
 use crate::error::ReportError;
 use crate::numbers::{bytes, grouped, time_mark};
-use crate::results::{Ack, Durability, Repeat, Run, RunCell};
+use crate::results::{Ack, Durability, NoiseFloor, Repeat, Run, RunCell};
 
 /// Where nothing varies, what a reader looks for all the same.
 const USUAL: [&str; 4] = ["batch.size", "linger.ms", "compression.type", "acks"];
@@ -19,6 +19,8 @@ pub(super) struct Shown<'a> {
     pub(super) cells: Vec<Cell<'a>>,
     /// Those that did not, which is no fault of theirs.
     pub(super) not_run: Vec<Cell<'a>>,
+    /// Of all of them together.
+    pub(super) noise_floor: NoiseFloor,
 }
 
 /// A cell with what it is called.
@@ -33,6 +35,8 @@ pub(super) struct Cell<'a> {
     pub(super) name: String,
     /// Whether there are other targets.
     several: bool,
+    /// How far equals lie apart in what it is compared by.
+    floor: Option<Floor>,
 }
 
 impl<'a> Shown<'a> {
@@ -48,6 +52,7 @@ impl<'a> Shown<'a> {
                 false => name.to_owned(),
             }
         };
+        let noise_floor = NoiseFloor::of(&runs.iter().map(|(run, _)| *run).collect::<Vec<_>>());
         let mut cells: Vec<Cell<'a>> = Vec::new();
         for &(run, directory) in &runs {
             cells.extend(run.cells.iter().map(|of| Cell {
@@ -57,12 +62,13 @@ impl<'a> Shown<'a> {
                 target: target(run, directory, &of.target),
                 name: varied.name(of),
                 several: false,
+                floor: if of.offered_per_s.is_some() { noise_floor.p99_us } else { noise_floor.achieved_per_s },
             }));
         }
         let several = cells.iter().any(|cell| cell.target != cells[0].target);
         cells.iter_mut().for_each(|cell| cell.several = several);
         let (cells, not_run) = cells.into_iter().partition(|cell| cell.of.ran());
-        Shown { runs, cells, not_run }
+        Shown { runs, cells, not_run, noise_floor }
     }
 
     /// Whether they ran or not.
@@ -196,9 +202,9 @@ impl Cell<'_> {
         }
     }
 
-    /// Its score as a multiple of another one's, repeat by repeat.
+    /// Its score as a multiple of another one's, repeat by repeat, with bounds that also leave room for what equals differ by.
     pub(super) fn times(&self, other: &Cell<'_>) -> Option<Interval> {
-        ratio(&self.scores(), &other.scores())
+        Some(ratio(&self.scores(), &other.scores())?.beyond(self.floor.as_ref()))
     }
 
     /// The raw histograms of the repeats that ran to their end.

@@ -1,5 +1,6 @@
 //! What a run comes to, in sentences that hold.
 
+use super::noise_floor;
 use super::rivals::{against, leader};
 use super::shown::{Cell, Shown, Tier};
 use crate::document::Verdict;
@@ -220,6 +221,9 @@ fn to_keep_in_mind(shown: &Shown<'_>) -> Vec<String> {
         )),
         3..ENOUGH => said.push(format!("{few} repeats of each cell: only large differences can be told from chance.")),
         _ => {}
+    }
+    if few >= 3 {
+        said.extend(noise_floor::to_keep_in_mind(shown));
     }
     let flagged =
         |word: &str| shown.cells.iter().filter(|cell| cell.of.flags.iter().any(|flag| flag.contains(word))).count();
