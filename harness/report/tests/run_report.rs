@@ -535,6 +535,23 @@ fn a_run_as_it_was_written_is_verified_and_what_was_changed_is_found() {
 }
 
 #[test]
+fn fewer_than_five_repeats_are_said_before_any_figure() {
+    let directory = tempfile::tempdir().unwrap();
+    let whole = run(directory.path(), 1);
+    for (repeats, said) in [
+        (1, Some("Each cell ran once: no difference")),
+        (2, Some("Each cell ran 2 times: no difference")),
+        (4, Some("4 repeats of each cell: only large differences")),
+        (5, None),
+    ] {
+        let (_, markdown) = render(&Run { repeats, ..whole.clone() }, directory.path());
+        let head = markdown.split("\n## ").next().unwrap();
+        let expected = said.is_none_or(|said| head.contains(said));
+        assert!(expected && head.contains("told from chance") == said.is_some(), "{repeats}: {head}");
+    }
+}
+
+#[test]
 fn the_fastest_is_said_with_how_many_it_can_not_be_told_from() {
     let directory = tempfile::tempdir().unwrap();
     let mut run = sample::run(Kind::Sweep, "sweep-core");
