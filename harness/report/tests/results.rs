@@ -149,7 +149,7 @@ fn a_generator_is_late_when_its_lag_is_more_than_a_tenth_of_the_latency_and_not_
 #[test]
 fn a_client_is_busy_from_eighty_percent_of_a_processor_on() {
     let directory = tempfile::tempdir().unwrap();
-    let mut cell = at_a_thousand(&[&[(10_000, 1)]; 2], directory.path());
+    let mut cell = at_a_thousand(&[&[(10_000, 1)][..]; 2], directory.path());
     for (share, is_busy) in [(0.79, false), (0.81, true)] {
         cell.repeats[1].client_busy_share = share;
         cell.derive(None, directory.path()).unwrap();
