@@ -97,6 +97,14 @@ pub trait Produce {
     /// records.
     type Receipt: Future<Output = Result<(), LoadError>> + Unpin + 'static;
 
+    /// Resolves when the first record would go at once. All producers of a load thread are asked at the same time.
+    ///
+    /// # Errors
+    /// [`LoadError`] when it can't send.
+    fn ready(&mut self) -> impl Future<Output = Result<(), LoadError>> {
+        std::future::ready(Ok(()))
+    }
+
     /// Hands over a record. Waits only while the target, or the driver's own buffer, takes no more.
     ///
     /// # Errors

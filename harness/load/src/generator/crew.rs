@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 
 use tokio::sync::watch;
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
 use super::Conditions;
 use super::consuming::{Reader, Reading, consume};
@@ -15,7 +15,7 @@ use super::producing::{LaneBooks, Task, produce};
 use super::tally::Tally;
 use super::window::Window;
 use crate::LoadError;
-use crate::driver::{Consume, Driver, Layout};
+use crate::driver::{Consume, Driver, Layout, Produce};
 use crate::workload::{CellSpec, Consumption};
 
 /// The threads of one cell.
@@ -238,20 +238,30 @@ impl<D: Driver> Crew<'_, D> {
             let topic = (task.number / self.cell.producers_per_topic) as usize;
             producers.push(self.driver.producer(self.layout, topic).await?);
         }
-        // Together: the members of a group wait for each other.
-        let settling = consumers.into_iter().map(|mut consumer| {
+        let producers = producers.into_iter().map(|mut producer| {
             spawn_local(async move {
-                consumer.ready().await?;
-                Ok::<_, LoadError>(consumer)
+                producer.ready().await?;
+                Ok(producer)
             })
         });
-        let settling: Vec<_> = settling.collect();
-        let mut consumers = Vec::with_capacity(settling.len());
-        for consumer in settling {
-            consumers.push(consumer.await.map_err(|_| LoadError::Panicked)??);
-        }
-        Ok((producers, consumers))
+        // Together: the members of a group wait for each other.
+        let consumers = consumers.into_iter().map(|mut consumer| {
+            spawn_local(async move {
+                consumer.ready().await?;
+                Ok(consumer)
+            })
+        });
+        let (producers, consumers) = (producers.collect(), consumers.collect());
+        Ok((settled(producers).await?, settled(consumers).await?))
     }
+}
+
+async fn settled<T>(hands: Vec<JoinHandle<Result<T, LoadError>>>) -> Result<Vec<T>, LoadError> {
+    let mut settled = Vec::with_capacity(hands.len());
+    for hand in hands {
+        settled.push(hand.await.map_err(|_| LoadError::Panicked)??);
+    }
+    Ok(settled)
 }
 
 /// Resolves when nobody can give the sign to begin any more.

@@ -16,10 +16,12 @@ use super::said;
 use crate::LoadError;
 use crate::driver::{Produce, Record};
 
-/// How long the first look at a topic may take.
+/// How long the first look at a topic may take, and a producer id.
 const CONNECT_LIMIT: Duration = Duration::from_secs(30);
 /// How often the thread that takes delivery reports looks whether its producer is still there.
 const REPORTS: Duration = Duration::from_millis(100);
+/// How its statistics say that it has a producer id.
+const NUMBERED: &[u8] = br#""idemp_state": "Assigned""#;
 /// A report comes shortly before its record's memory is free: one that waits for that tries again after so long at the latest.
 const AGAIN: Duration = Duration::from_millis(2);
 
@@ -29,6 +31,7 @@ pub struct LibrdkafkaProducer {
     topic: String,
     partitions: u32,
     max_block: Duration,
+    is_idempotent: bool,
 }
 
 impl LibrdkafkaProducer {
@@ -50,12 +53,24 @@ impl LibrdkafkaProducer {
             }
         });
         polling.map_err(LoadError::Runtime)?;
-        Ok(LibrdkafkaProducer { producer, topic, partitions, max_block })
+        let is_idempotent = config.get("enable.idempotence") == Some("true");
+        Ok(LibrdkafkaProducer { producer, topic, partitions, max_block, is_idempotent })
     }
 }
 
 impl Produce for LibrdkafkaProducer {
     type Receipt = LibrdkafkaReceipt;
+
+    /// An idempotent one asks for its id half a second after it was made, as it finds no connection at first, and keeps back all records
+    /// until then: what would be measured is how it catches up.
+    async fn ready(&mut self) -> Result<(), LoadError> {
+        if !self.is_idempotent {
+            return Ok(());
+        }
+        let numbered = tokio::time::timeout(CONNECT_LIMIT, self.producer.context().numbered.notified()).await;
+        let limit_s = CONNECT_LIMIT.as_secs();
+        numbered.map_err(|_| LoadError::refused(format!("librdkafka had no producer id after {limit_s} s")))
+    }
 
     async fn send(&mut self, record: Record<'_>) -> Result<LibrdkafkaReceipt, LoadError> {
         let report = Arc::new(Report::default());
@@ -113,9 +128,17 @@ impl Future for LibrdkafkaReceipt {
 struct Reports {
     /// There may be room in the queue again.
     room: Notify,
+    /// It has a producer id.
+    numbered: Notify,
 }
 
-impl ClientContext for Reports {}
+impl ClientContext for Reports {
+    fn stats_raw(&self, statistics: &[u8]) {
+        if statistics.windows(NUMBERED.len()).any(|window| window == NUMBERED) {
+            self.numbered.notify_one();
+        }
+    }
+}
 
 impl ProducerContext for Reports {
     type DeliveryOpaque = Arc<Report>;
@@ -153,5 +176,20 @@ impl Report {
         if let Fate::Open(Some(waker)) = before {
             waker.wake();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_producer_is_ready_once_it_has_an_id() {
+        let reports = Reports::default();
+        let is_ready = async || tokio::time::timeout(Duration::ZERO, reports.numbered.notified()).await.is_ok();
+        reports.stats_raw(br#"{ "eos": { "idemp_state": "WaitPID", "idemp_stateage": 1 } }"#);
+        assert!(!is_ready().await);
+        reports.stats_raw(br#"{ "eos": { "idemp_state": "Assigned", "idemp_stateage": 2 } }"#);
+        assert!(is_ready().await);
     }
 }

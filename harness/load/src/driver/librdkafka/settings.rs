@@ -14,7 +14,7 @@ use super::said;
 use crate::LoadError;
 
 /// What is declared of producers.
-const OF_PRODUCERS: [&str; 15] = [
+const OF_PRODUCERS: [&str; 16] = [
     "batch.num.messages",
     "batch.size",
     "compression.codec",
@@ -30,6 +30,7 @@ const OF_PRODUCERS: [&str; 15] = [
     "queue.buffering.max.ms",
     "request.required.acks",
     "socket.nagle.disable",
+    "statistics.interval.ms",
 ];
 /// And of consumers.
 const OF_CONSUMERS: [&str; 14] = [
@@ -73,6 +74,8 @@ pub(super) fn producing(bootstrap: &str, options: &ProducerOptions) -> ClientCon
         .set("queue.buffering.max.ms", options.linger.as_millis().to_string())
         .set("compression.codec", options.compression.to_string())
         .set("enable.idempotence", options.idempotence.to_string())
+        // Nothing else says that it has a producer id.
+        .set("statistics.interval.ms", if options.idempotence { "1000" } else { "0" })
         .set("max.in.flight.requests.per.connection", options.max_in_flight.to_string())
         .set("message.max.bytes", options.max_request_bytes.to_string())
         .set("message.timeout.ms", options.delivery_timeout.as_millis().to_string());
