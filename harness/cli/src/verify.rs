@@ -26,7 +26,7 @@ impl Verify {
             say!("void: {} {}: {}", cell.target, cell.key, cell.why.as_deref().unwrap_or_default());
         }
         say!(
-            "{}, {}: {} as they were written, with the quoted percentiles; ledgers of {records} acknowledged records add up{}; {} wrong, {} void",
+            "{}, {}: {} as written, with the quoted percentiles; ledgers of {records} acknowledged records add up{}; {} wrong, {} void",
             counted(cells, "cell"),
             counted(repeats, "repeat"),
             counted(histograms, "histogram log"),

@@ -77,7 +77,7 @@ fn half_a_run_is_compared_as_far_as_it_got_and_the_rest_is_named() {
 fn a_run_is_verified_until_a_byte_of_its_histograms_changes() {
     let run = measured(300_000.0, 1);
     let (status, said, _) = ringbench(&["verify", &text(&run)]);
-    assert!(status == Some(0) && said.contains("10 histogram logs as they were written"), "{said}");
+    assert!(status == Some(0) && said.contains("10 histogram logs as written"), "{said}");
     let log = std::fs::read_dir(run.path().join("hdr")).unwrap().next().unwrap().unwrap().path();
     let mut bytes = std::fs::read(&log).unwrap();
     *bytes.last_mut().unwrap() ^= 1;

@@ -16,11 +16,16 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Before this one of a thousand a second.
 const PAUSED_AT: u64 = 200;
 
-/// What was taken and nobody has read yet.
 #[derive(Clone, Default)]
 struct Pauses {
     taken: u64,
-    kept: Arc<Mutex<Vec<(u32, Vec<u8>)>>>,
+    /// What nobody has read yet.
+    kept: Arc<Mutex<Vec<Kept>>>,
+}
+
+struct Kept {
+    slot: u32,
+    value: Vec<u8>,
 }
 
 impl Driver for Pauses {
@@ -65,7 +70,7 @@ impl Produce for Pauses {
         if self.taken == PAUSED_AT {
             tokio::time::sleep(PAUSE).await;
         }
-        self.kept.lock().unwrap().push((record.slot, record.value.to_vec()));
+        self.kept.lock().unwrap().push(Kept { slot: record.slot, value: record.value.to_vec() });
         Ok(ready(Ok(())))
     }
 
@@ -78,7 +83,7 @@ impl Consume for Pauses {
         if there.is_empty() {
             tokio::time::sleep(wait.min(Duration::from_millis(5))).await;
         }
-        there.iter().for_each(|(slot, value)| each(Record { slot: *slot, key: None, value }));
+        there.iter().for_each(|Kept { slot, value }| each(Record { slot: *slot, key: None, value }));
         Ok(())
     }
 }
