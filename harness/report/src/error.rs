@@ -7,7 +7,7 @@ use std::{fmt, io};
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// A file can't be read.
-    #[error("{path}: {source}", path = .path.display())]
+    #[error("{path}: {source}: name a directory that ringbench has written results to", path = .path.display())]
     Read {
         /// Which.
         path: PathBuf,
