@@ -92,7 +92,7 @@ pub(crate) const KEYS: &[Key] = &[
         Count(0, MOST),
         "0",
         Omb,
-        "How many such values take turns; 0: more than a codec's window holds. Needs `useRandomizedPayloads`.",
+        "How many such values take turns; 0: more than a codec's window holds. To be compressed they must be as many bytes as its window or a batch hold. Needs `useRandomizedPayloads`.",
     ),
     key(
         "keyDistributor",
