@@ -94,13 +94,16 @@ impl Pipeline {
         self.shared.lock().gone.is_some()
     }
 
-    /// Waits until less than [`IN_FLIGHT`] requests wait for their answers, or the connection has ended.
+    /// Waits while [`IN_FLIGHT`] requests wait for their answers, and then until no more than half of them do, or the connection has
+    /// ended: refilled answer by answer, a server would be woken for a few requests each time.
     pub(crate) async fn room(&self) {
+        let mut most = IN_FLIGHT - 1;
         std::future::poll_fn(|context| {
             let mut state = self.shared.lock();
-            if !state.is_full() || state.gone.is_some() {
+            if state.unanswered() <= u64::from(most) || state.gone.is_some() {
                 return Poll::Ready(());
             }
+            most = IN_FLIGHT / 2;
             state.wait(context);
             // What is held back would never be answered.
             self.shared.outgoing.notify_one();
@@ -125,7 +128,7 @@ impl Pipeline {
 
     /// Whether the next request has to wait.
     pub(crate) fn is_full(&self) -> bool {
-        self.shared.lock().is_full()
+        self.shared.lock().unanswered() >= u64::from(IN_FLIGHT)
     }
 
     /// Adds one request, which `write` appends whole; it is given its number. What it does not append must come by
@@ -209,8 +212,8 @@ impl State {
         number < self.answered || self.early.contains(&number)
     }
 
-    fn is_full(&self) -> bool {
-        self.sent - self.answered >= u64::from(IN_FLIGHT)
+    fn unanswered(&self) -> u64 {
+        self.sent - self.answered
     }
 
     fn wait(&mut self, context: &Context<'_>) {
@@ -304,4 +307,45 @@ async fn run<A: Answers>(shared: Arc<Shared>, mut stream: TcpStream, mut answers
         }
     };
     shared.end(why);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::pin::pin;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Every byte is one.
+    struct Bytes;
+
+    impl Answers for Bytes {
+        fn next(&mut self, inbox: &mut BytesMut, _: &mut BytesMut) -> Result<Option<Answer>, String> {
+            Ok((!inbox.is_empty()).then(|| {
+                inbox.advance(1);
+                Answer::Next(Ok(()))
+            }))
+        }
+    }
+
+    #[tokio::test]
+    async fn who_has_filled_it_goes_on_when_half_is_answered() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = Peer::of_url("redis", &listener.local_addr().unwrap().to_string()).unwrap().unwrap();
+        let mut pipeline = Pipeline::new(&peer, peer.connect().await.unwrap(), Bytes);
+        let (mut server, _) = listener.accept().await.unwrap();
+        pipeline.room().await;
+        let receipts: Vec<Receipt> = (0..IN_FLIGHT).map(|_| pipeline.request(|_, _| ())).collect();
+        let mut room = pin!(pipeline.room());
+        let mut is_waiting = async || poll_fn(|context| Poll::Ready(room.as_mut().poll(context).is_pending())).await;
+        assert!(is_waiting().await);
+        let half = IN_FLIGHT as usize / 2;
+        server.write_all(&vec![0; half - 1]).await.unwrap();
+        receipts[half - 2].clone().await.unwrap();
+        assert!(is_waiting().await);
+        server.write_all(&[0]).await.unwrap();
+        room.await;
+    }
 }

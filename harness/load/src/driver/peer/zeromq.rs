@@ -6,6 +6,9 @@
 //! ```
 //! Nobody acknowledges anything: a record counts as sent when the kernel has it, as with Kafka's `acks=0`. Sockets have no keys.
 
+#[cfg(test)]
+mod libzmq;
+
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,10 +75,7 @@ impl ZeromqDriver {
 
     async fn push(&self, slot: u32) -> Result<Pipeline, LoadError> {
         let address = self.pull(slot)?.local_addr().map_err(|error| self.peer.error(error))?;
-        let peer = Peer { address: address.to_string(), ..self.peer.clone() };
-        let mut line = peer.line().await?;
-        peer.answers(greet(&mut line, "PUSH")).await?;
-        Ok(Pipeline::new(&peer, line.stream, Unanswered))
+        push(&Peer { address: address.to_string(), ..self.peer.clone() }).await
     }
 
     fn pull(&self, slot: u32) -> Result<&TcpListener, LoadError> {
@@ -145,6 +145,13 @@ impl Produce for ZeromqProducer {
     fn idle(&mut self) {
         self.pushes.iter().for_each(Pipeline::flush);
     }
+}
+
+/// A PUSH socket, connected to the address of this peer.
+async fn push(to: &Peer) -> Result<Pipeline, LoadError> {
+    let mut line = to.line().await?;
+    to.answers(greet(&mut line, "PUSH")).await?;
+    Ok(Pipeline::new(to, line.stream, Unanswered))
 }
 
 /// Nothing is said after the greeting: what has been written is as good as acknowledged.
