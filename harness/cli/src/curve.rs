@@ -63,6 +63,9 @@ pub(crate) fn maxima(measurement: &mut Measurement, cell: &CellSpec, repeats: u3
             if !measurement.is_stopped() {
                 let row = measurement.repeat(target, &cell, None)?;
                 eprintln!("max   {}", line(&cell.name, row));
+                if !row.ran() {
+                    return Err(row.why.clone().unwrap_or_else(|| format!("{} did not run", cell.name)));
+                }
                 if let Some(maximum) = maxima.get_mut(target) {
                     *maximum = row.achieved_per_s;
                 }

@@ -101,10 +101,13 @@ pub(crate) fn target(described: Described, url: String, taken: &[results::Target
 /// The product's name in small letters, with the driver where that is not the usual one, and with a number where another target has it
 /// already.
 fn free_name(product: &str, url: &str, taken: &[results::Target]) -> String {
-    let words: Vec<String> = product.split_whitespace().map(str::to_lowercase).collect();
+    let is_version = |word: &&str| word.starts_with(|first: char| first.is_ascii_digit());
+    let words: Vec<&str> = product.split_whitespace().take_while(|word| !is_version(word)).collect();
     let name = match &words[..] {
-        [apache, product, ..] if apache == "apache" => product.clone(),
-        [product] | [product, _] => product.clone(),
+        ["null", ..] => "null".to_owned(),
+        ["Apache", words @ ..] | words if (1..=3).contains(&words.len()) => {
+            words.join("-").replace(['(', ')'], "").to_lowercase()
+        }
         _ => "target".to_owned(),
     };
     let driver = url.strip_prefix("kafka+").and_then(|rest| rest.split_once("://"));
@@ -123,4 +126,27 @@ pub(crate) fn objective(slo: Slo) -> Objective {
 pub(crate) fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_named_after_what_it_is_with_a_number_where_there_are_two() {
+        let mut taken = Vec::new();
+        for (product, url, name) in [
+            ("ringlog 0.1.0", "serve", "ringlog"),
+            ("ringlog 0.1.0", "serve", "ringlog-2"),
+            ("Apache Kafka 4.3.1", "start://kafka", "kafka"),
+            ("RabbitMQ (quorum queues) 3.10.8", "amqp+quorum://a:1", "rabbitmq-quorum-queues"),
+            ("ActiveMQ Artemis 2.44.0", "artemis://a:1", "activemq-artemis"),
+            ("a broker that speaks Kafka's protocol", "kafka://a:1", "target"),
+            ("null sink", "null://", "null"),
+        ] {
+            let described = Described { product: product.to_owned(), ..Described::default() };
+            taken.push(target(described, url.to_owned(), &taken));
+            assert_eq!(taken.last().map(|target| &*target.name), Some(name));
+        }
+    }
 }

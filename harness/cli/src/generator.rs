@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringbench_load::workload::{CellSpec, Durability};
-use ringbench_load::{Conditions, LoadError, Outcome, Pool, Stop, Target};
+use ringbench_load::{Conditions, LoadError, Outcome, Pool, Ready, Stop, Target};
 use ringbench_stats::WriteBack;
 
 use crate::fresh::unix_ms;
@@ -29,8 +29,7 @@ impl Generator {
         Generator { seed, threads: threads.unwrap_or(half.max(1)), stop, pool: None }
     }
 
-    /// Runs a cell, the `order`-th of the run, on a target whose process is `pid`, once nothing of what ran before is dirty; gives
-    /// what was sent as well.
+    /// Runs a cell, the `order`-th of the run, once nothing of what ran before is dirty; gives what was sent as well.
     ///
     /// # Errors
     /// Those of [`Target::run`], and of a payload that can't be had.
@@ -38,10 +37,9 @@ impl Generator {
         &mut self,
         cell: &CellSpec,
         order: usize,
-        target: &Target,
-        pid: Option<u32>,
+        ready: &Ready,
     ) -> Result<(Outcome, Arc<Pool>), LoadError> {
-        let pool = self.pool(cell)?;
+        let (pool, target) = (self.pool(cell)?, &ready.target);
         // Who consumes from a sink that gives nothing back waits in vain.
         let unconsumed = (*target == Target::Null).then(|| CellSpec { subscriptions_per_topic: 0, ..cell.clone() });
         let cell = unconsumed.as_ref().unwrap_or(cell);
@@ -49,7 +47,7 @@ impl Generator {
             run: (unix_ms() as u32).wrapping_mul(31).wrapping_add(order as u32),
             seed: self.seed.wrapping_add(order as u64),
             threads: self.threads,
-            target_pid: pid,
+            target_pid: ready.described.pid,
             pool: Arc::clone(&pool),
             patience: PATIENCE,
             reads_back: cell.verify && cell.durability > Durability::Memory && *target != Target::Null,

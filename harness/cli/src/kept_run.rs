@@ -90,6 +90,17 @@ impl KeptRun {
         self.write()
     }
 
+    /// Says of a cell why it has no repeats. On return it is on disk.
+    ///
+    /// # Errors
+    /// A sentence, where it can't be written.
+    pub(crate) fn refuse(&mut self, cell: usize, why: String) -> Result<(), String> {
+        if let Some(cell) = self.run.cells.get_mut(cell) {
+            cell.why = Some(why);
+        }
+        self.write()
+    }
+
     /// Writes the report; gives its path.
     ///
     /// # Errors

@@ -21,6 +21,7 @@ mod report;
 mod room;
 mod run;
 mod signals;
+mod subjects;
 mod sweep;
 mod verify;
 mod workloads;

@@ -1,9 +1,10 @@
 //! Cells run on several targets in turns, each repeat on disk as soon as it is there.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ringbench_load::workload::{CellSpec, Workload};
-use ringbench_load::{BrokerProcess, LoadError, Stop, Target};
+use ringbench_load::{Described, LoadError, Stop, Subject, Target};
 use ringbench_report::results::{self, Kind, MaxRate, RunCell};
 use ringbench_stats::{HdrLog, resident_bytes};
 
@@ -20,22 +21,17 @@ pub(crate) struct Asked<'a> {
     pub(crate) workload: &'a Workload,
     /// Its file's text.
     pub(crate) workload_yaml: Option<String>,
-    pub(crate) targets: &'a [Target],
-    /// The one target where it is a broker of this run's own.
-    pub(crate) own: Option<&'a BrokerProcess>,
+    pub(crate) subjects: Vec<Subject>,
     pub(crate) out: &'a Path,
-    /// Where the target has its files, where that is known: the host is looked at from there.
-    pub(crate) data: Option<&'a Path>,
     /// Load threads; without it half as many as there are processors.
     pub(crate) threads: Option<usize>,
 }
 
-/// A target that has answered.
+/// One who has answered.
 #[derive(Debug, Clone)]
 struct Reached {
-    target: Target,
-    pid: Option<u32>,
-    /// Where its files are.
+    subject: Subject,
+    /// Where its files are, where that is known.
     data: Option<PathBuf>,
 }
 
@@ -55,10 +51,7 @@ impl Measurement {
     ///
     /// # Errors
     /// A sentence, when a target is not there or can't do what the workload asks, or the directory holds something already.
-    pub(crate) fn begin(asked: &Asked<'_>) -> Result<Measurement, String> {
-        for target in asked.targets {
-            target.honours(asked.workload).map_err(|error| error.to_string())?;
-        }
+    pub(crate) fn begin(asked: Asked<'_>) -> Result<Measurement, String> {
         if asked.out.join("results.json").exists() {
             let out = asked.out.display();
             return Err(format!(
@@ -72,67 +65,69 @@ impl Measurement {
             wish.stop();
         })?;
         let (mut targets, mut reached): (Vec<results::Target>, Vec<_>) = Default::default();
-        for target in asked.targets {
-            let described = match asked.own {
-                Some(broker) => broker.describe(),
-                None => target.describe(),
-            };
-            let described = described.map_err(|error| match error {
+        let (kind, workload) = (asked.kind, asked.workload);
+        for subject in asked.subjects {
+            let described = describe(&subject, workload).map_err(|error| match error {
                 LoadError::Peer { .. } => {
                     format!("--target {error}: start it (scripts/peers.sh start NAME), or name another one")
                 }
-                _ => format!("--target {target}: {error}"),
+                LoadError::Start { .. } => error.to_string(),
+                _ => format!("--target {subject}: {error}"),
             })?;
-            reached.push(Reached { target: target.clone(), pid: described.pid, data: described.data.clone() });
-            targets.push(fresh::target(described, target.to_string(), &targets));
+            let data = described.data.clone();
+            targets.push(fresh::target(described, subject.to_string(), &targets));
+            reached.push(Reached { subject, data });
         }
-        let (kind, workload) = (asked.kind, asked.workload);
         let theirs = reached.iter().find_map(|reached| reached.data.clone());
-        let data = asked.data.or(theirs.as_deref());
-        let data = data.or_else(|| asked.out.ancestors().find(|path| path.is_dir())).unwrap_or(asked.out);
-        let (workload_yaml, command) = (asked.workload_yaml.clone(), command(workload.seed));
+        let data = theirs.as_deref().or_else(|| asked.out.ancestors().find(|path| path.is_dir())).unwrap_or(asked.out);
+        let (workload_yaml, command) = (asked.workload_yaml, command(Some(workload.seed)));
         let fresh = Fresh { kind, workload, workload_yaml, command, data, targets, cells: Vec::new() };
         let mut kept = KeptRun::open(asked.out, fresh.run())?;
-        let is_null = asked.targets.iter().all(|target| *target == Target::Null);
+        let is_null = reached.iter().all(|reached| reached.subject == Subject::There(Target::Null));
         fresh::measure_floor(&mut kept, workload, is_null, data, &stop)?;
         let generator = Generator::new(workload.seed, asked.threads, stop.clone());
         Ok(Measurement { kept, out: asked.out.to_owned(), targets: reached, generator, stop, order: 0 })
     }
 
-    /// Runs a cell once on a target, and adds it to what is on disk. `load` is its rate as a share of a measured maximum.
+    /// Runs a cell once on a target, and adds it to what is on disk. `load` is its rate as a share of a measured maximum. A cell that the
+    /// target does not offer stays without a repeat, and says why.
     ///
     /// # Errors
     /// A sentence, when the cell could not begin, or can't be kept; what went wrong after that is in the repeat.
     pub(crate) fn repeat(&mut self, target: usize, cell: &CellSpec, load: Option<f64>) -> Result<&RunCell, String> {
-        let Reached { target: url, pid, data } = self.targets.get(target).cloned().ok_or("there is no such target")?;
+        let Reached { subject, data } = self.targets.get(target).cloned().ok_or("there is no such target")?;
         if let Some(why) = data.and_then(|data| room_for(cell, &data).err()) {
             self.kept.finish(true)?;
             return Err(format!("{why}; what was measured before is in {}", self.out.display()));
         }
         let (order, started_unix_ms) = (self.order, unix_ms());
         self.order += 1;
-        let outcome = self.generator.run(cell, order, &url, pid);
+        let outcome = subject.ready(&cell.broker_settings).and_then(|ready| {
+            let (outcome, pool) = self.generator.run(cell, order, &ready)?;
+            Ok((outcome, pool, ready.described.pid.and_then(resident_bytes)))
+        });
         let at = self.place(target, cell, load);
         match &outcome {
-            Ok((outcome, pool)) => {
+            Ok((outcome, pool, resident)) => {
                 let (repeat, histograms) = recorded::repeat(outcome, cell.message_bytes, order, started_unix_ms);
                 let run = self.kept.run_mut();
                 if let Some(row) = run.cells.get_mut(at) {
                     recorded::learn(row, outcome, pool);
                 }
-                if let (Some(row), Some(pid)) = (run.targets.get_mut(target), pid) {
-                    row.resident_bytes = resident_bytes(pid).or(row.resident_bytes);
+                if let Some(row) = run.targets.get_mut(target) {
+                    row.resident_bytes = resident.or(row.resident_bytes);
                 }
                 self.kept.add(at, repeat, &histograms)?;
             }
+            Err(error) if error.is_refusal() => self.kept.refuse(at, error.to_string())?,
             Err(error) => {
                 let failed = recorded::failed(error.to_string(), order, started_unix_ms);
                 self.kept.add(at, failed, &HdrLog::default())?;
             }
         }
-        if let Err(error) = outcome {
+        if let Some(error) = outcome.err().filter(|error| !error.is_refusal()) {
             self.kept.finish(true)?;
-            return Err(format!("{url}: {error}: what was measured before is in {}", self.out.display()));
+            return Err(format!("{subject}: {error}: what was measured before is in {}", self.out.display()));
         }
         self.kept.run().cells.get(at).ok_or_else(|| "there is no such cell".to_owned())
     }
@@ -167,7 +162,13 @@ impl Measurement {
         if self.is_stopped() {
             return Err(format!("interrupted: what was measured is in {}", self.out.display()));
         }
-        Ok(self.kept.run().void_cells().next().is_none())
+        let run = self.kept.run();
+        match run.cells.iter().any(RunCell::ran) {
+            true => Ok(run.void_cells().next().is_none()),
+            false => {
+                Err(run.cells.iter().find_map(|cell| cell.why.clone()).unwrap_or_else(|| "nothing ran".to_owned()))
+            }
+        }
     }
 
     /// The row of a cell on a target, made when it has none.
@@ -181,10 +182,24 @@ impl Measurement {
     }
 }
 
-/// The command that repeats this one.
-fn command(seed: u64) -> String {
+/// What one says of itself; a broker of the run's own is started for that, with the settings of the first cell.
+pub(crate) fn describe(subject: &Subject, workload: &Workload) -> Result<Described, LoadError> {
+    let nothing = BTreeMap::new();
+    let settings = workload.cells.first().map_or(&nothing, |cell| &cell.broker_settings);
+    let described = subject.ready(settings)?.described;
+    Ok(match subject {
+        Subject::There(_) => described,
+        // Its directory is gone by then, and the next one's is made beside it.
+        Subject::Own(launch) => Described { data: Some(launch.parent().to_owned()), ..described },
+    })
+}
+
+/// The command that repeats this one, with the seed where it has that option.
+pub(crate) fn command(seed: Option<u64>) -> String {
     let mut words: Vec<String> = std::env::args().skip(1).collect();
-    if !words.iter().any(|word| word == "--seed" || word.starts_with("--seed=")) {
+    if let Some(seed) = seed
+        && !words.iter().any(|word| word == "--seed" || word.starts_with("--seed="))
+    {
         words.extend(["--seed".to_owned(), seed.to_string()]);
     }
     let is_plain = |word: &str| word.chars().all(|c| c.is_ascii_alphanumeric() || "-_=./:,%+@".contains(c));

@@ -1,12 +1,11 @@
-//! `ringbench quick`: a first sweep and a latency curve against a broker of its own, in under three minutes.
+//! `ringbench quick`: a first sweep and a latency curve against brokers of its own, in under three minutes.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 use ringbench_load::workload::{CellSpec, Workload};
-use ringbench_load::{BrokerProcess, LoadError, Target};
+use ringbench_load::{Launch, LoadError, Subject, Target};
 use ringbench_report::results::{Ack, Kind};
 
 use crate::binary;
@@ -29,10 +28,10 @@ pub(crate) struct Quick {
     /// The broker's binary [default: ringlog, beside this program]
     #[arg(long, value_name = "FILE")]
     ringlog: Option<PathBuf>,
-    /// Measures the broker that runs there instead of one of its own
+    /// Measures the broker that runs there instead of a fresh one for each cell
     #[arg(long, value_name = "HOST:PORT", conflicts_with = "ringlog")]
     bootstrap: Option<String>,
-    /// Where the broker keeps its data while it is measured [default: the system's directory for temporary files]
+    /// Where brokers keep their data while they are measured [default: the system's directory for temporary files]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Text to send [default: log events in JSON, made by the seed]
@@ -61,24 +60,19 @@ impl Quick {
         let out = self.out.clone().unwrap_or_else(|| format!("results/quick-{seed}").into());
         // Found out before a broker is started.
         std::fs::create_dir_all(&out).map_err(|e| format!("--out {}: {e}", out.display()))?;
-        let data = self.data.clone().unwrap_or_else(std::env::temp_dir);
-        // Stopped, and its directory removed, however this ends.
-        let broker = match &self.bootstrap {
-            Some(_) => None,
+        let subject = match &self.bootstrap {
+            Some(bootstrap) => Subject::There(Target::Kafka(bootstrap.clone())),
             None => {
-                let binary = binary::ringlog(self.ringlog.as_deref())?;
-                Some(BrokerProcess::start(&binary, &data, &BTreeMap::new()).map_err(|e| e.to_string())?)
+                let data = self.data.clone().unwrap_or_else(std::env::temp_dir);
+                Subject::Own(Launch::ringlog(&binary::ringlog(self.ringlog.as_deref())?, &data))
             }
         };
-        let bootstrap = self.bootstrap.clone().or_else(|| Some(broker.as_ref()?.bootstrap().to_owned()));
-        let mut measurement = Measurement::begin(&Asked {
+        let mut measurement = Measurement::begin(Asked {
             kind: Kind::Quick,
             workload: &workload,
             workload_yaml: Some(WORKLOAD.to_owned()),
-            targets: &[Target::Kafka(bootstrap.unwrap_or_default())],
-            own: broker.as_ref(),
+            subjects: vec![subject],
             out: &out,
-            data: broker.is_some().then_some(&*data),
             threads: None,
         })
         // Nothing is left of a run that can't begin; a directory that holds something stays.

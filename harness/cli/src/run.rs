@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use ringbench_load::LoadError;
 use ringbench_load::workload::Workload;
-use ringbench_load::{LoadError, Target};
 use ringbench_report::results::{Kind, RunCell};
 
 use crate::measurement::{Asked, Measurement};
+use crate::subjects::Own;
 
 /// What is run without a workload.
 const PLAIN: &str = "name: run\npartitionsPerTopic: 3\nwarmupDuration: 3s\ntestDuration: 15s\n";
@@ -19,7 +20,8 @@ pub(crate) struct Load {
     /// A workload file [default: one producer and one consumer of 1 KiB records, 3 partitions, as fast as they go, 15 s]
     #[arg(value_name = "WORKLOAD")]
     pub(crate) workload: Option<PathBuf>,
-    /// Who is measured: kafka://HOST:PORT; several take turns
+    /// Who is measured: kafka://HOST:PORT and the like, `serve` for a ringlog of its own for each run, start://kafka and the like for
+    /// a peer so; several take turns
     #[arg(long, value_name = "URL", required = true)]
     pub(crate) target: Vec<String>,
     /// Where results.json and the report go: a directory that holds nothing yet
@@ -40,6 +42,8 @@ pub(crate) struct Load {
     /// Decides order, payload and random arrival
     #[arg(long, value_name = "NUMBER")]
     pub(crate) seed: Option<u32>,
+    #[command(flatten)]
+    own: Own,
 }
 
 /// Options of `ringbench run`.
@@ -90,19 +94,9 @@ impl Load {
         workload: &Workload,
         workload_yaml: Option<String>,
     ) -> Result<Measurement, String> {
-        let urls = self.target.iter().map(|url| url.parse().map_err(|error: LoadError| error.to_string()));
-        let targets: Vec<Target> = urls.collect::<Result<_, _>>()?;
+        let subjects = self.own.subjects(&self.target, workload)?;
         let (out, threads) = (&*self.out, self.threads);
-        Measurement::begin(&Asked {
-            kind,
-            workload,
-            workload_yaml,
-            targets: &targets,
-            own: None,
-            out,
-            data: None,
-            threads,
-        })
+        Measurement::begin(Asked { kind, workload, workload_yaml, subjects, out, threads })
     }
 }
 
@@ -158,7 +152,9 @@ pub(crate) fn with_rate(workload: Workload, rate: f64) -> Result<Workload, Strin
 
 /// A repeat, for the terminal.
 pub(crate) fn line(name: &str, row: &RunCell) -> String {
-    let Some(last) = row.repeats.last() else { return name.to_owned() };
+    let Some(last) = row.repeats.last() else {
+        return format!("{name} on {}: {}", row.target, row.why.as_deref().unwrap_or("it did not run"));
+    };
     let p99 = last.latency_us.p99.map_or_else(|| "–".to_owned(), |us| format!("{:.2}", us / 1e3));
     let said = last.failure.clone().or_else(|| Some(last.ledger.faults()).filter(|faults| !faults.is_empty()));
     let said = said.map_or_else(String::new, |why| format!("  VOID: {why}"));

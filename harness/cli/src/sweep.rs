@@ -2,19 +2,20 @@
 
 mod course;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 use ringbench_load::workload::{Order, Workload};
-use ringbench_load::{BrokerProcess, Described, Stop, Target};
+use ringbench_load::{Described, Stop, Subject, Target};
 use ringbench_report::results::{Kind, Run};
 
 use crate::fresh::{self, Fresh};
 use crate::kept_run::KeptRun;
+use crate::measurement::{command, describe};
 use crate::room::free_bytes;
-use crate::{binary, duration, recorded, signals};
+use crate::subjects::Own;
+use crate::{duration, recorded, signals};
 use course::Course;
 
 const GB: f64 = 1e9;
@@ -25,7 +26,8 @@ pub(crate) struct Sweep {
     /// A workload file, such as workloads/sweep-core.yaml, or one of OpenMessaging Benchmark
     #[arg(value_name = "WORKLOAD")]
     workload: PathBuf,
-    /// What is measured: a URL such as kafka://127.0.0.1:9092, or `serve`: a ringlog of its own for each run
+    /// Who is measured: kafka://HOST:PORT and the like, `serve` for a ringlog of its own for each run, or start://kafka and the like for
+    /// a peer so
     #[arg(long, value_name = "URL|serve")]
     target: String,
     /// Where the results go; the same command again goes on where this one stopped
@@ -37,71 +39,36 @@ pub(crate) struct Sweep {
     /// How often each cell runs, instead of what the workload says
     #[arg(long, value_name = "NUMBER")]
     repeats: Option<u32>,
-    /// The broker's binary for `--target serve` [default: the one beside this program]
-    #[arg(long, value_name = "FILE")]
-    ringlog: Option<PathBuf>,
-    /// Where a broker of `--target serve` keeps its files meanwhile [default: the system's directory for temporary files]
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    own: Own,
     /// Says what it would do, and ends
     #[arg(long)]
     plan: bool,
 }
 
-/// Who is measured.
-#[derive(Debug)]
-pub(crate) enum Who {
-    /// A broker that runs already.
-    There(Target),
-    /// One that is started for each run.
-    Own {
-        /// Its program.
-        binary: PathBuf,
-        /// Its files go below this.
-        data: PathBuf,
-    },
-}
-
 impl Sweep {
     pub(crate) fn run(&self) -> Result<ExitCode, String> {
         let workload = self.workload()?;
-        let data = self.data.clone().unwrap_or_else(std::env::temp_dir);
-        let who = match &*self.target {
-            "serve" => Who::Own { binary: binary::ringlog(self.ringlog.as_deref())?, data: data.clone() },
-            url => Who::There(
-                url.parse().map_err(|e: ringbench_load::LoadError| format!("--target: {e}; serve starts one"))?,
-            ),
-        };
-        if let Who::There(target) = &who {
-            target.honours(&workload).map_err(|error| error.to_string())?;
-        }
         for note in &workload.notes {
             eprintln!("{}:{note}", workload.file.display());
         }
-        if matches!(who, Who::There(_)) && workload.cells.iter().any(|cell| !cell.broker_settings.is_empty()) {
-            eprintln!(
-                "{}: what it says below `broker` is for `--target serve`, and left to who started {}",
-                workload.name, self.target
-            );
-        }
-        say_plan(&workload, &data);
+        let mut subjects = self.own.subjects(&[&self.target], &workload)?;
+        let subject = subjects.pop().ok_or("--target: nobody is named")?;
+        say_plan(&workload, &self.own.data());
         if self.plan {
             return Ok(ExitCode::SUCCESS);
         }
         let stop = Stop::default();
         let wish = stop.clone();
         signals::on_first(move || wish.stop())?;
-        let described = who.describe(&workload)?;
+        let described = describe(&subject, &workload).map_err(|error| error.to_string())?;
         // Where a broker that runs already has its files is known if it is on this host and tells.
-        let (data, room) = match (&who, described.data.clone()) {
-            (Who::There(_), Some(theirs)) => (theirs.clone(), Some(theirs)),
-            (Who::There(_), None) => (data, None),
-            (Who::Own { .. }, _) => (data.clone(), Some(data)),
-        };
+        let room = described.data.clone();
+        let data = room.clone().unwrap_or_else(|| self.own.data());
         let mut kept = KeptRun::open(&self.out, self.fresh(&workload, described, &data)?)?;
-        let null = matches!(who, Who::There(Target::Null));
+        let null = subject == Subject::There(Target::Null);
         fresh::measure_floor(&mut kept, &workload, null, &data, &stop)?;
-        let ended = Course::new(&workload, &who, room.as_deref(), &stop).run(&mut kept);
+        let ended = Course::new(&workload, &subject, room.as_deref(), &stop).run(&mut kept);
         let page = kept.finish(!matches!(ended, Ok(true)))?;
         say!("{}\nreport: {}", ringbench_report::verdict(kept.run(), &self.out), page.display());
         for (cell, of) in kept.run().cells.iter().zip(&workload.cells).filter(|(cell, _)| !cell.valid) {
@@ -133,43 +100,7 @@ impl Sweep {
         let name = targets.first().map_or("", |target| &*target.name);
         let cells = workload.cells.iter().map(|cell| recorded::planned(cell, name)).collect();
         let kind = Kind::Sweep;
-        Ok(Fresh { kind, workload, workload_yaml: Some(yaml), command: self.command(), data, targets, cells }.run())
-    }
-
-    fn command(&self) -> String {
-        let mut command = format!(
-            "ringbench sweep {} --target {} --out {}",
-            self.workload.display(),
-            self.target,
-            self.out.display()
-        );
-        for assignment in &self.set {
-            command += &format!(" --set '{assignment}'");
-        }
-        if let Some(repeats) = self.repeats {
-            command += &format!(" --repeats {repeats}");
-        }
-        for (option, path) in [("--ringlog", &self.ringlog), ("--data", &self.data)] {
-            if let Some(path) = path {
-                command += &format!(" {option} {}", path.display());
-            }
-        }
-        command
-    }
-}
-
-impl Who {
-    /// What it says of itself; a broker of its own is started for that, with the settings of the first cell.
-    fn describe(&self, workload: &Workload) -> Result<Described, String> {
-        let nothing = BTreeMap::new();
-        let settings = workload.cells.first().map_or(&nothing, |cell| &cell.broker_settings);
-        let described = match self {
-            Who::There(target) => target.describe(),
-            Who::Own { binary, data } => {
-                BrokerProcess::start(binary, data, settings).and_then(|broker| broker.describe())
-            }
-        };
-        described.map_err(|e| e.to_string())
+        Ok(Fresh { kind, workload, workload_yaml: Some(yaml), command: command(None), data, targets, cells }.run())
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use ringbench_load::BrokerProcess;
+use ringbench_load::Launch;
 use ringbench_report::results::Run;
 use tempfile::TempDir;
 
@@ -190,7 +190,7 @@ fn what_can_not_begin_says_why_and_what_to_do() {
     let place = Place::of(NULL);
     for (more, why) in [
         (&["--target", "kafka://127.0.0.1:1"][..], "127.0.0.1:1"),
-        (&["--target", "carrier-pigeon://coop"], "serve starts one"),
+        (&["--target", "carrier-pigeon://coop"], "serve starts a ringlog for each run"),
         (&["--target", "nats://127.0.0.1:1"], "batch.size is Kafka's and does not reach nats://127.0.0.1:1"),
         (&["--target", "nats://127.0.0.1:1", "--plan"], "take it out of `sweep` and `--set`"),
         (&["--target", "serve", "--ringlog", "/nonexistent/ringlog"], "/nonexistent/ringlog"),
@@ -240,8 +240,8 @@ fn a_target_that_dies_is_named_and_what_it_did_before_is_kept() {
         "name: dying\nmessageSize: 200\nwarmupDuration: 0s\ntestDuration: 1s\nproducerRate: 200\nrepeats: 30\n",
     );
     let (data, ringlog) = (tempfile::tempdir().unwrap(), ringlog());
-    let broker = BrokerProcess::start(&ringlog, data.path(), &BTreeMap::new()).unwrap();
-    let url = format!("kafka://{}", broker.bootstrap());
+    let broker = Launch::ringlog(&ringlog, data.path()).start(&BTreeMap::new()).unwrap();
+    let url = broker.target().to_string();
     let mut child = place.sweep(&["--target", &url]).spawn().unwrap();
     place.wait_for_a_repeat(&mut child);
     kill(Pid::from_raw(broker.pid() as i32), Signal::SIGKILL).unwrap();

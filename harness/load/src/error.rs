@@ -7,7 +7,7 @@ use ringlog_client::ClientError;
 use ringlog_log::LogError;
 
 use crate::STAMP_BYTES;
-use crate::workload::Problem;
+use crate::workload::{Durability, Problem};
 
 /// What ends a measurement. Each names the value and the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -79,15 +79,42 @@ pub enum LoadError {
         /// What it said, or what the operating system said of it.
         said: String,
     },
+    /// More than an acknowledgement has behind it.
+    #[error(
+        "{name}://{address}: its acknowledgement has {has} behind it, and {wanted} is asked for: start it so (scripts/peers.sh start \
+         {name} --profile durable), or ask for {has}"
+    )]
+    NotOffered {
+        /// Which peer.
+        name: &'static str,
+        /// `host:port`
+        address: String,
+        /// What it has.
+        has: Durability,
+        /// What it should have.
+        wanted: Durability,
+    },
     /// A target that no driver goes to.
     #[error(
         "--target {url}: {reason}: write kafka://HOST:PORT (several brokers with commas; kafka+librdkafka:// for that \
-         client), redis://, nats://, amqp://, amqp+quorum://, rabbitmq-stream://, rocketmq://, pulsar://, activemq:// or artemis://HOST:PORT, zeromq://HOST:PORT to be \
-         bound by the driver itself, or null:// for the generator alone"
+         client), redis://, nats://, amqp://, amqp+quorum://, rabbitmq-stream://, rocketmq://, pulsar://, \
+         activemq:// or artemis://HOST:PORT, zeromq://HOST:PORT to be bound by the driver itself, or null:// for the generator alone; \
+         serve starts a ringlog for each run, start://NAME a peer"
     )]
     Target {
         /// As it was written.
         url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A broker that can't be started for a run.
+    #[error(
+        "--target {text}: {reason}: write serve, or start://NAME?profile=default (or durable) with a name that scripts/peers.sh list \
+         has; &scheme=amqp+quorum behind it takes another one of its URLs"
+    )]
+    Start {
+        /// As it was written.
+        text: String,
         /// What is wrong with it.
         reason: String,
     },
@@ -169,6 +196,13 @@ pub enum LoadError {
 }
 
 impl LoadError {
+    /// Whether a target does not offer what a cell asks for: no fault of it, and nothing is said of the next cell.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        use LoadError::{NotOffered, Repetitive, Setting, TooShort};
+        matches!(self, NotOffered { .. } | Setting { .. } | TooShort { .. } | Repetitive { .. })
+    }
+
     pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> LoadError {
         let path = path.into();
         move |source| LoadError::File { path, source }

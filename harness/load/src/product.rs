@@ -74,7 +74,7 @@ fn kafka_of_features(features: &BTreeMap<String, Feature>) -> Option<String> {
     Some(match known {
         Some(release) => format!("Apache Kafka {release}"),
         None if level == NEWEST.0 => format!("Apache Kafka {}", NEWEST.1),
-        None => format!("Apache Kafka after {}", NEWEST.1),
+        None => format!("Apache Kafka {}+", NEWEST.1),
     })
 }
 
@@ -115,7 +115,7 @@ mod tests {
         for (level, release) in [(1, "3.0"), (7, "3.3"), (15, "3.7"), (21, "3.9"), (22, "4.0"), (30, "4.3")] {
             assert_eq!(of_level(level), format!("Apache Kafka {release}"));
         }
-        assert_eq!(of_level(31), "Apache Kafka after 4.3");
+        assert_eq!(of_level(31), "Apache Kafka 4.3+");
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::driver::{
 };
 use crate::generator::{Conditions, Outcome, run_cell};
 use crate::product::product;
-use crate::workload::{CellSpec, Workload};
+use crate::workload::CellSpec;
 
 /// Where to, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,19 +94,6 @@ impl Target {
         let address = Address::list(bootstrap).ok()?.into_iter().next()?;
         let is_local = matches!(&*address.host, "localhost" | "::1") || address.host.starts_with("127.");
         is_local.then(|| listener(address.port))?
-    }
-
-    /// Refuses a workload that sweeps, or that [`Workload::with`] has set, what does not reach it: every value would measure the same.
-    ///
-    /// # Errors
-    /// [`LoadError::OutOfReach`].
-    pub fn honours(&self, workload: &Workload) -> Result<(), LoadError> {
-        match (self, workload.kafka_settings().next()) {
-            (Target::Peer(_), Some(setting)) => {
-                Err(LoadError::OutOfReach { setting: setting.to_owned(), target: self.to_string() })
-            }
-            _ => Ok(()),
-        }
     }
 
     /// Runs a cell on it.
@@ -245,31 +232,5 @@ mod tests {
             let error = url.parse::<Target>().unwrap_err().to_string();
             assert!(error.contains(said) && error.contains("kafka://HOST:PORT"), "{error}");
         }
-    }
-
-    #[test]
-    fn settings_of_kafka_that_are_swept_or_set_are_refused_for_a_peer_and_nothing_else_is() {
-        let redis: Target = "redis://127.0.0.1:1".parse().unwrap();
-        let file = |more: &str| {
-            Workload::parse(Path::new("a.yaml"), &format!("name: a\nmax.block.ms: 60000\n{more}")).unwrap()
-        };
-        for axis in
-            ["batch.size: [1k, 16k]", "linger.ms: [0, 5]", "compression.type: [none, lz4]", "acks: [\"1\", all]"]
-        {
-            let swept = file(&format!("sweep:\n  {axis}\n"));
-            let setting = axis.split_once(':').unwrap().0;
-            let refused = redis.honours(&swept).unwrap_err().to_string();
-            let remedy = "take it out of `sweep` and `--set`";
-            assert!([setting, "redis://127.0.0.1:1", remedy].iter().all(|said| refused.contains(said)), "{refused}");
-            for reached in ["kafka://127.0.0.1:1", "null://"] {
-                assert!(reached.parse::<Target>().unwrap().honours(&swept).is_ok());
-            }
-        }
-        for (key, value) in [("batch.size", "64k"), ("topic.segment.bytes", "1048576")] {
-            assert!(redis.honours(&file("").with(key, value).unwrap()).is_err(), "{key}");
-        }
-        // What is in a file that Kafka is measured with as well, and what every driver does.
-        assert!(redis.honours(&file("sweep:\n  messageSize: [100, 1k]\n  durability: [memory, fsync]\n")).is_ok());
-        assert!(redis.honours(&file("").with("producersPerTopic", "2").unwrap()).is_ok());
     }
 }

@@ -92,7 +92,7 @@ pub enum Kind {
 pub struct Target {
     /// Short, and none other of this run has it: cells name it.
     pub name: String,
-    /// Where it was reached.
+    /// Where it was reached; `serve` or `start://NAME` where each run started one.
     pub url: String,
     /// What it is, with its version as it says it.
     pub product: String,
@@ -104,6 +104,19 @@ pub struct Target {
     pub ready_ms: Option<f64>,
     /// Resident memory of its process at the end. Bytes.
     pub resident_bytes: Option<u64>,
+}
+
+impl Target {
+    /// Whether each run had a process and files of its own.
+    #[must_use]
+    pub fn is_fresh_each_run(&self) -> bool {
+        self.url == "serve" || self.url.starts_with("start://")
+    }
+
+    /// Whether it is a process at all that may outlive a run.
+    fn is_broker(&self) -> bool {
+        !["null://", "engine://", "zeromq://"].iter().any(|scheme| self.url.starts_with(scheme))
+    }
 }
 
 /// What the generator does on one core when nothing is behind it.
@@ -158,9 +171,17 @@ impl Run {
         self.cells.iter().find(|cell| cell.key == *key && cell.target == found.target)
     }
 
-    /// Cells that count for nothing.
+    /// Targets whose process was the same in several runs.
+    pub fn outliving(&self) -> impl Iterator<Item = &str> {
+        let several = self.cells.iter().map(|cell| cell.repeats.len()).sum::<usize>() > self.targets.len();
+        let old =
+            self.targets.iter().filter(move |target| several && target.is_broker() && !target.is_fresh_each_run());
+        old.map(|target| target.name.as_str())
+    }
+
+    /// Cells that ran and count for nothing.
     pub fn void_cells(&self) -> impl Iterator<Item = &RunCell> {
-        self.cells.iter().filter(|cell| !cell.valid)
+        self.cells.iter().filter(|cell| cell.ran() && !cell.valid)
     }
 }
 

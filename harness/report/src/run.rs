@@ -83,7 +83,7 @@ fn document(shown: &Shown<'_>) -> Document {
     if shown.runs.iter().all(|(run, _)| run.objective.is_none()) {
         lacking.push(("An objective".to_owned(), NO_OBJECTIVE.to_owned()));
     }
-    let not_run = shown.not_run.iter().map(|cell| (cell.label(), "it did not run".to_owned()));
+    let not_run = shown.not_run.iter().map(|cell| (cell.label(), cell.of.why.clone().unwrap_or_default()));
     let rows: Vec<_> = lacking.into_iter().chain(not_run).map(|(what, why)| vec![what, why]).collect();
     if !rows.is_empty() {
         blocks.push(Block::Section("Not in this report".to_owned()));

@@ -7,9 +7,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use ringbench_load::workload::{CellSpec, Turn, Workload};
-use ringbench_load::{BrokerProcess, LoadError, Outcome, Pool, Stop};
+use ringbench_load::{LoadError, Outcome, Pool, Stop, Subject};
 
-use super::Who;
 use crate::fresh::unix_ms;
 use crate::generator::Generator;
 use crate::kept_run::KeptRun;
@@ -23,7 +22,7 @@ const MOST_FAILURES: usize = 3;
 /// The way through a sweep.
 pub(super) struct Course<'a> {
     workload: &'a Workload,
-    who: &'a Who,
+    subject: &'a Subject,
     /// Where the target has its files, where that is known.
     room: Option<&'a Path>,
     stop: &'a Stop,
@@ -46,9 +45,14 @@ pub(super) fn due(workload: &Workload, kept: &KeptRun) -> Vec<Due> {
 }
 
 impl<'a> Course<'a> {
-    pub(super) fn new(workload: &'a Workload, who: &'a Who, room: Option<&'a Path>, stop: &'a Stop) -> Course<'a> {
+    pub(super) fn new(
+        workload: &'a Workload,
+        subject: &'a Subject,
+        room: Option<&'a Path>,
+        stop: &'a Stop,
+    ) -> Course<'a> {
         let generator = Generator::new(workload.seed, None, stop.clone());
-        Course { workload, who, room, stop, progress: Progress::default(), generator }
+        Course { workload, subject, room, stop, progress: Progress::default(), generator }
     }
 
     /// Makes every run that is missing; `false`: somebody ended it before.
@@ -88,15 +92,15 @@ impl<'a> Course<'a> {
                     self.progress.done(cell, &said(&outcome));
                     outcome.failure
                 }
+                Err(error) if error.is_refusal() => {
+                    self.progress.done(cell, &format!("not offered: {error}"));
+                    kept.refuse(turn.cell, error.to_string())?;
+                    continue;
+                }
                 Err(error) => {
                     kept.add(turn.cell, recorded::failed(error.to_string(), order, started), &Default::default())?;
                     self.progress.done(cell, &format!("FAILED: {error}"));
-                    // What a target does not offer is no fault of it, and says nothing of the next cell.
-                    let is_refused = matches!(
-                        error,
-                        LoadError::Setting { .. } | LoadError::TooShort { .. } | LoadError::Repetitive { .. }
-                    );
-                    Some(error.to_string()).filter(|_| !is_refused)
+                    Some(error.to_string())
                 }
             };
             failures = if failure.is_some() { failures + 1 } else { 0 };
@@ -110,22 +114,18 @@ impl<'a> Course<'a> {
 
     /// One run of a cell, on a broker of its own where that is asked for.
     fn one(&mut self, cell: &CellSpec, order: usize, kept: &mut KeptRun) -> Result<(Outcome, Arc<Pool>), LoadError> {
-        match self.who {
-            Who::There(target) => self.generator.run(cell, order, target, target.describe()?.pid),
-            Who::Own { binary, data } => {
-                let broker = BrokerProcess::start(binary, data, &cell.broker_settings)?;
-                let outcome = self.generator.run(cell, order, &broker.target(), Some(broker.pid()))?;
-                if let Some(target) = kept.run_mut().targets.first_mut() {
-                    target.resident_bytes = ringbench_stats::resident_bytes(broker.pid());
-                }
-                Ok(outcome)
-            }
+        let ready = self.subject.ready(&cell.broker_settings)?;
+        let outcome = self.generator.run(cell, order, &ready)?;
+        let resident = ready.described.pid.and_then(ringbench_stats::resident_bytes);
+        if let Some(target) = kept.run_mut().targets.first_mut() {
+            target.resident_bytes = resident.or(target.resident_bytes);
         }
+        Ok(outcome)
     }
 
     /// Ends a sweep whose target is gone, or fails again and again.
     fn goes_on(&self, failures: usize, why: &str) -> Result<(), String> {
-        if let Who::There(target) = self.who
+        if let Subject::There(target) = self.subject
             && target.describe().is_err()
         {
             return Err(format!("{target} is gone: {why}: start it again; {KEPT}"));

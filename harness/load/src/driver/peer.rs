@@ -159,12 +159,11 @@ impl Peer {
 
     /// Refuses a cell that asks for more than an acknowledgement has behind it.
     pub(crate) fn grants(&self, wanted: Durability) -> Result<(), LoadError> {
-        let has = self.durability;
-        if has >= wanted {
-            return Ok(());
+        let Peer { name, durability: has, .. } = *self;
+        match has >= wanted {
+            true => Ok(()),
+            false => Err(LoadError::NotOffered { name, address: self.address.clone(), has, wanted }),
         }
-        let remedy = format!("start it so (scripts/peers.sh start {} --profile durable), or ask for {has}", self.name);
-        Err(self.error(format!("its acknowledgement has {has} behind it, and {wanted} is asked for: {remedy}")))
     }
 
     /// One server, whose answers are waited for while more goes out.

@@ -67,7 +67,8 @@ impl RunCell {
 
     fn why_void(&self) -> Option<String> {
         if self.repeats.is_empty() {
-            return Some("it did not run".to_owned());
+            // Or why it could not, which is said once.
+            return self.why.clone().or_else(|| Some("it did not run".to_owned()));
         }
         let failure = self.repeats.iter().find_map(|repeat| repeat.failure.clone());
         let faults = Some(self.ledger.faults()).filter(|faults| !faults.is_empty());

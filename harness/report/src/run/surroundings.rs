@@ -26,12 +26,21 @@ pub(super) fn environment(shown: &Shown<'_>) -> Vec<Block> {
             target.name.clone(),
             target.product.clone(),
             target.url.clone(),
+            if target.is_fresh_each_run() { "one run" } else { "all runs" }.to_owned(),
             target.ready_ms.map_or_else(|| DASH.to_owned(), |ms| time(Some(ms * 1e3))),
             target.resident_bytes.map_or_else(|| DASH.to_owned(), |bytes| format!("{} MiB", bytes >> 20)),
         ]
     };
-    let head = ["target", "what it is", "where", "ready after", "resident at the end"];
+    let head = ["target", "what it is", "where", "lives for", "ready after", "resident at the end"];
     blocks.push(Block::Table(Table::new(&head, targets.map(row).collect()).with_words(&["what it is", "where"])));
+    let old: Vec<&str> = shown.runs.iter().flat_map(|(run, _)| run.outliving()).collect();
+    if !old.is_empty() {
+        blocks.push(Block::Text(format!(
+            "Of {} one process lived through all runs: what is peculiar to it, and to its files, is in every repeat, and no interval \
+             shows it. A target of `serve` or start://NAME is a fresh one for each run.",
+            old.join(" and of ")
+        )));
+    }
     blocks.push(Block::Table(drivers(shown)));
     let copies = shown.cells.iter().map(|cell| cell.of.declared.replication).max().unwrap_or(1);
     if copies <= 1 {
