@@ -20,7 +20,8 @@ pub(crate) struct Compare {
 }
 
 impl Compare {
-    /// 0: the same or better; 1: worse beyond interval and noise floor, in a figure or over all cells together; 2: it could not be made.
+    /// 0: the same or better; 1: worse beyond interval and noise floor, in a figure or over all cells together; 2: it could not be
+    /// made, or not to its end.
     pub(crate) fn run(self) -> Result<ExitCode, String> {
         match compared(&self.a, &self.b) {
             Ok(comparison) => {
@@ -30,7 +31,16 @@ impl Compare {
                         "ringbench: fewer than three repeats can't tell a difference from chance: measure with --repeats 5"
                     );
                 }
-                Ok(if comparison.is_worse() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+                Ok(match (comparison.is_worse(), comparison.is_unfinished()) {
+                    (true, _) => ExitCode::FAILURE,
+                    (false, true) => {
+                        eprintln!(
+                            "ringbench: nothing is worse so far, and the second run is not whole: finish the sweep, or measure it again"
+                        );
+                        ExitCode::from(COULD_NOT_RUN)
+                    }
+                    (false, false) => ExitCode::SUCCESS,
+                })
             }
             Err(reason) => {
                 eprintln!("ringbench: {reason}");

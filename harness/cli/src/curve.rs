@@ -7,7 +7,7 @@ use ringbench_load::workload::{Arrival, CellSpec, Turn, schedule};
 use ringbench_report::results::Kind;
 
 use crate::measurement::Measurement;
-use crate::run::{Load, ended, in_turns, line};
+use crate::run::{Load, in_turns, line};
 
 /// Shares of the measured maximum, closest where the knee is.
 const LOADS: [f64; 11] = [0.01, 0.05, 0.1, 0.25, 0.5, 0.7, 0.8, 0.9, 0.95, 1.0, 1.05];
@@ -37,48 +37,41 @@ impl Curve {
             for Turn { cell: load, repeat } in schedule(loads.len(), workload.repeats, workload.order, workload.seed) {
                 let load = loads.get(load).copied().unwrap_or(1.0);
                 for target in in_turns(measurement.targets(), repeat) {
-                    if measurement.is_stopped() {
-                        return ended(measurement);
-                    }
-                    let maximum = maxima.get(target).copied().unwrap_or_default();
+                    let Some(maximum) = maxima.get(target).copied().flatten() else { continue };
                     let cell = at_rate(cell, maximum * load);
-                    let row = measurement.repeat(target, &cell, Some(load))?;
+                    let Some(row) = measurement.repeat(target, &cell, Some(load))? else { continue };
                     eprintln!("{:>3.0} % {}", load * 100.0, line(&cell.name, row));
                 }
             }
         }
-        ended(measurement)
+        measurement.finish()
     }
 }
 
-/// What each target does as fast as it goes: the median of the repeats, in turns.
+/// What each target does as fast as it goes: the median of the repeats, in turns; `None` of one that does not offer the cell, and of all
+/// where somebody wished to stop.
 ///
 /// # Errors
 /// A sentence, when one of them does nothing at all.
-pub(crate) fn maxima(measurement: &mut Measurement, cell: &CellSpec, repeats: u32) -> Result<Vec<f64>, String> {
+pub(crate) fn maxima(measurement: &mut Measurement, cell: &CellSpec, repeats: u32) -> Result<Vec<Option<f64>>, String> {
     let (cell, targets) = (cell.at(Arrival::Maximum), measurement.targets());
     let mut maxima = vec![None; targets];
     for repeat in 0..repeats {
         for target in in_turns(targets, repeat) {
-            if !measurement.is_stopped() {
-                let row = measurement.repeat(target, &cell, None)?;
-                eprintln!("max   {}", line(&cell.name, row));
-                if !row.ran() {
-                    return Err(row.why.clone().unwrap_or_else(|| format!("{} did not run", cell.name)));
-                }
-                if let Some(maximum) = maxima.get_mut(target) {
-                    *maximum = row.achieved_per_s;
-                }
+            let Some(row) = measurement.repeat(target, &cell, None)? else { return Ok(vec![None; targets]) };
+            eprintln!("max   {}", line(&cell.name, row));
+            let (ran, achieved) = (row.ran(), row.achieved_per_s);
+            if ran && achieved.is_none_or(|rate| rate <= 0.0) {
+                return Err(
+                    measurement.fail(&format!("{}: nothing was acknowledged, so there is no maximum", cell.name))
+                );
+            }
+            if let Some(maximum) = maxima.get_mut(target) {
+                *maximum = achieved;
             }
         }
     }
-    if measurement.is_stopped() {
-        return Ok(vec![1.0; targets]);
-    }
-    let found = maxima.into_iter().map(|maximum| maximum.filter(|rate| *rate > 0.0));
-    found
-        .collect::<Option<_>>()
-        .ok_or_else(|| format!("{}: nothing was acknowledged, so there is no maximum", cell.name))
+    Ok(maxima)
 }
 
 /// The same cell at a rate: Poisson where it was that, else uniform.

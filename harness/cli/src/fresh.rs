@@ -71,7 +71,10 @@ pub(crate) fn measure_floor(
         kept.run_mut().calibration = Some(calibrated(workload, stop)?);
     }
     if kept.run().roofline.is_none() && !is_null {
-        kept.run_mut().roofline = Some(Roofline::measure(data, Depth::Full).map_err(|error| error.to_string())?);
+        kept.run_mut().roofline = Some(
+            Roofline::measure(data, Depth::Full)
+                .map_err(|error| format!("{error}: make room there, or keep the target's files elsewhere"))?,
+        );
     }
     Ok(())
 }
@@ -110,8 +113,8 @@ fn free_name(product: &str, url: &str, taken: &[results::Target]) -> String {
         }
         _ => "target".to_owned(),
     };
-    let driver = url.strip_prefix("kafka+").and_then(|rest| rest.split_once("://"));
-    let name = driver.map_or_else(|| name.clone(), |(driver, _)| format!("{name}+{driver}"));
+    let driver = url.split_once("kafka+").and_then(|(_, rest)| rest.split([':', '&']).next());
+    let name = driver.map_or_else(|| name.clone(), |driver| format!("{name}+{driver}"));
     let is_free = |name: &String| taken.iter().all(|target| target.name != *name);
     let numbered = (2..).map(|number| format!("{name}-{number}"));
     std::iter::once(name.clone()).chain(numbered).find(is_free).unwrap_or(name)
@@ -143,6 +146,8 @@ mod tests {
             ("ActiveMQ Artemis 2.44.0", "artemis://a:1", "activemq-artemis"),
             ("a broker that speaks Kafka's protocol", "kafka://a:1", "target"),
             ("null sink", "null://", "null"),
+            ("Apache Kafka 4.3.1", "kafka+librdkafka://a:1", "kafka+librdkafka"),
+            ("Apache Kafka 4.3.1", "start://kafka?scheme=kafka+librdkafka&profile=default", "kafka+librdkafka-2"),
         ] {
             let described = Described { product: product.to_owned(), ..Described::default() };
             taken.push(target(described, url.to_owned(), &taken));

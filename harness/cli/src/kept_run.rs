@@ -10,6 +10,8 @@ use ringbench_stats::HdrLog;
 
 const LOCK: &str = ".ringbench.lock";
 const RESULTS: &str = "results.json";
+/// A file that is being written.
+const PART: &str = "results.part";
 
 /// What was measured of a run, and where it is kept.
 #[derive(Debug)]
@@ -42,7 +44,7 @@ impl KeptRun {
             true => resumed(Run::read(directory).map_err(|e| e.to_string())?, fresh).map_err(refuse)?,
             false => {
                 let entries = std::fs::read_dir(directory).map_err(|e| refuse(e.to_string()))?;
-                let ours = |name: &std::ffi::OsStr| name == LOCK || name == "results.part";
+                let ours = |name: &std::ffi::OsStr| name == LOCK || name == PART;
                 if let Some(other) = entries.flatten().map(|entry| entry.file_name()).find(|name| !ours(name)) {
                     let holds = other.display();
                     return Err(refuse(format!("it holds {holds} and no {RESULTS}: name an empty directory")));
@@ -99,6 +101,15 @@ impl KeptRun {
             cell.why = Some(why);
         }
         self.write()
+    }
+
+    /// Takes away what was made for a run of which nothing ran: the same command may begin again.
+    pub(crate) fn discard(&self) {
+        for made in [RESULTS, PART, LOCK] {
+            // What can't be removed is refused by the next run, which says so.
+            let _ = std::fs::remove_file(self.directory.join(made));
+        }
+        let _ = std::fs::remove_dir(&self.directory);
     }
 
     /// Writes the report; gives its path.

@@ -60,7 +60,7 @@ enum Command {
     Workloads(workloads::Workloads),
     /// Makes the report of one or several runs anew, or an index of all
     Report(report::Report),
-    /// Says whether a run is worse than another one: status 1 if so, 2 if they can't be compared
+    /// Says whether a run is worse than another one: status 1 if so, 2 if they can't be compared or it is not whole
     Compare(compare::Compare),
     /// Checks a run's ledgers, and its figures against the raw histograms
     Verify(verify::Verify),

@@ -9,7 +9,7 @@ use ringbench_report::results::{Kind, MaxRate as Found, Objective, Repeat, RunCe
 use crate::curve::{at_rate, maxima};
 use crate::fresh::objective;
 use crate::measurement::Measurement;
-use crate::run::{Load, ended, in_turns, line};
+use crate::run::{Load, in_turns, line};
 
 /// The search by halves ends when the lowest rate that fails is so close to the highest that keeps the objective. Its steps after that
 /// are as large.
@@ -44,21 +44,23 @@ impl MaxRate {
         let mut measurement = self.load.begin(Kind::MaxRate, &workload, workload_yaml)?;
         for cell in &workload.cells {
             let maxima = maxima(&mut measurement, cell, 1)?;
-            let mut searches: Vec<Search> = maxima.into_iter().map(Search::from).collect();
+            // Who offers nothing of the cell is not searched.
+            let mut searches: Vec<Option<Search>> =
+                maxima.into_iter().map(|maximum| maximum.map(Search::from)).collect();
+            let is_open = |search: &Search| search.outcome.is_none();
             let mut round = 0;
             // In turns: what the host does meanwhile weighs on all targets alike.
-            while searches.iter().any(|search| search.outcome.is_none()) && !measurement.is_stopped() {
+            while searches.iter().flatten().any(is_open) && !measurement.is_stopped() {
                 for target in in_turns(measurement.targets(), round) {
-                    let Some(search) = searches.get_mut(target).filter(|search| search.outcome.is_none()) else {
-                        continue;
-                    };
-                    if !measurement.is_stopped() {
+                    let search = searches.get_mut(target).and_then(Option::as_mut);
+                    if let Some(search) = search.filter(|search| is_open(search)) {
                         search.step(&mut measurement, target, cell, &objective, workload.repeats)?;
                     }
                 }
                 round += 1;
             }
-            for (target, search) in searches.into_iter().enumerate() {
+            let ended = searches.into_iter().enumerate().filter_map(|(target, search)| Some((target, search?)));
+            for (target, search) in ended.filter(|(_, search)| !is_open(search)) {
                 let found = search.found(measurement.target_name(target), cell);
                 match found.rate_per_s {
                     Some(rate) => say!("{} on {}: {rate:.0} records/s; {}", cell.name, found.target, found.why),
@@ -67,7 +69,7 @@ impl MaxRate {
                 measurement.found(found);
             }
         }
-        ended(measurement)
+        measurement.finish()
     }
 }
 
@@ -83,6 +85,8 @@ struct Search {
     why: String,
     /// Whether the rate that is to fail was kept once.
     raised: bool,
+    /// The highest that was ever kept, if only once.
+    kept_once: f64,
     /// Runs in a row that went as the stage wants it.
     in_a_row: u32,
     runs: usize,
@@ -105,7 +109,7 @@ impl Search {
     fn from(maximum: f64) -> Search {
         let (stage, why) = (Stage::Halve, String::new());
         let failed = maximum * 1.1;
-        Search { stage, kept: 0.0, failed, why, raised: false, in_a_row: 0, runs: 0, outcome: None }
+        Search { stage, kept: 0.0, failed, why, raised: false, kept_once: 0.0, in_a_row: 0, runs: 0, outcome: None }
     }
 
     fn step(
@@ -117,16 +121,27 @@ impl Search {
         repeats: u32,
     ) -> Result<(), String> {
         let cell = at_rate(cell, self.rate());
-        let row = measurement.repeat(target, &cell, None)?;
-        let Some(last) = row.repeats.last() else { return Ok(()) };
+        let Some(row) = measurement.repeat(target, &cell, None)? else { return Ok(()) };
+        let Some(last) = row.repeats.last() else {
+            (self.why, self.outcome) = (row.why.clone().unwrap_or_default(), Some(None));
+            return Ok(());
+        };
         let keeps = objective.is_kept_in(row, last);
+        let why = if keeps { String::new() } else { reason(objective, row, last) };
         let so = match (self.stage, keeps) {
             (Stage::Confirm, true) => "confirms",
             (_, true) => "keeps",
             (_, false) => "fails",
         };
-        eprintln!("{so:<8} {}", line(&cell.name, row));
-        self.note(keeps, repeats, &row.key, || reason(objective, row, last));
+        let because = if keeps || last.failure.is_some() { String::new() } else { format!("; {why}") };
+        eprintln!("{so:<8} {:.0}/s: {}{because}", self.rate(), line(&cell.name, row));
+        let is_quoted = last.latency_us.percentile(objective.percentile).is_some();
+        if !keeps && !is_quoted && self.rate() * row.seconds < fewest_records(objective.percentile) {
+            // A lower rate has fewer records still.
+            (self.failed, self.why, self.outcome) = (self.rate(), too_few(objective), Some(None));
+            return Ok(());
+        }
+        self.note(keeps, repeats, &row.key, || why);
         Ok(())
     }
 
@@ -142,6 +157,9 @@ impl Search {
     /// What came of a run at [`Self::rate`].
     fn note(&mut self, keeps: bool, repeats: u32, key: &str, why: impl FnOnce() -> String) {
         let rate = self.rate();
+        if keeps {
+            self.kept_once = self.kept_once.max(rate);
+        }
         self.runs += 1;
         self.in_a_row += 1;
         match (self.stage, keeps) {
@@ -171,6 +189,10 @@ impl Search {
 
     fn found(self, target: String, cell: &CellSpec) -> Found {
         let confirmed_by = self.outcome.flatten();
+        let mut why = format!("at {:.0}/s {}", self.failed, self.why);
+        if confirmed_by.is_none() && self.kept_once > 0.0 {
+            why += &format!("; {:.0}/s was kept, but not run after run", self.kept_once);
+        }
         let if_confirmed = |rate: f64| confirmed_by.as_ref().map(|_| rate.round());
         Found {
             target,
@@ -178,9 +200,14 @@ impl Search {
             rate_per_s: if_confirmed(self.kept),
             failed_per_s: if_confirmed(self.failed),
             confirmed_by,
-            why: format!("at {:.0}/s {}", self.failed, self.why),
+            why,
         }
     }
+}
+
+/// Records that a percentile takes: ten beyond it.
+fn fewest_records(percentile: f64) -> f64 {
+    10.0 / (1.0 - percentile / 100.0)
 }
 
 /// Why a rate is too high.
@@ -198,8 +225,12 @@ fn reason(objective: &Objective, row: &RunCell, last: &Repeat) -> String {
     }
     match last.latency_us.percentile(objective.percentile) {
         Some(us) => format!("p{} was {:.1} ms", objective.percentile, us / 1e3),
-        None => format!("there were too few records for p{}: measure for longer", objective.percentile),
+        None => too_few(objective),
     }
+}
+
+fn too_few(objective: &Objective) -> String {
+    format!("there were too few records for p{}: measure for longer (--duration)", objective.percentile)
 }
 
 #[cfg(test)]

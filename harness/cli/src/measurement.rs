@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use ringbench_load::workload::{CellSpec, Workload};
 use ringbench_load::{Described, LoadError, Stop, Subject, Target};
@@ -67,13 +68,7 @@ impl Measurement {
         let (mut targets, mut reached): (Vec<results::Target>, Vec<_>) = Default::default();
         let (kind, workload) = (asked.kind, asked.workload);
         for subject in asked.subjects {
-            let described = describe(&subject, workload).map_err(|error| match error {
-                LoadError::Peer { .. } => {
-                    format!("--target {error}: start it (scripts/peers.sh start NAME), or name another one")
-                }
-                LoadError::Start { .. } => error.to_string(),
-                _ => format!("--target {subject}: {error}"),
-            })?;
+            let described = describe(&subject, workload)?;
             let data = described.data.clone();
             targets.push(fresh::target(described, subject.to_string(), &targets));
             reached.push(Reached { subject, data });
@@ -84,21 +79,29 @@ impl Measurement {
         let fresh = Fresh { kind, workload, workload_yaml, command, data, targets, cells: Vec::new() };
         let mut kept = KeptRun::open(asked.out, fresh.run())?;
         let is_null = reached.iter().all(|reached| reached.subject == Subject::There(Target::Null));
-        fresh::measure_floor(&mut kept, workload, is_null, data, &stop)?;
+        fresh::measure_floor(&mut kept, workload, is_null, data, &stop).inspect_err(|_| kept.discard())?;
         let generator = Generator::new(workload.seed, asked.threads, stop.clone());
         Ok(Measurement { kept, out: asked.out.to_owned(), targets: reached, generator, stop, order: 0 })
     }
 
     /// Runs a cell once on a target, and adds it to what is on disk. `load` is its rate as a share of a measured maximum. A cell that the
-    /// target does not offer stays without a repeat, and says why.
+    /// target does not offer stays without a repeat, and says why. `None`: somebody wished to stop. A repeat that this cut short is kept,
+    /// and void, where the cell has no whole one.
     ///
     /// # Errors
     /// A sentence, when the cell could not begin, or can't be kept; what went wrong after that is in the repeat.
-    pub(crate) fn repeat(&mut self, target: usize, cell: &CellSpec, load: Option<f64>) -> Result<&RunCell, String> {
+    pub(crate) fn repeat(
+        &mut self,
+        target: usize,
+        cell: &CellSpec,
+        load: Option<f64>,
+    ) -> Result<Option<&RunCell>, String> {
+        if self.is_stopped() {
+            return Ok(None);
+        }
         let Reached { subject, data } = self.targets.get(target).cloned().ok_or("there is no such target")?;
         if let Some(why) = data.and_then(|data| room_for(cell, &data).err()) {
-            self.kept.finish(true)?;
-            return Err(format!("{why}; what was measured before is in {}", self.out.display()));
+            return Err(self.fail(&why));
         }
         let (order, started_unix_ms) = (self.order, unix_ms());
         self.order += 1;
@@ -107,6 +110,10 @@ impl Measurement {
             Ok((outcome, pool, ready.described.pid.and_then(resident_bytes)))
         });
         let at = self.place(target, cell, load);
+        let is_whole = |row: &RunCell| row.whole().next().is_some();
+        if self.is_stopped() && (outcome.is_err() || self.kept.run().cells.get(at).is_some_and(is_whole)) {
+            return Ok(None);
+        }
         match &outcome {
             Ok((outcome, pool, resident)) => {
                 let (repeat, histograms) = recorded::repeat(outcome, cell.message_bytes, order, started_unix_ms);
@@ -126,10 +133,12 @@ impl Measurement {
             }
         }
         if let Some(error) = outcome.err().filter(|error| !error.is_refusal()) {
-            self.kept.finish(true)?;
-            return Err(format!("{subject}: {error}: what was measured before is in {}", self.out.display()));
+            return Err(self.fail(&format!("{subject}: {error}")));
         }
-        self.kept.run().cells.get(at).ok_or_else(|| "there is no such cell".to_owned())
+        if self.is_stopped() {
+            return Ok(None);
+        }
+        Ok(self.kept.run().cells.get(at))
     }
 
     /// How many targets there are.
@@ -152,22 +161,45 @@ impl Measurement {
         self.stop.is_wished()
     }
 
-    /// Writes the report and says what it comes to; whether all cells count.
+    /// Writes the report and says what it comes to; gives the status of the whole: a void cell is a failure.
     ///
     /// # Errors
-    /// A sentence, when it can't be written, or somebody wished to stop.
-    pub(crate) fn finish(mut self) -> Result<bool, String> {
-        let page = self.kept.finish(self.is_stopped())?;
-        say!("{}\nreport: {}", ringbench_report::verdict(self.kept.run(), &self.out), page.display());
-        if self.is_stopped() {
-            return Err(format!("interrupted: what was measured is in {}", self.out.display()));
-        }
-        let run = self.kept.run();
-        match run.cells.iter().any(RunCell::ran) {
-            true => Ok(run.void_cells().next().is_none()),
-            false => {
-                Err(run.cells.iter().find_map(|cell| cell.why.clone()).unwrap_or_else(|| "nothing ran".to_owned()))
+    /// A sentence, when it can't be written, or nothing ran.
+    pub(crate) fn finish(mut self) -> Result<ExitCode, String> {
+        let is_stopped = self.is_stopped();
+        if !self.has_run() {
+            let why = self.kept.run().cells.iter().find_map(|cell| cell.why.clone());
+            self.kept.discard();
+            if is_stopped {
+                eprintln!("ringbench: interrupted: nothing was measured");
+                return Ok(ExitCode::from(signals::INTERRUPTED));
             }
+            return Err(why.unwrap_or_else(|| "nothing ran".to_owned()));
+        }
+        let page = self.kept.finish(is_stopped)?;
+        say!("{}\nreport: {}", ringbench_report::verdict(self.kept.run(), &self.out), page.display());
+        if is_stopped {
+            eprintln!("ringbench: interrupted: what was measured is in {}", self.out.display());
+            return Ok(ExitCode::from(signals::INTERRUPTED));
+        }
+        let is_sound = self.kept.run().void_cells().next().is_none();
+        Ok(if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    /// Whether there is anything to keep; what failed is.
+    fn has_run(&self) -> bool {
+        self.kept.run().cells.iter().any(RunCell::ran)
+    }
+
+    /// Ends with what went wrong; gives the sentence that says so.
+    pub(crate) fn fail(&mut self, why: &str) -> String {
+        if !self.has_run() {
+            self.kept.discard();
+            return why.to_owned();
+        }
+        match self.kept.finish(true) {
+            Ok(_) => format!("{why}; what was measured before is in {}", self.out.display()),
+            Err(more) => format!("{why}; {more}"),
         }
     }
 
@@ -183,10 +215,20 @@ impl Measurement {
 }
 
 /// What one says of itself; a broker of the run's own is started for that, with the settings of the first cell.
-pub(crate) fn describe(subject: &Subject, workload: &Workload) -> Result<Described, LoadError> {
+///
+/// # Errors
+/// A sentence, when nobody is there, or it can't be started.
+pub(crate) fn describe(subject: &Subject, workload: &Workload) -> Result<Described, String> {
     let nothing = BTreeMap::new();
     let settings = workload.cells.first().map_or(&nothing, |cell| &cell.broker_settings);
-    let described = subject.ready(settings)?.described;
+    let ready = subject.ready(settings).map_err(|error| match error {
+        LoadError::Peer { .. } => {
+            format!("--target {error}: start it (scripts/peers.sh start NAME), or name another one")
+        }
+        LoadError::Start { .. } => error.to_string(),
+        _ => format!("--target {subject}: {error}"),
+    });
+    let described = ready?.described;
     Ok(match subject {
         Subject::There(_) => described,
         // Its directory is gone by then, and the next one's is made beside it.

@@ -12,7 +12,7 @@ use crate::binary;
 use crate::curve::at_rate;
 use crate::fresh::unix_ms;
 use crate::measurement::{Asked, Measurement};
-use crate::run::{ended, line};
+use crate::run::line;
 
 /// A dozen cells in which every two values of different settings meet.
 const WORKLOAD: &str = include_str!("../../../workloads/quick.yaml");
@@ -81,7 +81,7 @@ impl Quick {
         if let Some((cell, maximum)) = fastest {
             curve(cell, maximum, &mut measurement)?;
         }
-        ended(measurement)
+        measurement.finish()
     }
 
     fn workload(&self, seed: u32) -> Result<Workload, LoadError> {
@@ -106,7 +106,7 @@ impl Quick {
             if measurement.is_stopped() {
                 return Ok(None);
             }
-            let row = measurement.repeat(0, cell, None)?;
+            let Some(row) = measurement.repeat(0, cell, None)? else { return Ok(None) };
             eprintln!("{:>2}/{} {}", number + 1, self.cells, line(&cell.name, row));
             let rate = row.achieved_per_s.filter(|_| row.valid && row.declared.ack != Ack::None);
             if let Some(rate) = rate.filter(|rate| fastest.is_none_or(|(_, most)| *rate > most)) {
@@ -123,7 +123,7 @@ fn curve(cell: &CellSpec, maximum: f64, measurement: &mut Measurement) -> Result
         if measurement.is_stopped() {
             break;
         }
-        let row = measurement.repeat(0, &at_rate(cell, maximum * load), Some(load))?;
+        let Some(row) = measurement.repeat(0, &at_rate(cell, maximum * load), Some(load))? else { break };
         eprintln!("{:>3.0} % {}", load * 100.0, line(&cell.name, row));
     }
     Ok(())

@@ -124,11 +124,11 @@ impl Run {
                 if measurement.is_stopped() {
                     break 'turns;
                 }
-                let row = measurement.repeat(target, cell, None)?;
+                let Some(row) = measurement.repeat(target, cell, None)? else { break 'turns };
                 eprintln!("{:>2}/{} {}", turn.repeat + 1, workload.repeats, line(&cell.name, row));
             }
         }
-        ended(measurement)
+        measurement.finish()
     }
 }
 
@@ -155,18 +155,17 @@ pub(crate) fn line(name: &str, row: &RunCell) -> String {
     let Some(last) = row.repeats.last() else {
         return format!("{name} on {}: {}", row.target, row.why.as_deref().unwrap_or("it did not run"));
     };
+    let behind = row
+        .offered_per_s
+        .filter(|offered| !last.kept_rate(*offered))
+        .map_or_else(String::new, |offered| format!(" of {offered:.0} that were due"));
     let p99 = last.latency_us.p99.map_or_else(|| "–".to_owned(), |us| format!("{:.2}", us / 1e3));
     let said = last.failure.clone().or_else(|| Some(last.ledger.faults()).filter(|faults| !faults.is_empty()));
     let said = said.map_or_else(String::new, |why| format!("  VOID: {why}"));
     format!(
-        "{name} on {}: {:.0} records/s, {:.1} MB/s, p99 {p99} ms{said}",
+        "{name} on {}: {:.0} records/s{behind}, {:.1} MB/s, p99 {p99} ms{said}",
         row.target,
         last.achieved_per_s(),
         last.mb_per_s()
     )
-}
-
-/// A void cell is a failure.
-pub(crate) fn ended(measurement: Measurement) -> Result<ExitCode, String> {
-    Ok(if measurement.finish()? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Args;
 use ringbench_load::workload::{Order, Workload};
 use ringbench_load::{Described, Stop, Subject, Target};
-use ringbench_report::results::{Kind, Run};
+use ringbench_report::results::{Kind, Run, RunCell};
 
 use crate::fresh::{self, Fresh};
 use crate::kept_run::KeptRun;
@@ -28,7 +28,7 @@ pub(crate) struct Sweep {
     workload: PathBuf,
     /// Who is measured: kafka://HOST:PORT and the like, `serve` for a ringlog of its own for each run, or start://kafka and the like for
     /// a peer so
-    #[arg(long, value_name = "URL|serve")]
+    #[arg(long, value_name = "URL", default_value = "serve")]
     target: String,
     /// Where the results go; the same command again goes on where this one stopped
     #[arg(long, value_name = "DIR")]
@@ -61,7 +61,7 @@ impl Sweep {
         let stop = Stop::default();
         let wish = stop.clone();
         signals::on_first(move || wish.stop())?;
-        let described = describe(&subject, &workload).map_err(|error| error.to_string())?;
+        let described = describe(&subject, &workload)?;
         // Where a broker that runs already has its files is known if it is on this host and tells.
         let room = described.data.clone();
         let data = room.clone().unwrap_or_else(|| self.own.data());
@@ -71,12 +71,15 @@ impl Sweep {
         let ended = Course::new(&workload, &subject, room.as_deref(), &stop).run(&mut kept);
         let page = kept.finish(!matches!(ended, Ok(true)))?;
         say!("{}\nreport: {}", ringbench_report::verdict(kept.run(), &self.out), page.display());
-        for (cell, of) in kept.run().cells.iter().zip(&workload.cells).filter(|(cell, _)| !cell.valid) {
+        for (cell, of) in kept.run().cells.iter().zip(&workload.cells).filter(|(cell, _)| cell.ran() && !cell.valid) {
             eprintln!("void: {}: {}", of.name, cell.why.as_deref().unwrap_or("its figures count for nothing"));
         }
         if !ended? {
             eprintln!("ringbench: interrupted: the same command goes on from here");
             return Ok(ExitCode::from(signals::INTERRUPTED));
+        }
+        if !kept.run().cells.iter().any(RunCell::ran) {
+            return Err(kept.run().cells.iter().find_map(|cell| cell.why.clone()).unwrap_or_default());
         }
         Ok(if kept.run().void_cells().next().is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

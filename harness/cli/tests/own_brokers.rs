@@ -24,7 +24,6 @@ start)
     mkdir "$6"
     "$RINGLOG" serve --listen 127.0.0.1:0 --data "$6/data" >"$6/said" 2>&1 </dev/null &
     echo $! >"$6/pid"
-    cp "$6/pid" "$here/pid"
     until url=$(grep -o 'kafka://[0-9.:]*' "$6/said"); do
         kill -0 "$(cat "$6/pid")" || exit 1
         sleep 0.05
@@ -142,13 +141,17 @@ fn one_that_can_not_be_started_is_named_with_what_to_do() {
         ("start://kafka?port=1", "port=1 is not understood"),
         ("start://ringlog?profile=durable", "a ringlog has no profiles"),
         ("start://fake?scheme=nats", "it has no URL of nats://"),
-        ("start://fake?profile=durable", "the broker did not start"),
+        ("start://fake?profile=durable", "did not start a broker"),
     ] {
         let ran = place.ringbench("run", &[target]).output().unwrap();
         let said = said(&ran);
         assert!(!ran.status.success() && said.contains(&format!("--target {target}")) && said.contains(why), "{said}");
         assert!(!place.out().exists(), "{target}: {said}");
     }
+    std::fs::remove_dir_all(place.data()).unwrap();
+    let said_of_data = said(&place.ringbench("run", &["serve"]).output().unwrap());
+    assert!(said_of_data.contains("--data ") && said_of_data.contains("there is no such directory"), "{said_of_data}");
+    std::fs::create_dir(place.data()).unwrap();
     std::fs::remove_file(place.script()).unwrap();
     let said = said(&place.ringbench("run", &["start://kafka"]).output().unwrap());
     assert!(said.contains("peers.sh is not there") && said.contains("--peers"), "{said}");
@@ -168,7 +171,14 @@ fn what_one_target_does_not_offer_is_said_and_the_others_are_measured() {
     let report = std::fs::read_to_string(place.out().join("report.md")).unwrap();
     assert!(report.contains("page-cache is asked for"), "{report}");
 
+    let refused = Place::new();
+    let mut curve = refused.ringbench("curve", &["serve", "zeromq://127.0.0.1:0"]);
+    let ran = curve.arg(durable).args(["--loads=0.1", "--repeats=1"]).output().unwrap();
+    let run = Run::read(&refused.out()).unwrap_or_else(|error| panic!("{error}: {}", said(&ran)));
+    assert!(ran.status.success() && run.cells.iter().filter(|cell| cell.ran()).count() == 2, "{}", said(&ran));
+
     let alone = Place::new();
     let ran = alone.ringbench("run", &["zeromq://127.0.0.1:0"]).arg(durable).output().unwrap();
     assert!(!ran.status.success() && said(&ran).contains("page-cache is asked for"), "{}", said(&ran));
+    assert!(!alone.out().exists(), "nothing ran, and the same command may come again");
 }

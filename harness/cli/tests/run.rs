@@ -112,6 +112,12 @@ fn a_search_ends_with_a_rate_that_was_confirmed_or_with_the_reason_why_there_is_
     let ran = ringbench("max-rate", &url, &hopeless).args(["--slo", "p50<0.001ms"]).output().unwrap();
     let run = Run::read(&hopeless).unwrap_or_else(|error| panic!("{error}: {}", said(&ran)));
     assert_eq!(run.max_rates[0].rate_per_s, None);
+    let short = out.path().join("short");
+    let ran =
+        ringbench("max-rate", &url, &short).args(["--slo", "p99.9<10s", "--set=testDuration=10ms"]).output().unwrap();
+    let run = Run::read(&short).unwrap_or_else(|error| panic!("{error}: {}", said(&ran)));
+    assert!(run.max_rates[0].why.contains("measure for longer") && run.cells.len() < 6, "{:?}", run.max_rates);
+    assert!(said(&ran).contains("No rate was found that keeps p99.9 < 10"), "{}", said(&ran));
     let none = ringbench("max-rate", &url, &out.path().join("none")).output().unwrap();
     assert!(said(&none).contains("--slo 'p99<10ms'"), "{}", said(&none));
 }
@@ -123,15 +129,19 @@ fn ctrl_c_keeps_what_was_measured_and_marks_it() {
     let mut run = ringbench("run", &url, out.path());
     run.args(["--rate=500", "--set=testDuration=60s", "--repeats=9"]).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = run.spawn().unwrap();
-    // Before, there is nothing to keep.
-    while !out.path().join("results.json").exists() {
+    let written = || {
+        let io = std::fs::read_to_string(format!("/proc/{}/io", broker.pid())).unwrap();
+        io.lines().find_map(|line| line.strip_prefix("wchar: ")?.parse::<u64>().ok()).unwrap()
+    };
+    // Before, there is nothing to keep: a thousand of its records are about two seconds.
+    let before = written();
+    while written() < before + 100_000 {
         assert!(child.try_wait().unwrap().is_none(), "{}", said(&child.wait_with_output().unwrap()));
         std::thread::sleep(Duration::from_millis(20));
     }
-    std::thread::sleep(Duration::from_secs(3));
     kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
     let ended = child.wait_with_output().unwrap();
-    assert!(!ended.status.success() && said(&ended).contains("interrupted"), "{}", said(&ended));
+    assert!(ended.status.code() == Some(130) && said(&ended).contains("interrupted"), "{}", said(&ended));
     let run = Run::read(out.path()).unwrap();
     assert!(run.interrupted);
     assert!(run.cells.iter().all(|cell| !cell.valid), "half a cell is none");
@@ -175,6 +185,18 @@ fn what_is_wrong_is_said_with_the_value_and_the_remedy() {
     assert!(!out.path().join("out").exists(), "nothing is made for a run that can't begin");
     let nowhere = ringbench("run", "null://", Path::new("/dev/null/run")).output().unwrap();
     assert!(said(&nowhere).contains("--out /dev/null/run: Not a directory (os error 20): name a directory that can"));
+}
+
+#[test]
+fn ctrl_c_leaves_whole_repeats_alone_and_nothing_where_there_is_none() {
+    let (broker, out) = (Broker::start(&[]), tempfile::tempdir().unwrap());
+    let url = format!("kafka://{}", broker.address());
+    let child = with_a_repeat(&url, out.path());
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
+    let ended = child.wait_with_output().unwrap();
+    let run = Run::read(out.path()).unwrap();
+    let [ref cell] = run.cells[..] else { panic!("{} cells", run.cells.len()) };
+    assert!(ended.status.code() == Some(130) && run.interrupted && cell.valid, "{:?} {}", cell.why, said(&ended));
 }
 
 /// `run` until a repeat is on disk.

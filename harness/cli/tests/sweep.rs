@@ -194,6 +194,7 @@ fn what_can_not_begin_says_why_and_what_to_do() {
         (&["--target", "nats://127.0.0.1:1"], "batch.size is Kafka's and does not reach nats://127.0.0.1:1"),
         (&["--target", "nats://127.0.0.1:1", "--plan"], "take it out of `sweep` and `--set`"),
         (&["--target", "serve", "--ringlog", "/nonexistent/ringlog"], "/nonexistent/ringlog"),
+        (&["--target", "zeromq://127.0.0.1:0", "--set", "batch.size=3"], "batch.size is Kafka's"),
         (&["--target", "null://", "--set", "batchsize=3"], "did you mean batch.size?"),
         (&["--target", "null://", "--set", "acks"], "KEY=VALUE is needed"),
         (&["--target", "null://", "--repeats", "0"], "repeats: 0: an integer from 1"),

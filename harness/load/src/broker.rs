@@ -51,11 +51,12 @@ enum Program {
 }
 
 /// A running broker. Dropping it stops it and removes its directory. When this process ends without that (SIGKILL), its end of the
-/// broker's standard input closes and the broker stops by itself; what is left of its directory goes when the next one is started
-/// beside it.
+/// broker's standard input closes and the broker stops by itself; what is left of a ringlog's directory goes when the next broker is
+/// started beside it.
 #[derive(Debug)]
 pub struct BrokerProcess {
     child: Child,
+    program: Program,
     target: Target,
     /// Removed after the process has ended.
     _data: TempDir,
@@ -134,15 +135,23 @@ impl Launch {
         let target = self.target(&line);
         let target = target.unwrap_or_else(|| {
             let said = std::fs::read_to_string(&log_path).unwrap_or_default();
-            Err(LoadError::NotReady { said: last_words(&said).to_owned() })
+            Err(LoadError::NotReady { program: program.to_owned(), said: last_words(&said).to_owned() })
         });
         match target {
             Ok(target) => {
                 let product = self.program.version();
-                Ok(BrokerProcess { child, target, _data: directory, ready_after, product, pid })
+                Ok(BrokerProcess {
+                    child,
+                    program: self.program.clone(),
+                    target,
+                    _data: directory,
+                    ready_after,
+                    product,
+                    pid,
+                })
             }
             Err(error) => {
-                end(&mut child);
+                self.program.end(&mut child);
                 Err(error)
             }
         }
@@ -214,6 +223,19 @@ impl Program {
         }
     }
 
+    /// Lets it drain. A ringlog that does not end then is killed; the shell of a peer never is, since nobody else would stop the peer.
+    fn end(&self, child: &mut Child) {
+        drop(child.stdin.take());
+        let until = Instant::now() + DRAIN_LIMIT;
+        while matches!(child.try_wait(), Ok(None)) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        if let Program::Ringlog(_) = self {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
     /// What it calls itself, where it is asked by its command.
     fn version(&self) -> Option<String> {
         let Program::Ringlog(binary) = self else { return None };
@@ -248,7 +270,7 @@ impl BrokerProcess {
 
 impl Drop for BrokerProcess {
     fn drop(&mut self) {
-        end(&mut self.child);
+        self.program.end(&mut self.child);
     }
 }
 
@@ -275,17 +297,6 @@ fn last_words(said: &str) -> &str {
 /// What stands behind a mark, up to the next space.
 fn word<'a>(line: &'a str, mark: &str) -> Option<&'a str> {
     line.split(mark).nth(1)?.split_whitespace().next()
-}
-
-/// Lets it drain; what does not end then is killed.
-fn end(child: &mut Child) {
-    drop(child.stdin.take());
-    let until = Instant::now() + DRAIN_LIMIT;
-    while matches!(child.try_wait(), Ok(None)) && Instant::now() < until {
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    let _ = child.kill();
-    let _ = child.wait();
 }
 
 /// Removes what brokers left behind whose ringbench was killed: the data that no broker has locked any more, and what is empty.

@@ -21,8 +21,10 @@ pub enum LoadError {
         source: io::Error,
     },
     /// The broker did not say that it is ready.
-    #[error("the broker did not start; it said: {said}")]
+    #[error("{program} did not start a broker; it said: {said}: see that it does by itself, or name another one", program = program.display())]
     NotReady {
+        /// The program, or the script.
+        program: PathBuf,
         /// The end of what it logged.
         said: String,
     },
@@ -81,8 +83,8 @@ pub enum LoadError {
     },
     /// More than an acknowledgement has behind it.
     #[error(
-        "{name}://{address}: its acknowledgement has {has} behind it, and {wanted} is asked for: start it so (scripts/peers.sh start \
-         {name} --profile durable), or ask for {has}"
+        "{name}://{address}: its acknowledgement has {has} behind it, and {wanted} is asked for: start it with --profile durable \
+         where scripts/peers.sh list says that it helps, as start://NAME?profile=durable, or ask for {has}"
     )]
     NotOffered {
         /// Which peer.

@@ -75,10 +75,10 @@ impl Target {
                 Ok(Described { product, config, command, pid, data, ready_after: None })
             }
             Target::Peer(peer) => {
-                let product = runtime()?.block_on(peer.product())?;
+                let (product, config) =
+                    runtime()?.block_on(async { Ok::<_, LoadError>((peer.product().await?, peer.config().await?)) })?;
                 let pid = self.pid();
                 let command = pid.and_then(|pid| shown(&command_line(pid), &home()));
-                let config = [("durability".to_owned(), peer.durability.to_string())].into();
                 Ok(Described { product, config, command, pid, ..Described::default() })
             }
         }

@@ -38,7 +38,7 @@ pub struct Missing {
     pub interrupted: (bool, bool),
     /// Cells that the other one's plan lacks.
     pub alone: (usize, usize),
-    /// Cells of both plans that did not run in it.
+    /// Cells of both plans that ran in the other one only.
     pub not_run: (usize, usize),
     /// Cells of both that have fewer repeats in it: as many as both have are compared.
     pub shorter: (usize, usize),
@@ -146,8 +146,8 @@ fn pairs_of<'a>(
         let other = b.0.cells.iter().find(|other| other.key == cell.key && same(&cell.target, &other.target));
         let Some(other) = other else { continue };
         in_both_plans += 1;
-        missing.not_run.0 += usize::from(!cell.ran());
-        missing.not_run.1 += usize::from(!other.ran());
+        missing.not_run.0 += usize::from(!cell.ran() && other.ran());
+        missing.not_run.1 += usize::from(cell.ran() && !other.ran());
         if !cell.ran() || !other.ran() {
             continue;
         }
@@ -344,6 +344,12 @@ impl Comparison {
     pub fn is_worse(&self) -> bool {
         let overall = self.overall.iter().any(|mean| mean.outcome == Outcome::Worse);
         overall || self.count(Outcome::Worse) + self.count(Outcome::Broken) > 0
+    }
+
+    /// Whether the second run lacks what the first one has of its plan: nothing can be said of that.
+    #[must_use]
+    pub fn is_unfinished(&self) -> bool {
+        self.missing.interrupted.1 || self.missing.not_run.1 > 0
     }
 
     /// Whether no figure has the three repeats that it takes to tell a difference from chance.

@@ -63,7 +63,7 @@ pub enum ReportError {
         second: PathBuf,
     },
     /// Two runs have cells of the same key, and none that ran in both.
-    #[error("none of the {cells} cells that {first} and {second} have in common ran in both: finish them with the same command and compare again", first = .first.display(), second = .second.display())]
+    #[error("none of the {cells} cells that {first} and {second} have in common ran in both: finish the sweep, or measure again, and compare then", first = .first.display(), second = .second.display())]
     NothingRan {
         /// One.
         first: PathBuf,

@@ -122,6 +122,19 @@ impl Peer {
         Ok(format!("{product} {version}"))
     }
 
+    /// Its settings as it runs with them, where its protocol tells, and what an acknowledgement has behind it.
+    pub(crate) async fn config(&self) -> Result<BTreeMap<String, String>, LoadError> {
+        let mut config = match self.name {
+            "redis" => {
+                let line = self.line().await?;
+                self.answers(redis::config(line)).await?
+            }
+            _ => BTreeMap::new(),
+        };
+        config.insert("durability".to_owned(), self.durability.to_string());
+        Ok(config)
+    }
+
     /// Its port on this host.
     pub(crate) fn local_port(&self) -> Option<u16> {
         let (host, port) = self.address.rsplit_once(':')?;
@@ -150,7 +163,11 @@ impl Peer {
         if subscription == 0 {
             return Ok(());
         }
-        Err(self.error("a queue gives a record to one reader: subscriptionsPerTopic must be 1"))
+        Err(LoadError::Setting {
+            name: "subscriptionsPerTopic".to_owned(),
+            value: (subscription + 1).to_string(),
+            allowed: format!("{}://{}: a queue gives a record to one reader: 1 is allowed", self.name, self.address),
+        })
     }
 
     pub(crate) fn error(&self, said: impl ToString) -> LoadError {
@@ -196,7 +213,7 @@ mod tests {
         );
         assert!(delivered.grants(Durability::PageCache).is_ok());
         let refused = delivered.grants(Durability::Fsync).unwrap_err().to_string();
-        assert!(refused.contains("--profile durable"), "{refused}");
+        assert!(refused.contains("profile=durable"), "{refused}");
         let every = |seconds| Durability::FsyncEvery(Duration::from_secs(seconds));
         assert!(delivered.grants(every(1)).is_err(), "every two minutes is less than every second");
         assert!(delivered.grants(every(120)).is_ok() && delivered.grants(every(600)).is_ok());

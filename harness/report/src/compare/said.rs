@@ -67,7 +67,7 @@ impl Missing {
         let Missing { interrupted, alone, not_run, shorter, searches } = *self;
         let ended = [(interrupted.0, "first"), (interrupted.1, "second")];
         said.extend(ended.iter().filter(|ended| ended.0).map(|(_, which)| {
-            format!("the {which} run ended before its end: what both have is compared; the same command finishes it")
+            format!("the {which} run ended before its end: what both have is compared; finish the sweep, or measure it again")
         }));
         let mut say = |(first, second): (usize, usize), what: &str| {
             if first + second > 0 {

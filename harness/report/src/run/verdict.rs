@@ -13,11 +13,12 @@ const NAMED: usize = 5;
 const ENOUGH: usize = 5;
 
 pub(super) fn verdict(shown: &Shown<'_>) -> Verdict {
-    let sentences: Vec<String> = [highest(shown), leader(shown), highest_measured(shown), fastest(shown)]
-        .into_iter()
-        .flatten()
-        .take(1)
-        .collect();
+    let sentences: Vec<String> =
+        [highest(shown), none_keeps(shown), leader(shown), highest_measured(shown), fastest(shown)]
+            .into_iter()
+            .flatten()
+            .take(1)
+            .collect();
     let summary = sentences.into_iter().chain([books(shown)]).collect::<Vec<_>>().join(" ");
     let mut sayings = Vec::new();
     let mut say = |about: &str, said: Vec<String>| {
@@ -79,6 +80,12 @@ fn highest(shown: &Shown<'_>) -> Option<String> {
         grouped(slower.round() as u64),
         if times.is_some_and(|times| times.excludes(1.0)) { "" } else { ": not distinguishable" }
     ))
+}
+
+/// Where it was searched for, and no target has one.
+fn none_keeps(shown: &Shown<'_>) -> Option<String> {
+    let (_, run, _) = *searches(shown).first().filter(|(.., search)| search.rate_per_s.is_none())?;
+    Some(format!("No rate was found that keeps {}.", objective(run)))
 }
 
 fn highest_of_all(shown: &Shown<'_>) -> Vec<String> {

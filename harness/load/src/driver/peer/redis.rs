@@ -3,6 +3,7 @@
 //! Redis holds its streams in memory: a cell must fit there. The protocol is RESP 2, as
 //! <https://redis.io/docs/latest/develop/reference/protocol-spec/> has it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -36,6 +37,24 @@ pub(super) async fn version(line: Line) -> Result<String, String> {
     let info = String::from_utf8_lossy(&info).into_owned();
     let version = info.lines().find_map(|line| line.strip_prefix("redis_version:"));
     version.map(str::to_owned).ok_or_else(|| "INFO tells no redis_version".to_owned())
+}
+
+/// Asks a server for its settings as it runs with them, but for those that are secret.
+pub(super) async fn config(line: Line) -> Result<BTreeMap<String, String>, String> {
+    let reply = Connection { line, framing: Framing::default() }.call(&[b"CONFIG", b"GET", b"*"]).await?;
+    settings(&reply).ok_or_else(|| "CONFIG GET gave no list of settings".to_owned())
+}
+
+fn settings(reply: &[u8]) -> Option<BTreeMap<String, String>> {
+    let mut walk = Walk(reply);
+    let mut settings = BTreeMap::new();
+    for _ in 0..walk.list()? / 2 {
+        let [name, value] = [walk.text()?, walk.text()?].map(|text| String::from_utf8_lossy(text).into_owned());
+        if !name.ends_with("pass") && name != "masterauth" {
+            settings.insert(name, value);
+        }
+    }
+    Some(settings)
 }
 
 impl RedisDriver {
@@ -323,6 +342,15 @@ impl<'a> Walk<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn settings_are_told_and_secrets_are_not() {
+        let reply =
+            b"*6\r\n$11\r\nappendfsync\r\n$6\r\nalways\r\n$11\r\nrequirepass\r\n$3\r\nsec\r\n$4\r\nsave\r\n$0\r\n\r\n";
+        let told = [("appendfsync", "always"), ("save", "")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(settings(reply), Some(told.into()));
+        assert_eq!(settings(&reply[..40]), None);
+    }
 
     #[test]
     fn a_reply_that_comes_byte_by_byte_is_taken_when_it_is_whole() {
