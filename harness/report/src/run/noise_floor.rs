@@ -5,12 +5,17 @@ use ringbench_stats::Floor;
 use super::shown::Shown;
 use super::tables::dash;
 use crate::document::{Block, Table};
+use crate::results::Kind;
 
 /// How often each cell has to run to be split into halves.
 const HALVES: usize = 2;
 
 /// For who reads no further: the floor of what is compared here, or that there is none.
 pub(super) fn to_keep_in_mind(shown: &Shown<'_>) -> Vec<String> {
+    // A search has the noise in its bounds, and what it passed on its way is not compared.
+    if shown.runs.iter().all(|(run, _)| run.kind == Kind::MaxRate) {
+        return Vec::new();
+    }
     let count = |at_a_rate: bool| {
         let compared = |cell: &&super::Cell<'_>| cell.of.valid && cell.of.offered_per_s.is_some() == at_a_rate;
         shown.cells.iter().filter(compared).count()
