@@ -7,8 +7,8 @@
 # again and again (fio's scramble_buffers off, the lab's --same-block on), memory touched before, no sync that was not asked for, one
 # processor. The last matters to io_uring where the filesystem has no asynchronous writes (ext4): each append goes to a worker of the
 # kernel, and whether that runs on the other processor decides how long it takes (engine/decisions/0007-rings-and-processors.md).
-# Of appends as short as 4 KiB the lab times one in 32, and fio every one, which with its books is a thirteenth of such a run: there
-# MB/s are those of a second run of fio that keeps neither (gtod_reduce).
+# What fio does between two calls, its clock and books, is a tenth of a run of 4 KiB appends and more; the lab times one of 32. So where
+# fio makes one call after the other its MB/s are those of the time in its calls.
 # Status 0: all that can run here agree within 10 %. 1: some do not (a line for each says what is known), or none can run.
 # 2: DIR is of no use. 3: no fio.
 set -euo pipefail
@@ -73,8 +73,7 @@ both() {
 
 for round in $(seq "$rounds"); do
     [ "$round" = 1 ] || [ $((SECONDS + SECONDS / (round - 1))) -le "$seconds" ] || break
-    both "lab pwrite-4k 128 pwrite 4KiB" "fio_run pwrite-4k 128 --ioengine=psync --bs=4k" \
-        "fio_run pwrite-4k-rate 128 --ioengine=psync --bs=4k --gtod_reduce=1"
+    both "lab pwrite-4k 128 pwrite 4KiB" "fio_run pwrite-4k 128 --ioengine=psync --bs=4k"
     both "lab pwrite-64k 256 pwrite 64KiB" "fio_run pwrite-64k 256 --ioengine=psync --bs=64k"
     both "lab fdatasync-4k 2 pwrite-fdatasync 4KiB" "fio_run fdatasync-4k 2 --ioengine=psync --bs=4k --fdatasync=1"
     both "lab direct-64k 64 direct 64KiB" "fio_run direct-64k 64 --ioengine=psync --bs=64k --direct=1"
@@ -119,17 +118,18 @@ def of_lab(name, sync, queued, round):
             return cell["failure"] or (cell["latency_us"]["p50"], cell["mb_per_s"]["median"])
 
 def of_fio(name, round):
-    path = lambda name: f"{sys.argv[1]}/{name}.{round}.fio"
-    rate_path = path(f"{name}-rate")
     try:
-        job, rate = (json.load(open(at))["jobs"][0] for at in (path(name), rate_path if os.path.exists(rate_path) else path(name)))
+        job = json.load(open(f"{sys.argv[1]}/{name}.{round}.fio"))["jobs"][0]
     except (OSError, ValueError):
         return "fio did not run"
-    for error in (run["error"] for run in (job, rate) if run["error"] or not run["write"]["total_ios"]):
-        return f"fio: error {error}"
+    if job["error"] or not job["write"]["total_ios"]:
+        return f"fio: error {job['error']}"
     median = lambda what: what["lat_ns"].get("percentile", {}).get("50.000000", 0) / 1e3
     # fio tells a write from the sync behind it: the lab's append is both.
-    return median(job["write"]) + median(job["sync"]), rate["write"]["bw_bytes"] / 1e6
+    mean_s = sum(job[what]["lat_ns"].get("mean", 0) for what in ("write", "sync")) / 1e9
+    one_by_one = job["job options"]["ioengine"] == "psync"
+    rate = job["write"]["io_bytes"] / (mean_s * job["write"]["total_ios"]) if one_by_one else job["write"]["bw_bytes"]
+    return median(job["write"]) + median(job["sync"]), rate / 1e6
 
 def interval(ratios):
     """The median, and two ratios with the true one between them in 93 % of all cases or more, from five pairs on (fewer: their range)."""
