@@ -39,6 +39,12 @@ stop)
 esac
 "#;
 
+/// Ringlog, and a line for each broker that it becomes.
+const RINGLOG: &str = r#"#!/bin/sh
+[ "$1" != serve ] || echo "start ringlog" >>"$(dirname "$0")/calls"
+exec "$RINGLOG" "$@"
+"#;
+
 struct Place {
     directory: TempDir,
 }
@@ -48,13 +54,19 @@ impl Place {
         let directory = tempfile::tempdir().unwrap();
         let place = Place { directory };
         std::fs::create_dir(place.data()).unwrap();
-        std::fs::write(place.script(), PEERS).unwrap();
-        std::fs::set_permissions(place.script(), PermissionsExt::from_mode(0o755)).unwrap();
+        for (script, text) in [(place.script(), PEERS), (place.ringlog(), RINGLOG)] {
+            std::fs::write(&script, text).unwrap();
+            std::fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();
+        }
         place
     }
 
     fn script(&self) -> PathBuf {
         self.directory.path().join("peers.sh")
+    }
+
+    fn ringlog(&self) -> PathBuf {
+        self.directory.path().join("ringlog")
     }
 
     fn data(&self) -> PathBuf {
@@ -75,7 +87,7 @@ impl Place {
         ringbench.arg(command).args(["--set=warmupDuration=0s", "--set=messageSize=100", "--duration=300ms"]);
         ringbench.args(targets.iter().map(|target| format!("--target={target}"))).arg("--out").arg(self.out());
         ringbench.arg("--data").arg(self.data()).arg("--peers").arg(self.script());
-        ringbench.arg("--ringlog").arg(ringlog()).env("RINGLOG", ringlog());
+        ringbench.arg("--ringlog").arg(self.ringlog()).env("RINGLOG", ringlog());
         ringbench
     }
 }
@@ -98,7 +110,8 @@ fn each_repeat_of_each_target_has_a_broker_of_its_own_and_nothing_is_left() {
     assert!(run.targets.iter().all(|target| target.resident_bytes.is_some()), "{:?}", run.targets);
     assert!(run.cells.iter().all(|cell| cell.valid && cell.repeats.len() == 2 && cell.broker_cpu_s.is_some()));
     // Once to say what it is.
-    assert_eq!(place.calls(), ["start fake", "stop fake"].repeat(3));
+    let (serve, fake) = (&["start ringlog"][..], &["start fake", "stop fake"][..]);
+    assert_eq!(place.calls(), [serve, fake, serve, fake, fake, serve].concat());
     assert_eq!(std::fs::read_dir(place.data()).unwrap().count(), 0);
 }
 
