@@ -103,9 +103,6 @@ impl Quick {
         let turns = workload.schedule();
         for (number, turn) in turns.iter().take(usize::from(self.cells)).enumerate() {
             let Some(cell) = workload.cells.get(turn.cell) else { continue };
-            if measurement.is_stopped() {
-                return Ok(None);
-            }
             let Some(row) = measurement.repeat(0, cell, None)? else { return Ok(None) };
             eprintln!("{:>2}/{} {}", number + 1, self.cells, line(&cell.name, row));
             let rate = row.achieved_per_s.filter(|_| row.valid && row.declared.ack != Ack::None);
@@ -120,9 +117,6 @@ impl Quick {
 /// What latency becomes as the rate grows to what the cell can do.
 fn curve(cell: &CellSpec, maximum: f64, measurement: &mut Measurement) -> Result<(), String> {
     for load in LOADS {
-        if measurement.is_stopped() {
-            break;
-        }
         let Some(row) = measurement.repeat(0, &at_rate(cell, maximum * load), Some(load))? else { break };
         eprintln!("{:>3.0} % {}", load * 100.0, line(&cell.name, row));
     }

@@ -121,9 +121,6 @@ impl Run {
         'turns: for turn in &turns {
             let Some(cell) = workload.cells.get(turn.cell) else { continue };
             for target in in_turns(measurement.targets(), turn.repeat) {
-                if measurement.is_stopped() {
-                    break 'turns;
-                }
                 let Some(row) = measurement.repeat(target, cell, None)? else { break 'turns };
                 eprintln!("{:>2}/{} {}", turn.repeat + 1, workload.repeats, line(&cell.name, row));
             }

@@ -29,12 +29,6 @@ impl Own {
     /// A sentence, when one can't be had, or can't do what the workload asks.
     pub(crate) fn subjects<S: AsRef<str>>(&self, named: &[S], workload: &Workload) -> Result<Vec<Subject>, String> {
         let (ringlog, data) = (binary::ringlog(self.ringlog.as_deref()), self.data());
-        if let Some(missing) = self.data.as_ref().filter(|data| !data.is_dir()) {
-            return Err(format!(
-                "--data {}: there is no such directory: make it, or name another one",
-                missing.display()
-            ));
-        }
         let programs = Programs { ringlog: &ringlog, peers: &self.peers, data: &data };
         let has_broker_settings = workload.cells.iter().any(|cell| !cell.broker_settings.is_empty());
         let mut subjects = Vec::new();

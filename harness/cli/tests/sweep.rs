@@ -87,6 +87,9 @@ fn a_sweep_says_its_plan_runs_every_cell_in_rounds_and_is_reported() {
     let (output, said) = place.run(&["--target", "null://", "--plan"]);
     assert!(output.status.success() && !place.out().exists(), "{said}");
     assert!(said.contains("small: 2 cells × 2 = 4 runs, in rounds, ") && said.contains("time: about "), "{said}");
+    // Without a target it is a ringlog for each run, of which a plan starts none.
+    let (output, said) = place.run(&["--plan", "--ringlog", "/nonexistent/ringlog"]);
+    assert!(output.status.success() && said.contains("= 4 runs") && !place.out().exists(), "{said}");
     let (output, said) = place.run(&["--target", "null://"]);
     assert!(output.status.success(), "{said}");
     let run = place.results();
@@ -195,6 +198,7 @@ fn what_can_not_begin_says_why_and_what_to_do() {
         (&["--target", "nats://127.0.0.1:1", "--plan"], "take it out of `sweep` and `--set`"),
         (&["--target", "serve", "--ringlog", "/nonexistent/ringlog"], "/nonexistent/ringlog"),
         (&["--target", "zeromq://127.0.0.1:0", "--set", "batch.size=3"], "batch.size is Kafka's"),
+        (&["--ringlog", "/nonexistent/ringlog", "--data", "/nonexistent"], "/nonexistent: there is no such directory"),
         (&["--target", "null://", "--set", "batchsize=3"], "did you mean batch.size?"),
         (&["--target", "null://", "--set", "acks"], "KEY=VALUE is needed"),
         (&["--target", "null://", "--repeats", "0"], "repeats: 0: an integer from 1"),

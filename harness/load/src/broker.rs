@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -119,6 +119,10 @@ impl Launch {
     /// # Errors
     /// [`LoadError::Binary`], [`LoadError::NotReady`], [`LoadError::File`], [`LoadError::Start`].
     pub fn start(&self, settings: &BTreeMap<String, String>) -> Result<BrokerProcess, LoadError> {
+        if !self.parent.is_dir() {
+            let why = "there is no such directory: make it, or name another one with --data DIR";
+            return Err(LoadError::file(&self.parent)(io::Error::new(io::ErrorKind::NotFound, why)));
+        }
         remove_abandoned(&self.parent);
         let made = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&self.parent);
         let directory = made.map_err(LoadError::file(&self.parent))?;
