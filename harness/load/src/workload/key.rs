@@ -248,7 +248,7 @@ pub(crate) const KEYS: &[Key] = &[
 /// The keys that hold others: their names are not ours to know.
 pub(crate) const MAPS: [(&str, &str); 2] = [
     ("topic", "Settings of the topics that are made, under Kafka's names, such as `retention.bytes`."),
-    ("broker", "Settings of a broker that is started for a cell (`sweep … --target serve`), under Kafka's names."),
+    ("broker", "Settings of a ringlog that is started for a run of the cell (`--target serve`), under Kafka's names."),
 ];
 
 /// The key of this name.
