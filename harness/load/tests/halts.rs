@@ -1,0 +1,129 @@
+//! A target that takes no more records, for a while or for good: what was due meanwhile was slow, whenever it was sent.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::future::{Ready, ready};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ringbench_load::driver::{Ack, Consume, Declaration, Layout, Produce, Record};
+use ringbench_load::workload::{Durability, Workload};
+use ringbench_load::{Conditions, Driver, LoadError, Outcome, Pool, Stop, run_cell};
+use ringbench_stats::Latencies;
+
+/// Takes so many records, then none for a while, once, and answers those that it takes at once.
+#[derive(Clone)]
+struct Halts {
+    takes: u64,
+    halt: Duration,
+    /// What nobody has read yet.
+    kept: Arc<Mutex<Vec<Kept>>>,
+}
+
+struct Kept {
+    slot: u32,
+    value: Vec<u8>,
+}
+
+impl Driver for Halts {
+    type Producer = Halts;
+    type Consumer = Halts;
+
+    fn declares(&self) -> Declaration {
+        Declaration {
+            driver: "halts",
+            durability: Durability::Memory,
+            replication: 1,
+            ack: Ack::Leader,
+            pipelining: None,
+            connections: 0,
+            keys: true,
+            settings: BTreeMap::new(),
+        }
+    }
+
+    async fn prepare(&self, _: &Layout) -> Result<(), LoadError> {
+        Ok(())
+    }
+
+    async fn producer(&self, _: &Layout, _: usize) -> Result<Halts, LoadError> {
+        Ok(self.clone())
+    }
+
+    async fn consumer(&self, _: &Layout, _: u32, _: &[u32]) -> Result<Halts, LoadError> {
+        Ok(self.clone())
+    }
+
+    async fn remove(&self, _: &Layout) -> Result<(), LoadError> {
+        Ok(())
+    }
+}
+
+impl Produce for Halts {
+    type Receipt = Ready<Result<(), LoadError>>;
+
+    async fn send(&mut self, record: Record<'_>) -> Result<Self::Receipt, LoadError> {
+        if self.takes == 0 {
+            tokio::time::sleep(self.halt).await;
+        }
+        self.takes = self.takes.wrapping_sub(1);
+        self.kept.lock().unwrap().push(Kept { slot: record.slot, value: record.value.to_vec() });
+        Ok(ready(Ok(())))
+    }
+
+    fn idle(&mut self) {}
+}
+
+impl Consume for Halts {
+    async fn poll(&mut self, wait: Duration, mut each: impl FnMut(Record<'_>)) -> Result<(), LoadError> {
+        let there = std::mem::take(&mut *self.kept.lock().unwrap());
+        if there.is_empty() {
+            tokio::time::sleep(wait.min(Duration::from_millis(5))).await;
+        }
+        there.iter().for_each(|Kept { slot, value }| each(Record { slot: *slot, key: None, value }));
+        Ok(())
+    }
+}
+
+/// At a thousand records a second, and what else the cell is asked for, on one that takes so many of them before it halts.
+fn run(takes: u64, halt: Duration, patience: Duration, more: &str) -> Outcome {
+    let text = format!("messageSize: 100\nproducerRate: 1000\nwarmupDuration: 0s\n{more}");
+    let cell = Workload::parse("test.yaml".as_ref(), &text).unwrap().cells.remove(0);
+    let conditions = Conditions {
+        run: 1,
+        seed: 7,
+        threads: 1,
+        target_pid: None,
+        pool: Arc::new(Pool::new(&cell.payload, cell.message_bytes, 7).unwrap()),
+        patience,
+        reads_back: false,
+        stop: Stop::default(),
+    };
+    run_cell(&Halts { takes, halt, kept: Arc::default() }, &cell, &conditions).unwrap()
+}
+
+fn slower_than(ms: u64, latencies: &Latencies) -> u64 {
+    latencies.buckets().iter().filter(|(ns, _)| *ns > ms * 1_000_000).map(|(_, count)| count).sum()
+}
+
+#[test]
+fn what_was_due_while_the_target_let_it_wait_is_slow_from_when_it_was_due_and_not_from_when_it_was_sent() {
+    let outcome = run(200, Duration::from_millis(500), Duration::from_secs(5), "testDuration: 1s\n");
+    assert!(outcome.verdict.is_clean() && outcome.latency.count() == 1_000, "{:?}", outcome.verdict);
+    // Due in its first 400 ms; each of them is slow both on the way there and until it is read.
+    let (latency, end_to_end) = (slower_than(100, &outcome.latency), slower_than(100, &outcome.end_to_end));
+    assert!(latency >= 390 && end_to_end >= 390, "{latency} {end_to_end}");
+    // Sent when the target went on, they were answered at once; and that they came late is no fault of the generator.
+    let (service, lag) = (slower_than(100, &outcome.service), slower_than(100, &outcome.lag));
+    assert!(service < 200 && lag < 200, "{service} {lag}");
+}
+
+#[test]
+fn what_a_target_did_not_take_is_missing_in_the_books_and_slow_in_the_percentiles() {
+    let outcome =
+        run(400, Duration::MAX, Duration::from_millis(300), "subscriptionsPerTopic: 0\ntestDuration: 500ms\n");
+    assert_eq!((outcome.due_records, outcome.unsent_records, outcome.verdict.acked), (500, 100, 400));
+    assert!(outcome.verdict.failed == 100 && !outcome.verdict.is_clean(), "{:?}", outcome.verdict);
+    let slow = slower_than(299, &outcome.latency);
+    assert!(outcome.latency.count() == 500 && slow >= 100, "{slow} of {}", outcome.latency.count());
+}
