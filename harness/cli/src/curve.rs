@@ -33,12 +33,18 @@ impl Curve {
         let mut measurement = self.load.begin(Kind::Curve, &workload, workload_yaml)?;
         let loads = if self.loads.is_empty() { LOADS.to_vec() } else { self.loads };
         for cell in &workload.cells {
-            let maxima = maxima(&mut measurement, cell, workload.repeats)?;
+            let mut maxima = maxima(&mut measurement, cell, workload.repeats)?;
+            for (target, maximum) in maxima.iter_mut().enumerate() {
+                if let Some(why) = maximum.take_if(|maximum| maximum.void.is_some()).and_then(|maximum| maximum.void) {
+                    let (name, target) = (&cell.name, measurement.target_name(target));
+                    eprintln!("{name} on {target}: no loads: they would be shares of a maximum that is void: {why}");
+                }
+            }
             for Turn { cell: load, repeat } in schedule(loads.len(), workload.repeats, workload.order, workload.seed) {
                 let load = loads.get(load).copied().unwrap_or(1.0);
                 for target in in_turns(measurement.targets(), repeat) {
-                    let Some(maximum) = maxima.get(target).copied().flatten() else { continue };
-                    let cell = at_rate(cell, maximum * load);
+                    let Some(Some(maximum)) = maxima.get(target) else { continue };
+                    let cell = at_rate(cell, maximum.per_s * load);
                     let Some(row) = measurement.repeat(target, &cell, Some(load))? else { continue };
                     eprintln!("{:>3.0} % {}", load * 100.0, line(&cell.name, row));
                 }
@@ -48,26 +54,40 @@ impl Curve {
     }
 }
 
-/// What each target does as fast as it goes: the median of the repeats, in turns; `None` of one that does not offer the cell, and of all
-/// where somebody wished to stop.
+/// What a target does as fast as it goes.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Maximum {
+    /// The median of the repeats. Records a second.
+    pub(crate) per_s: f64,
+    /// Why its cell counts for nothing.
+    pub(crate) void: Option<String>,
+}
+
+/// Those of all targets, in turns; `None` of one that does not offer the cell, and of all where somebody wished to stop.
 ///
 /// # Errors
 /// A sentence, when one of them does nothing at all.
-pub(crate) fn maxima(measurement: &mut Measurement, cell: &CellSpec, repeats: u32) -> Result<Vec<Option<f64>>, String> {
+pub(crate) fn maxima(
+    measurement: &mut Measurement,
+    cell: &CellSpec,
+    repeats: u32,
+) -> Result<Vec<Option<Maximum>>, String> {
     let (cell, targets) = (cell.at(Arrival::Maximum), measurement.targets());
     let mut maxima = vec![None; targets];
     for repeat in 0..repeats {
         for target in in_turns(targets, repeat) {
             let Some(row) = measurement.repeat(target, &cell, None)? else { return Ok(vec![None; targets]) };
             eprintln!("max   {}", line(&cell.name, row));
-            let (ran, achieved) = (row.ran(), row.achieved_per_s);
-            if ran && achieved.is_none_or(|rate| rate <= 0.0) {
-                return Err(
-                    measurement.fail(&format!("{}: nothing was acknowledged, so there is no maximum", cell.name))
-                );
+            if !row.ran() {
+                continue;
             }
+            let void = row.why.clone();
+            let Some(per_s) = row.achieved_per_s.filter(|per_s| *per_s > 0.0) else {
+                let why = void.unwrap_or_else(|| "nothing was acknowledged".to_owned());
+                return Err(measurement.fail(&format!("{}: there is no maximum: {why}", cell.name)));
+            };
             if let Some(maximum) = maxima.get_mut(target) {
-                *maximum = achieved;
+                *maximum = Some(Maximum { per_s, void });
             }
         }
     }

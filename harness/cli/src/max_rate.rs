@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use ringbench_load::workload::CellSpec;
+use ringbench_report::digits;
 use ringbench_report::results::{Kind, MaxRate as Found, Objective, Repeat, RunCell};
 
 use crate::curve::{at_rate, maxima};
@@ -44,9 +45,18 @@ impl MaxRate {
         let mut measurement = self.load.begin(Kind::MaxRate, &workload, workload_yaml)?;
         for cell in &workload.cells {
             let maxima = maxima(&mut measurement, cell, 1)?;
+            for (target, maximum) in maxima.iter().enumerate() {
+                if let Some(why) = maximum.as_ref().and_then(|maximum| maximum.void.as_ref()) {
+                    let (name, target) = (&cell.name, measurement.target_name(target));
+                    eprintln!(
+                        "{name} on {target}: its maximum is void: {why}; the search begins there all the same: it ends where it \
+                         ends, and each rate has books of its own"
+                    );
+                }
+            }
             // Who offers nothing of the cell is not searched.
             let mut searches: Vec<Option<Search>> =
-                maxima.into_iter().map(|maximum| maximum.map(Search::from)).collect();
+                maxima.into_iter().map(|maximum| Some(Search::from(maximum?.per_s))).collect();
             let is_open = |search: &Search| search.outcome.is_none();
             let mut round = 0;
             // In turns: what the host does meanwhile weighs on all targets alike.
@@ -63,7 +73,9 @@ impl MaxRate {
             for (target, search) in ended.filter(|(_, search)| !is_open(search)) {
                 let found = search.found(measurement.target_name(target), cell);
                 match found.rate_per_s {
-                    Some(rate) => say!("{} on {}: {rate:.0} records/s; {}", cell.name, found.target, found.why),
+                    Some(rate) => {
+                        say!("{} on {}: {} records/s; {}", cell.name, found.target, digits(rate), found.why)
+                    }
                     None => say!("{} on {}: no rate; {}", cell.name, found.target, found.why),
                 }
                 measurement.found(found);
@@ -134,7 +146,7 @@ impl Search {
             (_, false) => "fails",
         };
         let because = if keeps || last.failure.is_some() { String::new() } else { format!("; {why}") };
-        eprintln!("{so:<8} {:.0}/s: {}{because}", self.rate(), line(&cell.name, row));
+        eprintln!("{so:<8} {}/s: {}{because}", digits(self.rate()), line(&cell.name, row));
         let is_quoted = last.latency_us.percentile(objective.percentile).is_some();
         if !keeps && !is_quoted && self.rate() * row.seconds < fewest_records(objective.percentile) {
             // A lower rate has fewer records still.
@@ -189,9 +201,9 @@ impl Search {
 
     fn found(self, target: String, cell: &CellSpec) -> Found {
         let confirmed_by = self.outcome.flatten();
-        let mut why = format!("at {:.0}/s {}", self.failed, self.why);
+        let mut why = format!("at {}/s {}", digits(self.failed), self.why);
         if confirmed_by.is_none() && self.kept_once > 0.0 {
-            why += &format!("; {:.0}/s was kept, but not run after run", self.kept_once);
+            why += &format!("; {}/s was kept, but not run after run", digits(self.kept_once));
         }
         let if_confirmed = |rate: f64| confirmed_by.as_ref().map(|_| rate.round());
         Found {
@@ -218,7 +230,7 @@ fn reason(objective: &Objective, row: &RunCell, last: &Repeat) -> String {
     }
     let offered = row.offered_per_s.unwrap_or(0.0);
     if !last.kept_rate(offered) {
-        return format!("{:.0}/s were achieved", last.achieved_per_s());
+        return format!("{}/s were achieved", digits(last.achieved_per_s()));
     }
     if last.backlog_grew(offered) {
         return "records piled up".to_owned();
@@ -297,6 +309,13 @@ mod tests {
     fn a_maximum_that_was_measured_too_low_bounds_nothing() {
         let search = search(10_000.0, 3, |rate, _| rate <= 37_000.0);
         assert!(search.kept * CLOSE >= 37_000.0 && search.failed > 37_000.0, "{search:?}");
+    }
+
+    #[test]
+    fn a_rate_in_the_reason_is_written_as_the_report_writes_rates() {
+        let found = found(search(188_986.0, 3, |rate, _| rate <= 90_000.0));
+        let why = format!("at {}/s ", digits(found.failed_per_s.unwrap()));
+        assert!(found.why.starts_with(&why) && why.contains(','), "{}", found.why);
     }
 
     #[test]

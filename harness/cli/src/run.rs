@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use ringbench_load::LoadError;
 use ringbench_load::workload::Workload;
+use ringbench_report::digits;
 use ringbench_report::results::{Kind, RunCell};
 
 use crate::measurement::{Asked, Measurement};
@@ -155,14 +156,14 @@ pub(crate) fn line(name: &str, row: &RunCell) -> String {
     let behind = row
         .offered_per_s
         .filter(|offered| !last.kept_rate(*offered))
-        .map_or_else(String::new, |offered| format!(" of {offered:.0} that were due"));
+        .map_or_else(String::new, |offered| format!(" of {} that were due", digits(offered)));
     let p99 = last.latency_us.p99.map_or_else(|| "–".to_owned(), |us| format!("{:.2}", us / 1e3));
     let said = last.failure.clone().or_else(|| Some(last.ledger.faults()).filter(|faults| !faults.is_empty()));
     let said = said.map_or_else(String::new, |why| format!("  VOID: {why}"));
     format!(
-        "{name} on {}: {:.0} records/s{behind}, {:.1} MB/s, p99 {p99} ms{said}",
+        "{name} on {}: {} records/s{behind}, {:.1} MB/s, p99 {p99} ms{said}",
         row.target,
-        last.achieved_per_s(),
+        digits(last.achieved_per_s()),
         last.mb_per_s()
     )
 }

@@ -20,8 +20,9 @@ pub(crate) fn grouped(number: u64) -> String {
 /// Where there is no figure.
 pub(crate) const DASH: &str = "–";
 
-/// Three digits, and all of a larger number.
-pub(crate) fn digits(value: f64) -> String {
+/// Three digits, and all of a larger number, in groups of three.
+#[must_use]
+pub fn digits(value: f64) -> String {
     match value {
         value if value.is_nan() => DASH.to_owned(),
         value if value >= 99.95 => grouped(value.round() as u64),
