@@ -178,10 +178,19 @@ impl Client {
 
     /// A connection to the coordinator of a group. It is asked for every time: callers keep it until it fails.
     pub(crate) async fn coordinator(&self, group: &str, lane: Lane) -> Result<Connection, ClientError> {
+        self.find_coordinator(GROUP, group, lane).await
+    }
+
+    /// The same of a transactional id.
+    pub(crate) async fn transaction_coordinator(&self, id: &str, lane: Lane) -> Result<Connection, ClientError> {
+        self.find_coordinator(TRANSACTION, id, lane).await
+    }
+
+    async fn find_coordinator(&self, key_type: i8, key: &str, lane: Lane) -> Result<Connection, ClientError> {
         let connection = self.any(Lane::SHARED).await?;
-        let request =
-            FindCoordinatorRequest { key: group.into(), coordinator_keys: vec![group.into()], ..Default::default() };
-        let version = connection.version(ApiKey::FindCoordinator, 0..=i16::MAX)?;
+        let request = FindCoordinatorRequest { key: key.into(), key_type, coordinator_keys: vec![key.into()] };
+        // Version 0 knows groups only.
+        let version = connection.version(ApiKey::FindCoordinator, i16::from(key_type)..=i16::MAX)?;
         // The key stands alone up to version 3, in a list after that.
         let request = if version < 4 {
             FindCoordinatorRequest { coordinator_keys: Vec::new(), ..request }
@@ -190,7 +199,8 @@ impl Client {
         };
         let reply = connection.call_version(&request, version, Duration::ZERO).await?;
         let answer = reply.read()?;
-        let subject = || format!("coordinator of group {group}");
+        let kind = if key_type == TRANSACTION { "transactional id" } else { "group" };
+        let subject = || format!("coordinator of {kind} {key}");
         let (code, message, host, port) = match answer.coordinators.first() {
             Some(found) => (found.error_code, &found.error_message, &found.host, found.port),
             None => (answer.error_code, &answer.error_message, &answer.host, answer.port),
@@ -245,6 +255,10 @@ impl Client {
         ClientError::Timeout { what: what.to_owned(), after, setting: "default.api.timeout.ms" }
     }
 }
+
+/// What a coordinator is asked for by: `key_type` of FindCoordinator.
+const GROUP: i8 = 0;
+const TRANSACTION: i8 = 1;
 
 /// The lock of data that no panic leaves half-changed.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

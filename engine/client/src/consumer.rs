@@ -185,6 +185,15 @@ impl Consumer {
         Ok(())
     }
 
+    /// Goes on reading all its partitions where the group has committed, or as `auto.offset.reset` says, as if it had
+    /// begun again: for what was read in a transaction that was aborted.
+    pub fn seek_to_committed(&mut self) {
+        for partition in self.assignment() {
+            // It is assigned.
+            let _ = self.moved(&partition).map(|state| state.position = None);
+        }
+    }
+
     /// Fetches nothing from these partitions until [`resume`](Self::resume); what was fetched already waits.
     pub fn pause(&mut self, partitions: &[TopicPartition]) {
         self.set_paused(partitions, true);

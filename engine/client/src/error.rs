@@ -153,9 +153,21 @@ pub enum ClientError {
         /// Why not, and what is allowed.
         reason: &'static str,
     },
-    /// What the call needs was not done before, or is not there: a subscription, a group.
+    /// What the call needs was not done before, or is not there: a subscription, a group, an open transaction.
     #[error("{0}")]
     State(&'static str),
+    /// The open transaction can't be committed: [abort](crate::Producer::abort_transaction) it, then begin another.
+    #[error("the transaction must be aborted: {cause}")]
+    AbortTransaction {
+        /// What has happened to it.
+        cause: Box<ClientError>,
+    },
+    /// The transactional producer can do nothing any more: another one has taken its id, or its coordinator refuses it.
+    #[error("the transactional producer has failed, close it: {cause}")]
+    ProducerFailed {
+        /// Why.
+        cause: Box<ClientError>,
+    },
     /// The producer or consumer was closed.
     #[error("the client is closed")]
     Closed,
@@ -176,6 +188,7 @@ impl ClientError {
     pub fn code(&self) -> Option<ErrorCode> {
         match self {
             Self::Broker { code, .. } => Some(*code),
+            Self::AbortTransaction { cause } | Self::ProducerFailed { cause } => cause.code(),
             _ => None,
         }
     }
@@ -238,6 +251,10 @@ fn remedy(code: ErrorCode) -> &'static str {
         E::FencedInstanceId => "; give every member its own group.instance.id",
         E::InconsistentGroupProtocol => "; all members need a common partition.assignment.strategy",
         E::InvalidTopicException => "; letters, digits, '.', '_' and '-' are allowed, at most 249 of them",
+        E::ProducerFenced | E::InvalidProducerEpoch => "; each producer that runs needs a transactional.id of its own",
+        E::InvalidTransactionTimeout => {
+            "; lower transaction.timeout.ms, or raise the broker's transaction.max.timeout.ms"
+        }
         E::OffsetOutOfRange => "; ask for the earliest and latest offset and choose one between them",
         E::NotEnoughReplicas | E::NotEnoughReplicasAfterAppend => "; min.insync.replicas needs more replicas to be up",
         _ => "",

@@ -39,7 +39,7 @@ pub use admin::{
 pub use client::Client;
 pub use consumer::{Assignor, Chunk, Consumer, PendingCommit, RebalanceListener, Records, Told, TopicPartition};
 pub use error::ClientError;
-pub use offsets::{CommittedOffset, FoundOffset, OffsetSpec};
+pub use offsets::{CommittedOffset, FoundOffset, GroupMetadata, OffsetSpec};
 pub use options::{Acks, ClientOptions, ConsumerOptions, Isolation, OffsetReset, ProducerOptions};
 pub use partitioner::{Partitioner, murmur2, partition_of_key};
 pub use producer::{

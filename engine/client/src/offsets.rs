@@ -51,12 +51,24 @@ pub struct CommittedOffset {
     pub metadata: String,
 }
 
-/// Who commits: a member of a generation, or nobody in particular (only for a group without members).
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Committer {
-    pub(crate) group: String,
-    /// Generation, member id, instance id.
-    pub(crate) member: Option<(i32, String, Option<String>)>,
+/// Who commits offsets of a group: a member of one of its generations, or nobody in particular.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupMetadata {
+    /// The group's name.
+    pub group_id: String,
+    /// The generation that the member belongs to; −1 for nobody in particular.
+    pub generation_id: i32,
+    /// The member's id; empty for nobody in particular.
+    pub member_id: String,
+    /// The `group.instance.id` of a static member.
+    pub instance_id: Option<String>,
+}
+
+impl GroupMetadata {
+    /// Of nobody in particular: enough for a group without members, which has its partitions assigned by hand.
+    pub fn without_member(group_id: impl Into<String>) -> Self {
+        Self { group_id: group_id.into(), generation_id: -1, member_id: String::new(), instance_id: None }
+    }
 }
 
 impl OffsetSpec {
@@ -214,7 +226,7 @@ pub(crate) async fn committed(
 /// Commits; the first partition that is refused is the error.
 pub(crate) async fn commit(
     coordinator: &Connection,
-    committer: &Committer,
+    committer: &GroupMetadata,
     offsets: &BTreeMap<TopicPartition, CommittedOffset>,
 ) -> Result<(), ClientError> {
     begin_commit(coordinator, committer, offsets)?.await
@@ -223,7 +235,7 @@ pub(crate) async fn commit(
 /// Queues a commit behind those before it on this connection, and gives what its answer comes from.
 pub(crate) fn begin_commit(
     coordinator: &Connection,
-    committer: &Committer,
+    committer: &GroupMetadata,
     offsets: &BTreeMap<TopicPartition, CommittedOffset>,
 ) -> Result<impl Future<Output = Result<(), ClientError>> + Send + use<>, ClientError> {
     let version = coordinator.version(ApiKey::OffsetCommit, 2..=9)?;
@@ -238,13 +250,12 @@ pub(crate) fn begin_commit(
         partitions: rows.into_iter().map(row).collect(),
         ..Default::default()
     });
-    let (generation, member, instance) = committer.member.clone().unwrap_or((-1, String::new(), None));
-    let group = committer.group.clone();
+    let GroupMetadata { group_id: group, generation_id, member_id, instance_id } = committer.clone();
     let request: OffsetCommitRequest<'static> = OffsetCommitRequest {
         group_id: group.clone().into(),
-        generation_id_or_member_epoch: generation,
-        member_id: member.into(),
-        group_instance_id: instance.filter(|_| version >= 7).map(Into::into),
+        generation_id_or_member_epoch: generation_id,
+        member_id: member_id.into(),
+        group_instance_id: instance_id.filter(|_| version >= 7).map(Into::into),
         topics: topics.collect(),
         ..Default::default()
     };

@@ -78,13 +78,21 @@ pub struct ProducerOptions {
     pub acks: Acks,
     /// `enable.idempotence`: each record is written once, in order, whatever is retried. Default true; needs `acks` all.
     pub idempotence: bool,
+    /// `transactional.id`: the name under which [transactions](crate::Producer::begin_transaction) are written, and what
+    /// the application was doing can be taken up after a restart: a producer that begins under the same name shuts out
+    /// the one before. Default none; needs `idempotence`.
+    pub transactional_id: Option<String>,
+    /// `transaction.timeout.ms`: how long a transaction may be open before its coordinator aborts it. Default 60 s; the
+    /// broker's `transaction.max.timeout.ms` bounds it.
+    pub transaction_timeout: Duration,
     /// `batch.size`: a batch is sent when it holds so many bytes, uncompressed. Default 16,384.
     pub batch_bytes: usize,
     /// `linger.ms`: or when its first record is so old. Default 5 ms.
     pub linger: Duration,
     /// `buffer.memory`: what all batches not yet acknowledged may hold; then `send` waits. Default 32 MiB.
     pub buffer_bytes: usize,
-    /// `max.block.ms`: how long `send` waits, for memory or for metadata. Default 60 s.
+    /// `max.block.ms`: how long `send` waits, for memory or for metadata, and a transaction's call for the coordinator.
+    /// Default 60 s.
     pub max_block: Duration,
     /// `max.request.size`: the largest request, and so the largest record. Default 1 MiB.
     pub max_request_bytes: usize,
@@ -105,6 +113,8 @@ impl Default for ProducerOptions {
         Self {
             acks: Acks::All,
             idempotence: true,
+            transactional_id: None,
+            transaction_timeout: Duration::from_secs(60),
             batch_bytes: 16_384,
             linger: Duration::from_millis(5),
             buffer_bytes: 32 << 20,
@@ -124,6 +134,17 @@ impl ProducerOptions {
         let refuse = |name, value: String, reason| Err(ClientError::Option { name, value, reason });
         if self.idempotence && self.acks != Acks::All {
             return refuse("acks", format!("{:?}", self.acks), "idempotence needs acks=all; set one or the other");
+        }
+        if self.transactional_id.is_some() && !self.idempotence {
+            let reason = "a transactional.id needs it; set it to true, or unset the id";
+            return refuse("enable.idempotence", "false".to_owned(), reason);
+        }
+        if self.transactional_id.as_deref() == Some("") {
+            return refuse("transactional.id", String::new(), "a name is needed, or none at all");
+        }
+        if self.transaction_timeout.is_zero() || self.transaction_timeout.as_millis() > i32::MAX as u128 {
+            let value = self.transaction_timeout.as_millis().to_string();
+            return refuse("transaction.timeout.ms", value, "1 to 2147483647 are allowed");
         }
         if self.max_in_flight == 0 || self.idempotence && self.max_in_flight > 5 {
             let reason = "1 or more are allowed, with idempotence at most 5: brokers remember five batches";

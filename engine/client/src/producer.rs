@@ -2,10 +2,13 @@
 //! fate.
 
 mod accumulator;
+mod coordinators;
 mod delivery;
 mod interceptor;
 mod partition_queue;
 mod sender;
+mod transaction;
+mod transactional;
 mod typed;
 
 use std::sync::{Arc, Mutex};
@@ -18,6 +21,7 @@ use self::accumulator::{Accumulator, Appended};
 pub use self::delivery::{Acknowledgement, Delivery, RecordMetadata, Written};
 pub use self::interceptor::{Draft, DraftHeader, Interceptor};
 use self::sender::Sender;
+use self::transaction::Transaction;
 pub use self::typed::{BigEndian, Bytes, SerializeError, Serializer, TypedProducer, TypedRecord, Utf8};
 use crate::client::lock;
 use crate::{Client, ClientError, ProducerOptions};
@@ -117,8 +121,9 @@ impl Producer {
     fn start(client: Client, options: ProducerOptions, callback: Option<Box<Callback>>) -> Result<Self, ClientError> {
         options.check()?;
         let keeps_opaques = callback.is_some() || !options.interceptors.is_empty();
+        let transaction = options.transactional_id.is_some().then(Transaction::new);
         let shared = Arc::new(Shared {
-            accumulator: Mutex::new(Accumulator::new(client.backoff(), keeps_opaques)),
+            accumulator: Mutex::new(Accumulator::new(client.backoff(), keeps_opaques, transaction)),
             memory: Semaphore::new(options.buffer_bytes),
             wake: Notify::new(),
             callback,
@@ -171,11 +176,12 @@ impl Producer {
         outcome
     }
 
-    /// Flushes, and takes no more records: not from clones either.
+    /// Flushes, and takes no more records: not from clones either. An open transaction is aborted.
     ///
     /// # Errors
-    /// As [`flush`](Self::flush).
+    /// As [`flush`](Self::flush) and [`abort_transaction`](Self::abort_transaction).
     pub async fn close(self) -> Result<(), ClientError> {
+        self.abort_open().await?;
         lock(&self.shared.accumulator).closed = true;
         self.flush().await
     }

@@ -11,3 +11,5 @@ mod connection;
 mod consumer;
 #[path = "scripted/producer.rs"]
 mod producer;
+#[path = "scripted/transactions.rs"]
+mod transactions;

@@ -13,7 +13,7 @@ use ringlog_protocol::{ErrorCode, Stored};
 
 use super::Admin;
 use crate::client::Lane;
-use crate::offsets::{self, CommittedOffset, Committer, by_topic};
+use crate::offsets::{self, CommittedOffset, GroupMetadata, by_topic};
 use crate::{ClientError, TopicPartition};
 
 /// A group, in a list.
@@ -134,7 +134,7 @@ impl Admin {
         group: &str,
         offsets: &BTreeMap<TopicPartition, CommittedOffset>,
     ) -> Result<(), ClientError> {
-        let committer = Committer { group: group.to_owned(), member: None };
+        let committer = GroupMetadata::without_member(group);
         self.retry(|| async {
             let coordinator = self.client.coordinator(group, Lane::SHARED).await?;
             offsets::commit(&coordinator, &committer, offsets).await

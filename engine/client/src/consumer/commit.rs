@@ -8,9 +8,10 @@ use std::task::{Context, Poll};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::group::Membership;
 use super::{Consumer, NO_GROUP};
 use crate::client::Lane;
-use crate::offsets::{self, CommittedOffset};
+use crate::offsets::{self, CommittedOffset, GroupMetadata};
 use crate::{ClientError, TopicPartition};
 
 /// A commit that was begun: resolves when it is answered. Dropping it changes nothing; a failure is logged then.
@@ -92,7 +93,7 @@ impl Consumer {
             return Ok(PendingCommit(told));
         }
         let coordinator = membership.coordinator().await?;
-        let committing = offsets::begin_commit(&coordinator, &membership.committer(), offsets)?;
+        let committing = offsets::begin_commit(&coordinator, &membership.metadata(), offsets)?;
         let signals = membership.signals().clone();
         tokio::spawn(async move {
             let outcome = committing.await;
@@ -112,6 +113,13 @@ impl Consumer {
         let known =
             self.assigned.iter().filter_map(|(partition, state)| Some((partition.clone(), state.position.clone()?)));
         known.collect()
+    }
+
+    /// As whom it commits, for [`Producer::send_offsets_to_transaction`](crate::Producer::send_offsets_to_transaction);
+    /// `None` without a group. It is that of the last rebalance: ask after each poll.
+    #[must_use]
+    pub fn group_metadata(&self) -> Option<GroupMetadata> {
+        self.membership.as_ref().map(Membership::metadata)
     }
 
     /// What the group has committed for these partitions; those without a commit are left out.

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use super::assignor::{Assignment, Assignor, Member, TopicPartition};
 use crate::client::{OwnLane, lock};
 use crate::connection::Connection;
-use crate::offsets::{Committer, by_topic};
+use crate::offsets::{GroupMetadata, by_topic};
 use crate::{Client, ClientError, ConsumerOptions};
 
 const PROTOCOL_TYPE: &str = "consumer";
@@ -144,9 +144,16 @@ impl Membership {
         lock(&self.signals.state).rejoin = true;
     }
 
-    pub(super) fn committer(&self) -> Committer {
-        let member = (self.generation, self.member_id.clone(), self.options.group_instance_id.clone());
-        Committer { group: self.group.clone(), member: (self.generation >= 0).then_some(member) }
+    pub(super) fn metadata(&self) -> GroupMetadata {
+        if self.generation < 0 {
+            return GroupMetadata::without_member(&self.group);
+        }
+        GroupMetadata {
+            group_id: self.group.clone(),
+            generation_id: self.generation,
+            member_id: self.member_id.clone(),
+            instance_id: self.options.group_instance_id.clone(),
+        }
     }
 
     pub(super) async fn coordinator(&mut self) -> Result<Connection, ClientError> {

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::ProducerRecord;
 use super::delivery::{Delivery, Fate};
 use super::partition_queue::{Batch, Contents, PartitionQueue, Urgency};
+use super::transaction::Transaction;
 use crate::backoff::Backoff;
 use crate::partitioner::TopicPartitioner;
 use crate::topology::{Topic, Topology};
@@ -38,6 +39,10 @@ pub(super) struct Accumulator {
     pub(super) starved: usize,
     pub(super) closed: bool,
     backoff: Backoff,
+    /// The epoch that batches are numbered in to begin with.
+    epoch: i16,
+    /// Of a producer with a `transactional.id`.
+    pub(super) transaction: Option<Transaction>,
 }
 
 struct TopicQueues {
@@ -62,7 +67,7 @@ pub(super) enum Appended {
 }
 
 impl Accumulator {
-    pub(super) fn new(backoff: Backoff, keeps_opaques: bool) -> Self {
+    pub(super) fn new(backoff: Backoff, keeps_opaques: bool, transaction: Option<Transaction>) -> Self {
         Self {
             indexes: HashMap::new(),
             topics: Vec::new(),
@@ -75,6 +80,8 @@ impl Accumulator {
             starved: 0,
             closed: false,
             backoff,
+            epoch: 0,
+            transaction,
         }
     }
 
@@ -89,7 +96,8 @@ impl Accumulator {
         });
         if let Some(queues) = self.topics.get_mut(index) {
             let count = queues.partitions.len().max(topic.partitions.len());
-            queues.partitions.resize_with(count, || PartitionQueue::new(self.backoff.clone()));
+            let fresh = || PartitionQueue::new(self.backoff.clone(), self.epoch, self.transaction.is_none());
+            queues.partitions.resize_with(count, fresh);
             let has_leader = |&index: &usize| topic.partitions.get(index).is_some_and(|found| found.leader.is_some());
             queues.led = (0..count).filter(has_leader).collect();
             if queues.led.is_empty() {
@@ -107,6 +115,13 @@ impl Accumulator {
         }
     }
 
+    /// Numbers what is sent from here on in an epoch that the producer was given.
+    pub(super) fn begin_epoch(&mut self, epoch: i16) {
+        self.epoch = epoch;
+        let queues = self.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+        queues.for_each(|queue| queue.begin_epoch(epoch));
+    }
+
     /// Appends a record that takes `bytes` of `buffer.memory`.
     pub(super) fn append(
         &mut self,
@@ -118,6 +133,7 @@ impl Accumulator {
         if self.closed {
             return Err(ClientError::Closed);
         }
+        self.transaction.as_ref().map_or(Ok(()), Transaction::check_open)?;
         let Some(index) = self.topic_index(record.topic) else { return Ok(Appended::UnknownTopic) };
         self.last_topic = index;
         let Some(topic) = self.topics.get_mut(index) else { return Ok(Appended::UnknownTopic) };
@@ -154,6 +170,7 @@ impl Accumulator {
             self.last_serial = batch.serial;
             self.open_fates.insert(batch.serial, Arc::clone(&batch.fate));
             self.active.insert((index, partition));
+            self.transaction.iter_mut().for_each(|transaction| transaction.join((index, partition)));
         }
         if batch.contents.len_bytes() >= options.batch_bytes {
             queue.complete_open();

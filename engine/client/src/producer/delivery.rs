@@ -33,7 +33,7 @@ pub struct Delivery {
     waker: Option<usize>,
 }
 
-/// What becomes of a batch.
+/// What becomes of a batch, or of a call that is waited for.
 #[derive(Debug)]
 pub(super) struct Fate(Mutex<State>);
 
@@ -68,6 +68,11 @@ pub struct Acknowledgement<'a> {
 impl Fate {
     pub(super) fn open() -> Arc<Self> {
         Arc::new(Self(Mutex::new(State::Open(Vec::new()))))
+    }
+
+    /// Of what needs no waiting.
+    pub(super) fn done() -> Arc<Self> {
+        Arc::new(Self(Mutex::new(State::Sealed(Ok(Written { base_offset: -1, append_time_ms: -1 })))))
     }
 
     /// The future of the batch's `index`-th record.

@@ -3,7 +3,9 @@
 //! With idempotence a broker takes a batch only if its sequence number follows the one before. So a batch keeps its
 //! number over retries, and after a failure nothing more is sent until all that was under way has come back; then what
 //! failed goes out again in order. When a numbered batch is given up, or the broker has lost track, the numbers would
-//! have a gap: the partition's epoch is raised and what is left is numbered from zero (KIP-360).
+//! have a gap: the partition's epoch is raised and what is left is numbered from zero (KIP-360). The epoch of a
+//! transactional producer is its coordinator's to raise: what the broker has lost track of has failed there, and nothing
+//! follows it before the transaction is aborted.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -90,6 +92,8 @@ pub(super) struct PartitionQueue {
     not_before: Option<Instant>,
     backoff: Backoff,
     next: Number,
+    /// Whether the producer raises the epoch itself.
+    owns_epoch: bool,
 }
 
 /// When a partition has something to send.
@@ -114,7 +118,7 @@ pub(super) struct Urgency {
 }
 
 impl PartitionQueue {
-    pub(super) fn new(backoff: Backoff) -> Self {
+    pub(super) fn new(backoff: Backoff, epoch: i16, owns_epoch: bool) -> Self {
         Self {
             open: None,
             waiting: VecDeque::new(),
@@ -125,8 +129,15 @@ impl PartitionQueue {
             renumber: false,
             not_before: None,
             backoff,
-            next: Number { epoch: 0, sequence: 0 },
+            next: Number { epoch, sequence: 0 },
+            owns_epoch,
         }
+    }
+
+    /// Begins to number from zero in an epoch that the producer was given. No batch with a number is left.
+    pub(super) fn begin_epoch(&mut self, epoch: i16) {
+        self.next = Number { epoch, sequence: 0 };
+        (self.is_known, self.renumber) = (false, false);
     }
 
     pub(super) fn has_batches(&self) -> bool {
@@ -222,9 +233,11 @@ impl PartitionQueue {
                         | ErrorCode::InvalidProducerEpoch
                 )
             );
-        let given_up = if (lost_track || error.is_retriable()) && now < expires {
-            // Behind a batch that failed the broker finds a gap; it closes when that one is sent again.
-            self.renumber |= lost_track && !self.retrying;
+        // Behind a batch that failed the broker finds a gap; it closes when that one is sent again.
+        let gap_stays = lost_track && !self.retrying;
+        let may_help = if gap_stays { self.owns_epoch } else { lost_track || error.is_retriable() };
+        let given_up = if may_help && now < expires {
+            self.renumber |= gap_stays;
             let place = self.waiting.partition_point(|other| other.serial < batch.serial);
             self.waiting.insert(place, batch);
             self.not_before = Some(now + self.backoff.next());
@@ -244,7 +257,7 @@ impl PartitionQueue {
             return;
         }
         self.retrying = false;
-        if std::mem::take(&mut self.renumber) {
+        if std::mem::take(&mut self.renumber) && self.owns_epoch {
             // The broker forgets a producer long before one partition has seen 2¹⁵ epochs of it.
             self.next = Number { epoch: self.next.epoch.wrapping_add(1) & i16::MAX, sequence: 0 };
             self.waiting.iter_mut().for_each(|batch| batch.number = None);
@@ -258,7 +271,7 @@ mod tests {
     use super::*;
 
     fn queue_of(batches: u64) -> PartitionQueue {
-        let mut queue = PartitionQueue::new(Backoff::new(Duration::ZERO, Duration::ZERO));
+        let mut queue = PartitionQueue::new(Backoff::new(Duration::ZERO, Duration::ZERO), 0, true);
         for serial in 1..=batches {
             queue.waiting.push_back(Batch {
                 serial,
@@ -338,6 +351,23 @@ mod tests {
             assert!(!fail(&mut queue, two, code));
             assert_eq!(numbers(&mut queue), [(2, 1, 0), (3, 1, 10)]);
         }
+    }
+
+    #[test]
+    fn what_the_broker_lost_track_of_has_failed_in_an_epoch_that_was_given() {
+        let mut queue = queue_of(3);
+        queue.owns_epoch = false;
+        queue.begin_epoch(4);
+        let [one, two] = std::array::from_fn(|_| queue.take(true).unwrap());
+        assert!(!fail(&mut queue, one, ErrorCode::NotLeaderOrFollower));
+        assert!(!fail(&mut queue, two, ErrorCode::OutOfOrderSequenceNumber), "it follows the first");
+        let one = queue.take(true).unwrap();
+        assert_eq!(one.number, Some(Number { epoch: 4, sequence: 0 }));
+        assert!(fail(&mut queue, one, ErrorCode::OutOfOrderSequenceNumber));
+        queue.waiting.clear();
+        queue.begin_epoch(5);
+        queue.waiting.extend(queue_of(1).waiting);
+        assert_eq!(numbers(&mut queue), [(1, 5, 0)]);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The producer's task: takes due batches, groups them by leader into requests, and deals with the answers.
+//! The producer's task: takes due batches, groups them by leader into requests, and deals with the answers; and takes
+//! the steps of its transactions.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,8 +17,11 @@ use tokio::time::Instant;
 
 use super::Shared;
 use super::accumulator::Place;
+use super::coordinators::{Attempt, Coordinators};
 use super::delivery::{Acknowledgement, Written};
 use super::partition_queue::{Batch, Contents, Readiness};
+use super::transaction::{Identity, Pace, Step, Transaction};
+use crate::backoff::Backoff;
 use crate::client::{Lane, OwnLane, lock};
 use crate::connection::{Connection, Reply};
 use crate::{Acks, ClientError, TopicPartition};
@@ -34,6 +38,10 @@ pub(super) struct Sender {
     metadata_due: Instant,
     /// Where the last request ended in the order of partitions.
     last: Place,
+    coordinators: Coordinators,
+    /// When the next step of a transaction may be taken.
+    step_due: Instant,
+    step_backoff: Backoff,
     events: FuturesUnordered<BoxFuture<'static, Event>>,
 }
 
@@ -54,7 +62,8 @@ enum Event {
     Answered(i32, Sent, Result<Reply<ProduceRequest<'static>>, ClientError>),
     /// With `acks` 0: the request is in the socket's buffer, and that is all there will be to know.
     Unanswered(i32, Sent, Result<(), ClientError>),
-    ProducerId(Result<i64, ClientError>),
+    ProducerId(Result<Identity, ClientError>),
+    Stepped(Step, Coordinators, Result<Option<Identity>, ClientError>),
     Refreshed,
 }
 
@@ -63,13 +72,16 @@ impl Sender {
         Self {
             lane: shared.client.own_lane(),
             metadata_due: Instant::now() + shared.client.options().metadata_max_age,
-            shared,
             nodes: HashMap::new(),
             producer_id: None,
             asking_id: false,
             refreshing: false,
             last: (0, 0),
+            coordinators: Coordinators::default(),
+            step_due: Instant::now(),
+            step_backoff: shared.client.backoff(),
             events: FuturesUnordered::new(),
+            shared,
         }
     }
 
@@ -96,6 +108,7 @@ impl Sender {
             self.metadata_due = now + self.shared.client.options().metadata_max_age;
             self.refresh_all();
         }
+        self.step(now, &mut look_again);
         loop {
             let requests = self.collect(now, &mut look_again);
             if requests.is_empty() {
@@ -105,6 +118,59 @@ impl Sender {
                 self.send(node, batches);
             }
         }
+    }
+
+    /// Takes the next step of the transaction, if one is due.
+    fn step(&mut self, now: Instant, look_again: &mut Instant) {
+        let Some(doomed) = lock(&self.shared.accumulator).transaction.as_ref().map(Transaction::dooms) else { return };
+        if let Some(error) = doomed {
+            self.shared.fail_waiting(&error);
+        }
+        if self.step_due > now {
+            *look_again = self.step_due.min(*look_again);
+            return;
+        }
+        let mut accumulator = lock(&self.shared.accumulator);
+        let drained = accumulator.is_empty();
+        let Some(transaction) = &mut accumulator.transaction else { return };
+        let Some(step) = transaction.next(drained) else { return };
+        let identity = transaction.identity();
+        let places: &[Place] = if let Step::AddPartitions(places) = &step { places } else { &[] };
+        let named = |place: &Place| TopicPartition::new(&*accumulator.topic_name(*place), place.1 as i32);
+        let attempt = Attempt {
+            client: self.shared.client.clone(),
+            transactional_id: self.shared.options.transactional_id.clone().unwrap_or_default(),
+            timeout: self.shared.options.transaction_timeout,
+            identity,
+            partitions: places.iter().map(named).collect(),
+        };
+        let mut coordinators = std::mem::take(&mut self.coordinators);
+        self.events.push(Box::pin(async move {
+            let outcome = coordinators.take(&attempt, &step).await;
+            Event::Stepped(step, coordinators, outcome)
+        }));
+    }
+
+    fn stepped(&mut self, step: Step, outcome: Result<Option<Identity>, ClientError>) {
+        if let Ok(Some(identity)) = outcome {
+            self.identified(identity);
+        }
+        let mut accumulator = lock(&self.shared.accumulator);
+        let Some(transaction) = &mut accumulator.transaction else { return };
+        let pause = match transaction.answered(step, outcome) {
+            Pace::AtOnce => {
+                self.step_backoff.reset();
+                Duration::ZERO
+            }
+            Pace::Soon => SOON.min(self.shared.client.options().retry_backoff),
+            Pace::AfterBackoff => self.step_backoff.next(),
+        };
+        self.step_due = Instant::now() + pause;
+    }
+
+    fn identified(&mut self, identity: Identity) {
+        self.producer_id = Some(identity.id);
+        lock(&self.shared.accumulator).begin_epoch(identity.epoch);
     }
 
     /// At most one request for each broker, with at most one batch for each partition.
@@ -119,6 +185,7 @@ impl Sender {
         for place in accumulator.active_after(self.last) {
             expired.extend(accumulator.take_expired(place, now, options.delivery_timeout));
             let topic = accumulator.topic_name(place);
+            let has_joined = accumulator.transaction.as_ref().is_none_or(|open| open.has_joined(place));
             let Some(queue) = accumulator.queue(place) else { continue };
             if let Some(expires) = queue.expires(options.delivery_timeout) {
                 *look_again = expires.min(*look_again);
@@ -130,6 +197,9 @@ impl Sender {
                     continue;
                 }
                 Readiness::Idle => continue,
+            }
+            if !has_joined {
+                continue;
             }
             if options.idempotence && self.producer_id.is_none() {
                 self.ask_for_id();
@@ -186,7 +256,9 @@ impl Sender {
             return;
         }
         let request = self.shared.request(&batches, &bytes);
-        let version = connection.version(ApiKey::Produce, 3..=12);
+        // Version 12 writes by the newer protocol of transactions.
+        let newest = if request.transactional_id.is_some() { 11 } else { 12 };
+        let version = connection.version(ApiKey::Produce, 3..=newest);
         node.in_flight += 1;
         if self.shared.options.acks == Acks::None {
             let written = version.and_then(|version| connection.send_unanswered(&request, version, bytes));
@@ -223,10 +295,14 @@ impl Sender {
             Event::ProducerId(outcome) => {
                 self.asking_id = false;
                 match outcome {
-                    Ok(id) => self.producer_id = Some(id),
+                    Ok(identity) => self.identified(identity),
                     Err(error) if error.is_retriable() => tracing::debug!(%error, "no producer id yet"),
                     Err(error) => self.shared.fail_waiting(&error),
                 }
+            }
+            Event::Stepped(step, coordinators, outcome) => {
+                self.coordinators = coordinators;
+                self.stepped(step, outcome);
             }
             Event::Refreshed => {
                 self.refreshing = false;
@@ -292,7 +368,7 @@ impl Sender {
                 let reply = connection.call(&request).await?;
                 let answer = reply.read()?;
                 ClientError::check(answer.error_code, || "producer id".to_owned(), None)?;
-                Ok(answer.producer_id)
+                Ok(Identity { id: answer.producer_id, epoch: answer.producer_epoch })
             };
             Event::ProducerId(client.retry(client.options().api_timeout, ask).await)
         }));
@@ -308,6 +384,7 @@ impl Drop for Sender {
         for fate in accumulator.flush() {
             fate.seal(Err(ClientError::Closed));
         }
+        accumulator.transaction.iter_mut().for_each(Transaction::close);
     }
 }
 
@@ -321,7 +398,7 @@ impl Shared {
     fn build(&self, batches: Sent, producer_id: Option<i64>) -> (Sent, Vec<Bytes>) {
         let (mut built, mut bytes) = (Vec::with_capacity(batches.len()), Vec::with_capacity(batches.len()));
         for (place, mut batch) in batches {
-            match build(&mut batch, producer_id) {
+            match build(&mut batch, producer_id, self.options.transactional_id.is_some()) {
                 Ok(done) => {
                     bytes.push(done);
                     built.push((place, batch));
@@ -352,10 +429,10 @@ impl Shared {
         }
         let timeout = self.client.options().request_timeout.as_millis();
         ProduceRequest {
+            transactional_id: self.options.transactional_id.clone().map(Into::into),
             acks: self.options.acks.code(),
             timeout_ms: i32::try_from(timeout).unwrap_or(i32::MAX),
             topic_data,
-            ..Default::default()
         }
     }
 
@@ -412,6 +489,12 @@ impl Shared {
 
     /// Tells everybody the fate of a batch that is in no queue any more.
     fn seal(&self, topic: &str, partition: i32, batch: Batch, outcome: Result<Written, ClientError>) {
+        if let Err(error) = &outcome {
+            // Before anybody hears of it: who does may look what has become of the transaction.
+            let mut accumulator = lock(&self.accumulator);
+            let transaction = accumulator.transaction.iter_mut();
+            transaction.for_each(|transaction| transaction.batch_failed(error, batch.number.is_some()));
+        }
         self.memory.add_permits(batch.reserved_bytes);
         let told = Acknowledgement { topic, partition, opaques: &batch.opaques, outcome: outcome.as_ref().copied() };
         self.callback.iter().for_each(|callback| callback(&told));
@@ -445,8 +528,11 @@ impl Shared {
     }
 }
 
+/// The pause before a step that comes too soon after the transaction before.
+const SOON: Duration = Duration::from_millis(20);
+
 /// The bytes of a batch under its number.
-fn build(batch: &mut Batch, producer_id: Option<i64>) -> Result<Bytes, RecordError> {
+fn build(batch: &mut Batch, producer_id: Option<i64>, transactional: bool) -> Result<Bytes, RecordError> {
     let (id, epoch, sequence) = match (producer_id, batch.number) {
         (Some(id), Some(number)) => (id, number.epoch, number.sequence),
         _ => (-1, -1, -1),
@@ -454,6 +540,9 @@ fn build(batch: &mut Batch, producer_id: Option<i64>) -> Result<Bytes, RecordErr
     let bytes = match std::mem::replace(&mut batch.contents, Contents::Built(Bytes::new())) {
         Contents::Building(mut builder) => {
             builder.set_producer(id, epoch, sequence);
+            if transactional {
+                builder.set_transactional();
+            }
             builder.build()?.into()
         }
         Contents::Built(bytes) => {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use ringlog_client::{Client, ClientOptions};
 use ringlog_protocol::api_versions::{ApiVersion, ApiVersionsResponse};
+use ringlog_protocol::find_coordinator::{Coordinator, FindCoordinatorRequest, FindCoordinatorResponse};
 use ringlog_protocol::init_producer_id::InitProducerIdResponse;
 use ringlog_protocol::metadata::{
     MetadataRequest, MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
@@ -32,7 +33,8 @@ pub(crate) enum Answer {
     Close,
     /// Says nothing.
     Silence,
-    /// What brokers usually do: serves every version, has topic `t` with two partitions, leads them all.
+    /// What brokers usually do: serves every version, has topic `t` with two partitions, leads them all, and coordinates
+    /// what is asked for.
     Usual,
 }
 
@@ -136,6 +138,18 @@ fn usual(received: &Received, port: u16) -> Answer {
                 topics: asked.into_iter().filter_map(|asked| asked.name).map(topic).collect(),
                 ..Default::default()
             })
+        }
+        ApiKey::FindCoordinator => {
+            let asked = received.read::<FindCoordinatorRequest<'_>>().coordinator_keys;
+            let coordinator = |key| Coordinator {
+                key,
+                node_id: 1,
+                host: "127.0.0.1".into(),
+                port: port.into(),
+                ..Default::default()
+            };
+            let coordinators = asked.into_iter().map(coordinator).collect();
+            received.answer(&FindCoordinatorResponse { coordinators, ..Default::default() })
         }
         ApiKey::InitProducerId => received.answer(&InitProducerIdResponse { producer_id: 7, ..Default::default() }),
         other => panic!("the script has nothing for {other}"),
