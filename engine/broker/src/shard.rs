@@ -7,13 +7,12 @@ use std::thread::{self, JoinHandle};
 
 use ringlog_io::{Choice, Disk};
 use tokio::net::TcpStream;
-use tokio::runtime::Builder;
 use tokio::sync::mpsc;
-use tokio::task::LocalSet;
 use tracing::{info, warn};
 
 use crate::broker::Broker;
 use crate::connection;
+use crate::detached::on_own_runtime;
 use crate::limits::Admission;
 use crate::metrics::ShardMetrics;
 use crate::request::Peer;
@@ -68,9 +67,7 @@ fn run(
     choice: &Choice,
     mut queue: mpsc::UnboundedReceiver<Arrival>,
 ) -> std::io::Result<()> {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
-    let local = LocalSet::new();
-    local.block_on(&runtime, async move {
+    on_own_runtime(async move {
         let shard = Rc::new(Shard { index, broker, disk: Disk::open(choice)? });
         let mut connections = tokio::task::JoinSet::new();
         loop {
@@ -91,7 +88,7 @@ fn run(
             warn!(limit = ?DRAIN_LIMIT, "connections cut off: their requests took too long");
         }
         Ok(())
-    })
+    })?
 }
 
 fn welcome(shard: &Rc<Shard>, arrival: Arrival, connections: &mut tokio::task::JoinSet<()>) {

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use ringlog_io::{Choice, Disk};
 use ringlog_log::Log;
-use tokio::task::LocalSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::{error, info};
 
 use crate::broker::Broker;
 use crate::clock::now_ms;
+use crate::detached::on_own_runtime;
 use crate::server::DRAIN_LIMIT;
 
 /// `flush.ms` is kept to within this much.
@@ -49,23 +49,20 @@ fn on_thread<W: Future<Output = ()>>(
 ) -> std::io::Result<JoinHandle<()>> {
     let (broker, choice) = (broker.clone(), choice.clone());
     thread::Builder::new().name(name.to_owned()).spawn(move || {
-        let begin = || tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let ended = begin().and_then(|runtime| {
-            LocalSet::new().block_on(&runtime, async {
-                let drain = broker.drain.clone();
-                let disk = Disk::open(&choice)?;
-                let over = async {
-                    drain.started().await;
-                    tokio::time::sleep(DRAIN_LIMIT).await;
-                };
-                tokio::select! {
-                    () = work(broker, disk) => {}
-                    () = over => info!(name, limit = ?DRAIN_LIMIT, "left unfinished: the broker stops"),
-                }
-                Ok(())
-            })
+        let ended = on_own_runtime(async {
+            let drain = broker.drain.clone();
+            let disk = Disk::open(&choice)?;
+            let over = async {
+                drain.started().await;
+                tokio::time::sleep(DRAIN_LIMIT).await;
+            };
+            tokio::select! {
+                () = work(broker, disk) => {}
+                () = over => info!(name, limit = ?DRAIN_LIMIT, "left unfinished: the broker stops"),
+            }
+            Ok(())
         });
-        if let Err(error) = ended {
+        if let Err(error) = ended.flatten() {
             error!(name, %error, "the thread could not start: its work is not done");
         }
     })

@@ -508,6 +508,27 @@ fn the_cleaner_rests_no_longer_than_is_set_at_the_moment() {
 }
 
 #[test]
+fn a_broker_stops_cleanly_though_a_closed_segment_is_being_synced() {
+    let data = tempfile::tempdir().unwrap();
+    for start in 0..10 {
+        let broker = Running::with(data.path(), backend(), &[("log.cleaner.enable", "false")]);
+        wait(async {
+            if start == 0 {
+                admin(broker.address).await.create_topic(&topic("keyed", 1, &COMPACTED), false).await.unwrap();
+            }
+            let producer = Producer::new(client(broker.address).await, ProducerOptions::default()).unwrap();
+            for value in [&b"closes the segment before it"[..], b"and so does this"] {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                let record =
+                    ProducerRecord { topic: "keyed", key: Some(b"k"), value: Some(value), ..Default::default() };
+                producer.send(record).await.unwrap().await.unwrap();
+            }
+        });
+        broker.stop();
+    }
+}
+
+#[test]
 fn a_topic_is_compacted_though_one_of_its_name_could_not_be() {
     let data = tempfile::tempdir().unwrap();
     let partition = data.path().join("keyed-0");
