@@ -7,26 +7,25 @@ export CARGO_TERM_COLOR=never
 
 scripts/check-layers.sh
 cargo fmt --all --check
+# The default build; the driver that it leaves out comes with the tests.
 cargo clippy --workspace --all-targets --quiet -- --deny warnings
 cargo build --release --quiet
 
 RINGLOG_SKIPS=$(mktemp)
 export RINGLOG_SKIPS
 trap 'rm -f "$RINGLOG_SKIPS"' EXIT
-cargo test --package ringlog-interop
 
 scripts/quick.sh --cells 1 --seconds 0.3 --out "$(mktemp -d)"
 
-# RINGBENCH_PEERS=all walks every peer, not Redis alone.
-cargo test --workspace --exclude ringlog-interop
+# All tests are of one set of features: what they depend on, librdkafka's C among it, is compiled once.
+with_librdkafka=(--workspace --features ringbench-cli/librdkafka)
+cargo clippy "${with_librdkafka[@]}" --all-targets --quiet -- --deny warnings
 
-# A driver that the default build leaves out. Its C library is compiled once more than for the clients' tests, whose dependencies have
-# other features: a minute on two processors, and nothing the second time.
-cargo clippy --package ringbench-cli --all-targets --features librdkafka --quiet -- --deny warnings
-cargo test --package ringbench-cli --features librdkafka --test librdkafka
+# RINGBENCH_PEERS=all walks every peer, not Redis alone.
+cargo test "${with_librdkafka[@]}"
 
 # The disk has two backends, and these run on one at a time.
-RINGLOG_TEST_BACKEND=uring cargo test --workspace --exclude ringlog-interop --test append_and_read --test compaction \
+RINGLOG_TEST_BACKEND=uring cargo test "${with_librdkafka[@]}" --test append_and_read --test compaction \
     --test golden_files --test random_model --test recovery_cases --test retention_and_truncation --test operations
 
 echo "test.sh: $(grep -c . "$RINGLOG_SKIPS" || true) clients, peers and browsers skipped"
