@@ -32,6 +32,8 @@ pub(crate) struct Asked<'a> {
 #[derive(Debug, Clone)]
 struct Reached {
     subject: Subject,
+    /// As it was when it was asked.
+    target: Target,
     /// Where its files are, where that is known.
     data: Option<PathBuf>,
 }
@@ -68,17 +70,17 @@ impl Measurement {
         let (mut targets, mut reached): (Vec<results::Target>, Vec<_>) = Default::default();
         let (kind, workload) = (asked.kind, asked.workload);
         for subject in asked.subjects {
-            let described = describe(&subject, workload)?;
+            let (target, described) = describe(&subject, workload)?;
             let data = described.data.clone();
             targets.push(fresh::target(described, subject.to_string(), &targets));
-            reached.push(Reached { subject, data });
+            reached.push(Reached { subject, target, data });
         }
         let theirs = reached.iter().find_map(|reached| reached.data.clone());
         let data = theirs.as_deref().or_else(|| asked.out.ancestors().find(|path| path.is_dir())).unwrap_or(asked.out);
         let (workload_yaml, command) = (asked.workload_yaml, command(Some(workload.seed)));
         let fresh = Fresh { kind, workload, workload_yaml, command, data, targets, cells: Vec::new() };
         let mut kept = KeptRun::open(asked.out, fresh.run())?;
-        let is_null = reached.iter().all(|reached| reached.subject == Subject::There(Target::Null));
+        let is_null = reached.iter().all(|reached| reached.target == Target::Null);
         fresh::measure_floor(&mut kept, workload, is_null, data, &stop).inspect_err(|_| kept.discard())?;
         let generator = Generator::new(workload.seed, asked.threads, stop.clone());
         Ok(Measurement { kept, out: asked.out.to_owned(), targets: reached, generator, stop, order: 0 })
@@ -99,8 +101,9 @@ impl Measurement {
         if self.is_stopped() {
             return Ok(None);
         }
-        let Reached { subject, data } = self.targets.get(target).cloned().ok_or("there is no such target")?;
-        if let Some(why) = data.and_then(|data| room_for(cell, &data).err()) {
+        let reached = self.targets.get(target).cloned().ok_or("there is no such target")?;
+        let Reached { subject, data, .. } = &reached;
+        if let Some(why) = data.as_ref().and_then(|data| room_for(cell, data).err()) {
             return Err(self.fail(&why));
         }
         let (order, started_unix_ms) = (self.order, unix_ms());
@@ -109,7 +112,7 @@ impl Measurement {
             let (outcome, pool) = self.generator.run(cell, order, &ready)?;
             Ok((outcome, pool, ready.described.pid.and_then(resident_bytes)))
         });
-        let at = self.place(target, cell, load);
+        let at = self.place(&self.target_name(target), &reached.target, cell, load);
         let is_whole = |row: &RunCell| row.whole().next().is_some();
         if self.is_stopped() && (outcome.is_err() || self.kept.run().cells.get(at).is_some_and(is_whole)) {
             return Ok(None);
@@ -204,21 +207,21 @@ impl Measurement {
     }
 
     /// The row of a cell on a target, made when it has none.
-    fn place(&mut self, target: usize, cell: &CellSpec, load: Option<f64>) -> usize {
-        let (key, name) = (cell.key(), self.target_name(target));
+    fn place(&mut self, name: &str, target: &Target, cell: &CellSpec, load: Option<f64>) -> usize {
+        let key = cell.key();
         let cells = &mut self.kept.run_mut().cells;
         cells.iter().position(|row| row.key == key && row.target == name).unwrap_or_else(|| {
-            cells.push(RunCell { load, ..recorded::planned(cell, &name) });
+            cells.push(RunCell { load, ..recorded::planned(cell, name, target) });
             cells.len() - 1
         })
     }
 }
 
-/// What one says of itself; a broker of the run's own is started for that, with the settings of the first cell.
+/// Where one is, and what it says of itself; a broker of the run's own is started for that, with the settings of the first cell.
 ///
 /// # Errors
 /// A sentence, when nobody is there, or it can't be started.
-pub(crate) fn describe(subject: &Subject, workload: &Workload) -> Result<Described, String> {
+pub(crate) fn describe(subject: &Subject, workload: &Workload) -> Result<(Target, Described), String> {
     let nothing = BTreeMap::new();
     let settings = workload.cells.first().map_or(&nothing, |cell| &cell.broker_settings);
     let ready = subject.ready(settings).map_err(|error| match error {
@@ -228,12 +231,14 @@ pub(crate) fn describe(subject: &Subject, workload: &Workload) -> Result<Describ
         LoadError::Start { .. } => error.to_string(),
         _ => format!("--target {subject}: {error}"),
     });
-    let described = ready?.described;
-    Ok(match subject {
+    let ready = ready?;
+    let (target, described) = (ready.target.clone(), ready.described.clone());
+    let described = match subject {
         Subject::There(_) => described,
         // Its directory is gone by then, and the next one's is made beside it.
         Subject::Own(launch) => Described { data: Some(launch.parent().to_owned()), ..described },
-    })
+    };
+    Ok((target, described))
 }
 
 /// The command that repeats this one, with the seed where it has that option.

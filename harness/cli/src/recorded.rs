@@ -5,29 +5,25 @@ use std::time::Duration;
 
 use ringbench_load::driver::{self, Declaration};
 use ringbench_load::workload::{self, Arrival, CellSpec};
-use ringbench_load::{Outcome, Pool, Side};
+use ringbench_load::{Outcome, Pool, Side, Target};
 use ringbench_report::results::{Ack, Cost, Declared, Durability, Ledger, Payload, Repeat, RunCell, Shape, Tick};
 use ringbench_stats::{HdrLog, Latencies, Slice, WriteBack};
 
 const NAMED: [&str; 4] = ["acks", "batch.size", "compression.type", "linger.ms"];
 
-/// A cell that has not run yet. What its driver and payload are is known once it has.
-pub(crate) fn planned(cell: &CellSpec, target: &str) -> RunCell {
-    let declared = Declared {
-        driver: "unknown".to_owned(),
-        durability: durability(cell.durability),
+/// A cell that has not run yet on a target, which is called `name`. What its payload is is known once it has.
+pub(crate) fn planned(cell: &CellSpec, name: &str, target: &Target) -> RunCell {
+    // What its driver does not take will not run: of that nothing is known but what was asked for.
+    let declaration = target.declares(cell).unwrap_or_else(|_| Declaration {
+        driver: "unknown",
+        durability: cell.durability,
         replication: 1,
-        ack: match cell.settings.get("acks").map(String::as_str) {
-            // Nobody is there who could answer.
-            _ if ["null", "zeromq"].iter().any(|name| target.starts_with(name)) => Ack::None,
-            Some("0") => Ack::None,
-            Some("1") => Ack::Leader,
-            _ => Ack::All,
-        },
+        ack: driver::Ack::None,
         pipelining: None,
         connections: 0,
-        sync_every_ms: sync_every_ms(cell.durability),
-    };
+        keys: true,
+        settings: cell.settings.clone(),
+    });
     let payload = Payload {
         source: "unknown".to_owned(),
         record_bytes: cell.message_bytes as f64,
@@ -38,7 +34,7 @@ pub(crate) fn planned(cell: &CellSpec, target: &str) -> RunCell {
     };
     RunCell {
         settings: told(cell),
-        client_config: cell.settings.clone(),
+        client_config: client_config(&declaration),
         topic_config: cell.topic_settings.clone(),
         broker_config: cell.broker_settings.clone(),
         shape: Shape {
@@ -60,7 +56,7 @@ pub(crate) fn planned(cell: &CellSpec, target: &str) -> RunCell {
         warmup_seconds: cell.warm_up.as_secs_f64(),
         seconds: cell.duration.as_secs_f64(),
         write_bytes: cell.write_bytes,
-        ..RunCell::not_run(cell.key(), target, declared, payload)
+        ..RunCell::not_run(cell.key(), name, declared(&declaration), payload)
     }
 }
 
@@ -70,28 +66,33 @@ fn told(cell: &CellSpec) -> BTreeMap<String, String> {
     named.chain(cell.varied.clone()).collect()
 }
 
-/// What is known of a cell since one of its repeats ran.
-pub(crate) fn learn(cell: &mut RunCell, outcome: &Outcome, pool: &Pool) {
-    let Declaration { driver, durability: level, replication, ack, pipelining, connections, keys, settings } =
-        &outcome.declaration;
-    cell.client_config.clone_from(settings);
-    if !keys {
-        cell.client_config.insert("keys".to_owned(), "not sent".to_owned());
-    }
-    cell.declared = Declared {
-        driver: (*driver).to_owned(),
-        durability: durability(*level),
-        sync_every_ms: sync_every_ms(*level),
-        replication: *replication as usize,
-        ack: match ack {
+/// All settings of the client, and what it leaves out.
+fn client_config(declaration: &Declaration) -> BTreeMap<String, String> {
+    let left_out = (!declaration.keys).then(|| ("keys".to_owned(), "not sent".to_owned()));
+    declaration.settings.clone().into_iter().chain(left_out).collect()
+}
+
+fn declared(declaration: &Declaration) -> Declared {
+    Declared {
+        driver: declaration.driver.to_owned(),
+        durability: durability(declaration.durability),
+        sync_every_ms: sync_every_ms(declaration.durability),
+        replication: declaration.replication as usize,
+        ack: match declaration.ack {
             driver::Ack::None => Ack::None,
             driver::Ack::Leader => Ack::Leader,
             driver::Ack::Quorum => Ack::Quorum,
             driver::Ack::All => Ack::All,
         },
-        pipelining: pipelining.map(|requests| requests as usize),
-        connections: *connections as usize,
-    };
+        pipelining: declaration.pipelining.map(|requests| requests as usize),
+        connections: declaration.connections as usize,
+    }
+}
+
+/// What is known of a cell since one of its repeats ran.
+pub(crate) fn learn(cell: &mut RunCell, outcome: &Outcome, pool: &Pool) {
+    cell.client_config = client_config(&outcome.declaration);
+    cell.declared = declared(&outcome.declaration);
     cell.shape.threads = outcome.threads;
     if outcome.received_records.is_none() {
         cell.shape.consumers = 0;
@@ -209,5 +210,26 @@ fn cost(side: &Side, acked_records: u64) -> Cost {
         system_calls: calls_per_record.map(|calls| (calls * acked_records as f64).round() as u64),
         reads: io.map(|io| io.reads),
         writes: io.map(|io| io.writes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ringbench_load::workload::Workload;
+
+    #[test]
+    fn what_has_not_run_stands_in_the_tier_that_its_driver_declares() {
+        let of = |text: &str, url: &str| {
+            let cell = Workload::parse("test.yaml".as_ref(), text).unwrap().cells.remove(0);
+            planned(&cell, "any name", &url.parse().unwrap()).declared
+        };
+        let asked = "acks: all\ndurability: memory\n";
+        let null = of(asked, "null://");
+        assert_eq!((null.driver.as_str(), null.ack), ("null", Ack::None));
+        let nats = of(asked, "nats://127.0.0.1:1?durability=fsync");
+        assert_eq!((nats.durability, nats.ack), (Durability::Synced, Ack::Leader));
+        let refused = of("durability: fsync\n", "zeromq://127.0.0.1:0");
+        assert_eq!((refused.driver.as_str(), refused.durability), ("unknown", Durability::Synced));
     }
 }

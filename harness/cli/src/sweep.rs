@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use ringbench_load::workload::{Order, Workload};
-use ringbench_load::{Described, Stop, Subject, Target};
+use ringbench_load::{Described, Stop, Target};
 use ringbench_report::results::{Kind, Run, RunCell};
 
 use crate::fresh::{self, Fresh};
@@ -61,13 +61,12 @@ impl Sweep {
         let stop = Stop::default();
         let wish = stop.clone();
         signals::on_first(move || wish.stop())?;
-        let described = describe(&subject, &workload)?;
+        let (target, described) = describe(&subject, &workload)?;
         // Where a broker that runs already has its files is known if it is on this host and tells.
         let room = described.data.clone();
         let data = room.clone().unwrap_or_else(|| self.own.data());
-        let mut kept = KeptRun::open(&self.out, self.fresh(&workload, described, &data)?)?;
-        let null = subject == Subject::There(Target::Null);
-        fresh::measure_floor(&mut kept, &workload, null, &data, &stop)?;
+        let mut kept = KeptRun::open(&self.out, self.fresh(&workload, &target, described, &data)?)?;
+        fresh::measure_floor(&mut kept, &workload, target == Target::Null, &data, &stop)?;
         let ended = Course::new(&workload, &subject, room.as_deref(), &stop).run(&mut kept);
         let page = kept.finish(!matches!(ended, Ok(true)))?;
         say!("{}\nreport: {}", ringbench_report::verdict(kept.run(), &self.out), page.display());
@@ -97,11 +96,11 @@ impl Sweep {
     }
 
     /// What is known before anything ran.
-    fn fresh(&self, workload: &Workload, described: Described, data: &Path) -> Result<Run, String> {
+    fn fresh(&self, workload: &Workload, target: &Target, described: Described, data: &Path) -> Result<Run, String> {
         let yaml = std::fs::read_to_string(&self.workload).map_err(|e| format!("{}: {e}", self.workload.display()))?;
         let targets = vec![fresh::target(described, self.target.clone(), &[])];
         let name = targets.first().map_or("", |target| &*target.name);
-        let cells = workload.cells.iter().map(|cell| recorded::planned(cell, name)).collect();
+        let cells = workload.cells.iter().map(|cell| recorded::planned(cell, name, target)).collect();
         let kind = Kind::Sweep;
         Ok(Fresh { kind, workload, workload_yaml: Some(yaml), command: command(None), data, targets, cells }.run())
     }

@@ -14,8 +14,8 @@ use crate::LoadError;
 #[cfg(feature = "librdkafka")]
 use crate::driver::LibrdkafkaDriver;
 use crate::driver::{
-    AmqpDriver, EngineDriver, NativeDriver, NatsDriver, NullDriver, Peer, PulsarDriver, RedisDriver, RocketmqDriver,
-    StompDriver, StreamDriver, ZeromqDriver,
+    AmqpDriver, Declaration, Driver, EngineDriver, NativeDriver, NatsDriver, NullDriver, Peer, PulsarDriver,
+    RedisDriver, RocketmqDriver, StompDriver, StreamDriver, ZeromqDriver,
 };
 use crate::generator::{Conditions, Outcome, run_cell};
 use crate::product::product;
@@ -101,25 +101,67 @@ impl Target {
     /// # Errors
     /// Those of [`run_cell`] and of its driver.
     pub fn run(&self, cell: &CellSpec, conditions: &Conditions) -> Result<Outcome, LoadError> {
+        self.with_driver(cell, Running { cell, conditions })
+    }
+
+    /// What its driver says that it does in a cell, before that runs.
+    ///
+    /// # Errors
+    /// Those of its driver, which does not take every cell.
+    pub fn declares(&self, cell: &CellSpec) -> Result<Declaration, LoadError> {
+        self.with_driver(cell, Declaring)
+    }
+
+    fn with_driver<T: Task>(&self, cell: &CellSpec, task: T) -> Result<T::Output, LoadError> {
         match self {
-            Target::Kafka(bootstrap) => run_cell(&NativeDriver::new(bootstrap, cell)?, cell, conditions),
+            Target::Kafka(bootstrap) => task.on(&NativeDriver::new(bootstrap, cell)?),
             #[cfg(feature = "librdkafka")]
-            Target::Librdkafka(bootstrap) => run_cell(&LibrdkafkaDriver::new(bootstrap, cell)?, cell, conditions),
+            Target::Librdkafka(bootstrap) => task.on(&LibrdkafkaDriver::new(bootstrap, cell)?),
             #[cfg(not(feature = "librdkafka"))]
             Target::Librdkafka(_) => Err(LoadError::NotBuilt { driver: "librdkafka" }),
             Target::Peer(peer) => match peer.name {
-                "redis" => run_cell(&RedisDriver::new(peer, cell), cell, conditions),
-                "nats" => run_cell(&NatsDriver::new(peer, cell), cell, conditions),
-                "activemq" | "artemis" => run_cell(&StompDriver::new(peer, cell), cell, conditions),
-                "rocketmq" => run_cell(&RocketmqDriver::new(peer, cell), cell, conditions),
-                "pulsar" => run_cell(&PulsarDriver::new(peer, cell), cell, conditions),
-                "zeromq" => run_cell(&ZeromqDriver::new(peer, cell)?, cell, conditions),
-                "rabbitmq-stream" => run_cell(&StreamDriver::new(peer, cell), cell, conditions),
-                _ => run_cell(&AmqpDriver::new(peer, cell), cell, conditions),
+                "redis" => task.on(&RedisDriver::new(peer, cell)),
+                "nats" => task.on(&NatsDriver::new(peer, cell)),
+                "activemq" | "artemis" => task.on(&StompDriver::new(peer, cell)),
+                "rocketmq" => task.on(&RocketmqDriver::new(peer, cell)),
+                "pulsar" => task.on(&PulsarDriver::new(peer, cell)),
+                "zeromq" => task.on(&ZeromqDriver::new(peer, cell)?),
+                "rabbitmq-stream" => task.on(&StreamDriver::new(peer, cell)),
+                _ => task.on(&AmqpDriver::new(peer, cell)),
             },
-            Target::Engine(directory) => run_cell(&EngineDriver::new(directory.clone(), cell)?, cell, conditions),
-            Target::Null => run_cell(&NullDriver, cell, conditions),
+            Target::Engine(directory) => task.on(&EngineDriver::new(directory.clone(), cell)?),
+            Target::Null => task.on(&NullDriver),
         }
+    }
+}
+
+/// What is done with the driver of a cell, whichever that is.
+trait Task {
+    type Output;
+
+    fn on<D: Driver>(self, driver: &D) -> Result<Self::Output, LoadError>;
+}
+
+struct Running<'a> {
+    cell: &'a CellSpec,
+    conditions: &'a Conditions,
+}
+
+impl Task for Running<'_> {
+    type Output = Outcome;
+
+    fn on<D: Driver>(self, driver: &D) -> Result<Outcome, LoadError> {
+        run_cell(driver, self.cell, self.conditions)
+    }
+}
+
+struct Declaring;
+
+impl Task for Declaring {
+    type Output = Declaration;
+
+    fn on<D: Driver>(self, driver: &D) -> Result<Declaration, LoadError> {
+        Ok(driver.declares())
     }
 }
 
@@ -207,6 +249,23 @@ impl fmt::Display for Target {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::driver::Ack;
+    use crate::workload::Workload;
+
+    #[test]
+    fn whose_answer_will_count_is_known_before_anything_runs() {
+        let text = "acks: 1\ndurability: memory\nsubscriptionsPerTopic: 1\n";
+        let cell = Workload::parse(Path::new("a.yaml"), text).unwrap().cells.remove(0);
+        for (url, ack) in [
+            ("kafka://127.0.0.1:1", Ack::Leader),
+            ("redis://127.0.0.1:1", Ack::Leader),
+            // Nobody is there who could answer.
+            ("zeromq://127.0.0.1:0", Ack::None),
+            ("null://", Ack::None),
+        ] {
+            assert_eq!(url.parse::<Target>().unwrap().declares(&cell).unwrap().ack, ack, "{url}");
+        }
+    }
 
     #[test]
     fn a_command_is_shown_without_the_directories_of_whoever_measured() {
