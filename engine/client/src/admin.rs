@@ -1,23 +1,31 @@
 //! Looks after a cluster: topics, configurations, groups, records, brokers, replicas, quotas, access rules,
-//! credentials.
+//! credentials, transactions.
 
 mod acls;
 mod cluster;
 mod configs;
 mod groups;
+mod log_dirs;
+mod quorum;
 mod quotas;
 mod replicas;
 mod scram;
 mod topics;
+mod transactions;
 
 pub use self::acls::{Acl, AclFilter, AclOperation, AclPattern, AclPatternFilter, AclPermission, AclResource};
-pub use self::cluster::{ClusterDescription, Feature, LogDir, LogDirPartition};
+pub use self::cluster::{ClusterDescription, Feature, FeatureUpdate};
 pub use self::configs::{ConfigChange, ConfigEntry, ConfigResource, ConfigSource};
-pub use self::groups::{GroupDescription, GroupListing, GroupMember};
+pub use self::groups::{GroupDescription, GroupEpochs, GroupListing, GroupMember, MemberTarget};
+pub use self::log_dirs::{LogDir, LogDirPartition};
+pub use self::quorum::{Quorum, QuorumReplica};
 pub use self::quotas::{QuotaEntity, QuotaMatch};
 pub use self::replicas::{Election, Reassignment};
 pub use self::scram::ScramMechanism;
 pub use self::topics::{NewTopic, TopicDescription};
+pub use self::transactions::{
+    HangingTransaction, ProducerState, TransactionDescription, TransactionFilter, TransactionListing,
+};
 
 use std::future::Future;
 

@@ -135,6 +135,14 @@ pub enum ClientError {
         /// How many there are.
         partitions: usize,
     },
+    /// No transaction that is open begins there.
+    #[error("no open transaction of {partition} begins at offset {start_offset}; its producers tell where theirs do")]
+    NoTransaction {
+        /// The partition.
+        partition: crate::TopicPartition,
+        /// What was asked for.
+        start_offset: i64,
+    },
     /// The consumer has no position and `auto.offset.reset` is `none`.
     #[error(
         "{partition} has no committed offset in range, and auto.offset.reset=none; seek, or set it to earliest or latest"

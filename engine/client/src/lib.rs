@@ -32,9 +32,10 @@ mod topology;
 pub use address::{Address, DEFAULT_PORT};
 pub use admin::{
     Acl, AclFilter, AclOperation, AclPattern, AclPatternFilter, AclPermission, AclResource, Admin, ClusterDescription,
-    ConfigChange, ConfigEntry, ConfigResource, ConfigSource, Election, Feature, GroupDescription, GroupListing,
-    GroupMember, LogDir, LogDirPartition, NewTopic, QuotaEntity, QuotaMatch, Reassignment, ScramMechanism,
-    TopicDescription,
+    ConfigChange, ConfigEntry, ConfigResource, ConfigSource, Election, Feature, FeatureUpdate, GroupDescription,
+    GroupEpochs, GroupListing, GroupMember, HangingTransaction, LogDir, LogDirPartition, MemberTarget, NewTopic,
+    ProducerState, Quorum, QuorumReplica, QuotaEntity, QuotaMatch, Reassignment, ScramMechanism, TopicDescription,
+    TransactionDescription, TransactionFilter, TransactionListing,
 };
 pub use client::Client;
 pub use consumer::{Assignor, Chunk, Consumer, PendingCommit, RebalanceListener, Records, Told, TopicPartition};

@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 use ringlog_client::{
     Acknowledgement, Acks, Acl, AclFilter, AclOperation, AclPattern, AclPatternFilter, AclPermission, AclResource,
     Admin, Assignor, Client, ClientError, ClientOptions, CommittedOffset, Compression, ConfigChange, ConfigResource,
-    Consumer, ConsumerOptions, Election, ErrorCode, NewTopic, OffsetReset, OffsetSpec, Partitioner, Producer,
-    ProducerOptions, ProducerRecord, QuotaMatch, RebalanceListener, RecordHeader, ScramMechanism, Told, TopicPartition,
-    partition_of_key,
+    Consumer, ConsumerOptions, Election, ErrorCode, FeatureUpdate, LogDir, NewTopic, OffsetReset, OffsetSpec,
+    Partitioner, Producer, ProducerOptions, ProducerRecord, QuotaMatch, RebalanceListener, RecordHeader,
+    ScramMechanism, Told, TopicPartition, TransactionFilter, partition_of_key,
 };
 use ringlog_interop::Broker;
 use tokio::sync::oneshot;
@@ -355,6 +356,95 @@ fn one_broker_leads_already_and_has_nowhere_to_move_a_partition() {
     });
 }
 
+/// Ours has no transactions: it says so by name.
+#[test]
+fn a_transaction_is_seen_while_it_is_open_and_can_be_ended_from_outside() {
+    with_topic("transactions", 1, async |broker, topic| {
+        let admin = Admin::new(client(&broker).await);
+        let partition = TopicPartition::new(&topic, 0);
+        let here = std::slice::from_ref(&partition);
+        assert_eq!(admin.producers(here).await.unwrap(), BTreeMap::from([(partition.clone(), Vec::new())]));
+        assert_eq!(admin.hanging_transactions(here, Duration::ZERO).await.unwrap(), []);
+        let none = admin.abort_transaction(&partition, 0).await.unwrap_err();
+        assert!(matches!(none, ClientError::NoTransaction { start_offset: 0, .. }), "{none}");
+        if let Err(refused) = admin.transactions(&TransactionFilter::default()).await {
+            let unsupported = |error| matches!(error, ClientError::Unsupported { served: None, .. });
+            assert!(unsupported(refused) && unsupported(admin.transaction(&topic).await.unwrap_err()));
+            return;
+        }
+        let missing = admin.fence_producer(&topic).await.unwrap_err();
+        assert_eq!(missing.code(), Some(ErrorCode::TransactionalIdNotFound), "{missing}");
+
+        let theirs = begin(&broker, &topic);
+        let of_topic = TransactionFilter { pattern: Some(topic.clone()), ..Default::default() };
+        let listed = admin.transactions(&of_topic).await.unwrap();
+        let described = admin.transaction(&topic).await.unwrap();
+        let producer = &admin.producers(here).await.unwrap()[&partition][0];
+        assert_eq!(
+            listed.iter().map(|one| (&*one.transactional_id, &*one.state)).collect::<Vec<_>>(),
+            [(&*topic, "Ongoing")]
+        );
+        assert_eq!((&*described.state, &described.partitions[..]), ("Ongoing", here));
+        assert_eq!((described.producer_id, Some(0)), (producer.producer_id, producer.transaction_start_offset));
+        // It is open for long enough, but its coordinator knows of it.
+        assert_eq!(admin.hanging_transactions(here, Duration::ZERO).await.unwrap(), []);
+
+        admin.abort_transaction(&partition, 0).await.unwrap();
+        let producer = &admin.producers(here).await.unwrap()[&partition][0];
+        assert_eq!(producer.transaction_start_offset, None);
+        admin.fence_producer(&topic).await.unwrap();
+        let fenced = admin.transaction(&topic).await.unwrap();
+        assert_eq!((&*fenced.state, &fenced.partitions[..]), ("Empty", &[][..]));
+        assert!(fenced.producer_epoch > described.producer_epoch || fenced.producer_id != described.producer_id);
+        assert!(theirs.commit_transaction(PATIENCE).is_err());
+    });
+}
+
+/// A producer of librdkafka's with an open transaction, which has written a record.
+fn begin(broker: &Broker, topic: &str) -> ThreadedProducer<DefaultProducerContext> {
+    let producer: ThreadedProducer<_> = rdkafka::ClientConfig::new()
+        .set("bootstrap.servers", broker.bootstrap())
+        .set("transactional.id", topic)
+        .create()
+        .unwrap();
+    producer.init_transactions(PATIENCE).unwrap();
+    producer.begin_transaction().unwrap();
+    producer.send(BaseRecord::<(), _>::to(topic).payload("uncommitted")).map_err(|(error, _)| error).unwrap();
+    producer.flush(PATIENCE).unwrap();
+    producer
+}
+
+/// Kafka has levels of its features and refuses what it can't be brought to; ours has none.
+#[test]
+fn a_cluster_tells_of_its_quorum_and_of_what_has_settings_and_stays_whole() {
+    with_topic("cluster", 1, async |broker, topic| {
+        let admin = Admin::new(client(&broker).await);
+        let only = *admin.cluster().await.unwrap().brokers.keys().next().unwrap();
+        let quorum = admin.quorum().await.unwrap();
+        assert_eq!(quorum.leader, Some(only));
+        assert_eq!(quorum.voters.iter().map(|voter| voter.id).collect::<Vec<_>>(), [only]);
+        assert!(quorum.high_watermark > 0 && quorum.nodes.contains_key(&only), "{quorum:?}");
+
+        let resources = admin.config_resources().await.unwrap();
+        for resource in [ConfigResource::Topic(topic.clone()), ConfigResource::Broker(only)] {
+            assert!(resources.contains(&resource), "{resource} is not among {resources:?}");
+        }
+        let unknown = BTreeMap::from([("a.feature".to_owned(), FeatureUpdate::Upgrade(1))]);
+        let refused = admin.update_features(&unknown, true).await.unwrap_err();
+        assert_eq!(refused.code(), Some(ErrorCode::InvalidUpdateVersion), "{refused}");
+        let missing = admin.unregister_broker(only + 1000).await.unwrap_err();
+        assert_eq!(missing.code(), Some(ErrorCode::BrokerIdNotRegistered), "{missing}");
+
+        let partition = TopicPartition::new(&topic, 0);
+        let holds = |dir: &LogDir| dir.partitions.iter().any(|log| log.partition == partition && !log.future);
+        let here = admin.log_dirs().await.unwrap().into_iter().find(holds).unwrap().path;
+        let to = |path: String| BTreeMap::from([(partition.clone(), path)]);
+        admin.move_to_log_dirs(only, &to(here.clone())).await.unwrap();
+        let nowhere = admin.move_to_log_dirs(only, &to(here + "-not")).await.unwrap_err();
+        assert_eq!(nowhere.code(), Some(ErrorCode::LogDirNotFound), "{nowhere}");
+    });
+}
+
 #[test]
 fn an_admin_sees_what_it_has_changed() {
     with_topic("admin", 2, async |broker, topic| {
@@ -392,12 +482,43 @@ fn an_admin_sees_what_it_has_changed() {
 
         let offsets = BTreeMap::from([(partition.clone(), CommittedOffset { offset: 6, ..Default::default() })]);
         admin.alter_group_offsets(&topic, &offsets).await.unwrap();
-        assert!(admin.groups().await.unwrap().iter().any(|listed| listed.group == topic));
+        let groups = admin.groups().await.unwrap();
+        assert_eq!(groups.iter().find(|listed| listed.group == topic).unwrap().kind, "classic");
         assert_eq!(admin.group(&topic).await.unwrap().state, "Empty");
         assert_eq!(admin.group_offsets(&topic).await.unwrap()[&partition].offset, 6);
         admin.delete_group_offsets(&topic, &[partition]).await.unwrap();
         admin.delete_group(&topic).await.or_else(gone).unwrap();
+        if kafka.is_some() {
+            assigned_by_the_broker(&broker, &admin, &topic).await;
+        }
     });
+}
+
+/// A group of the protocol in which the broker assigns (KIP-848): a member of librdkafka's gets three partitions.
+async fn assigned_by_the_broker(broker: &Broker, admin: &Admin, topic: &str) {
+    let consumer: BaseConsumer = rdkafka::ClientConfig::new()
+        .set("bootstrap.servers", broker.bootstrap())
+        .set("group.id", topic)
+        .set("group.protocol", "consumer")
+        .create()
+        .unwrap();
+    consumer.subscribe(&[topic]).unwrap();
+    let has_all = async || {
+        drop(consumer.poll(Duration::from_millis(50)));
+        // There is no such group before its first member.
+        let members = admin.group(topic).await.map_or(Vec::new(), |described| described.members);
+        members.iter().any(|member| member.assignment.len() == 3)
+    };
+    until_ok("it has all", has_all).await;
+    let described = admin.group(topic).await.unwrap();
+    assert_eq!((&*described.state, &*described.assignor, &*described.protocol_type), ("Stable", "uniform", "consumer"));
+    let (epochs, target) = (described.epochs.unwrap(), described.members[0].target.clone().unwrap());
+    assert_eq!((epochs.group, &target.assignment), (target.epoch, &described.members[0].assignment));
+    let groups = admin.groups().await.unwrap();
+    assert_eq!(groups.iter().find(|listed| listed.group == topic).unwrap().kind, "consumer");
+    drop(consumer);
+    until_ok("it is empty", async || admin.group(topic).await.unwrap().members.is_empty()).await;
+    admin.delete_group(topic).await.unwrap();
 }
 
 /// A group whose last offset was deleted may be gone with it.

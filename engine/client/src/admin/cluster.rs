@@ -1,17 +1,19 @@
-//! The cluster itself: brokers and their log directories.
+//! The cluster itself: its brokers, and the features that they share.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
-use futures_util::future::try_join_all;
+use ringlog_protocol::ApiKey;
 use ringlog_protocol::describe_cluster::DescribeClusterRequest;
-use ringlog_protocol::describe_log_dirs::DescribeLogDirsRequest;
+use ringlog_protocol::unregister_broker::UnregisterBrokerRequest;
+use ringlog_protocol::update_features::{FeatureUpdateKey, UpdateFeaturesRequest};
 
 use super::Admin;
 use crate::client::Lane;
 use crate::connection::api_versions_request;
 use crate::topology::Broker;
-use crate::{Address, ClientError, TopicPartition};
+use crate::{Address, ClientError};
 
 /// A cluster and its brokers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,30 +35,15 @@ pub struct Feature {
     pub finalized: Option<i16>,
 }
 
-/// A directory of a broker that holds partitions.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogDir {
-    /// Whose.
-    pub broker: i32,
-    /// Its path there.
-    pub path: String,
-    /// Size of its filesystem, if told.
-    pub total_bytes: Option<i64>,
-    /// What is free of it, if told.
-    pub usable_bytes: Option<i64>,
-    /// Sorted.
-    pub partitions: Vec<LogDirPartition>,
-}
-
-/// A partition in a log directory.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogDirPartition {
-    /// Which.
-    pub partition: TopicPartition,
-    /// Bytes of its segments.
-    pub size_bytes: i64,
-    /// How far it lies behind.
-    pub offset_lag: i64,
+/// A change of a feature's level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FeatureUpdate {
+    /// Up to this level.
+    Upgrade(i16),
+    /// Down to this level, 0 being without the feature, where nothing is lost by it.
+    Downgrade(i16),
+    /// Down to this level, whatever is lost.
+    UnsafeDowngrade(i16),
 }
 
 impl Admin {
@@ -105,43 +92,52 @@ impl Admin {
         .await
     }
 
-    /// The log directories of all brokers.
+    /// Changes the levels of features, all or none. With `validate_only` they are only checked.
     ///
     /// # Errors
-    /// [`KafkaStorageError`](ringlog_protocol::ErrorCode::KafkaStorageError) of a directory that has failed, and
-    /// others.
-    pub async fn log_dirs(&self) -> Result<Vec<LogDir>, ClientError> {
-        let topology = self.retry(|| self.client.refresh(Some(&[]), false)).await?;
-        let calls = topology.brokers.keys().map(|&broker| self.retry(move || self.log_dirs_of(broker)));
-        Ok(try_join_all(calls).await?.into_iter().flatten().collect())
+    /// [`InvalidUpdateVersion`](ringlog_protocol::ErrorCode::InvalidUpdateVersion) for a feature or level that is not supported, or a way that does not lead there.
+    pub async fn update_features(
+        &self,
+        updates: &BTreeMap<String, FeatureUpdate>,
+        validate_only: bool,
+    ) -> Result<(), ClientError> {
+        let update = |(feature, update): (&String, &FeatureUpdate)| {
+            let (upgrade_type, max_version_level) = match *update {
+                FeatureUpdate::Upgrade(level) => (1, level),
+                FeatureUpdate::Downgrade(level) => (2, level),
+                FeatureUpdate::UnsafeDowngrade(level) => (3, level),
+            };
+            let feature = feature.clone().into();
+            FeatureUpdateKey { feature, max_version_level, upgrade_type, ..Default::default() }
+        };
+        let feature_updates = updates.iter().map(update).collect();
+        let request = UpdateFeaturesRequest { timeout_ms: self.timeout_ms(), feature_updates, validate_only };
+        self.retry(|| async {
+            let connection = self.client.controller().await?;
+            // Version 0 neither names a way down nor only validates.
+            let version = connection.version(ApiKey::UpdateFeatures, 1..=i16::MAX)?;
+            let reply = connection.call_version(&request, version, Duration::ZERO).await?;
+            let answer = reply.read()?;
+            // The first that is refused stands in a row of its own up to version 1.
+            answer.results.iter().try_for_each(|row| {
+                ClientError::check(row.error_code, || format!("feature {}", row.feature), row.error_message.as_deref())
+            })?;
+            ClientError::check(answer.error_code, || "features".to_owned(), answer.error_message.as_deref())
+        })
+        .await
     }
 
-    async fn log_dirs_of(&self, broker: i32) -> Result<Vec<LogDir>, ClientError> {
-        let request = DescribeLogDirsRequest { topics: None };
-        let reply = self.client.node(broker, Lane::SHARED).await?.call(&request).await?;
-        let answer = reply.read()?;
-        ClientError::check(answer.error_code, || format!("log directories of broker {broker}"), None)?;
-        let mut dirs = Vec::new();
-        for dir in answer.results {
-            ClientError::check(dir.error_code, || format!("log directory {} of broker {broker}", dir.log_dir), None)?;
-            let rows = dir.topics.iter().flat_map(|topic| topic.partitions.iter().map(move |row| (topic, row)));
-            let mut partitions: Vec<_> = rows
-                .map(|(topic, row)| LogDirPartition {
-                    partition: TopicPartition::new(topic.name.clone(), row.partition_index),
-                    size_bytes: row.partition_size,
-                    offset_lag: row.offset_lag,
-                })
-                .collect();
-            partitions.sort_by(|a, b| a.partition.cmp(&b.partition));
-            let known = |bytes: i64| Some(bytes).filter(|&bytes| bytes >= 0);
-            dirs.push(LogDir {
-                broker,
-                path: dir.log_dir.into_owned(),
-                total_bytes: known(dir.total_bytes),
-                usable_bytes: known(dir.usable_bytes),
-                partitions,
-            });
-        }
-        Ok(dirs)
+    /// Forgets a broker that is gone for good, where the cluster keeps its own metadata (KRaft).
+    ///
+    /// # Errors
+    /// [`BrokerIdNotRegistered`](ringlog_protocol::ErrorCode::BrokerIdNotRegistered) for one that is not known, and what the controller says of one that runs.
+    pub async fn unregister_broker(&self, broker: i32) -> Result<(), ClientError> {
+        let request = UnregisterBrokerRequest { broker_id: broker };
+        self.retry(|| async {
+            let reply = self.client.controller().await?.call(&request).await?;
+            let answer = reply.read()?;
+            ClientError::check(answer.error_code, || format!("broker {broker}"), answer.error_message.as_deref())
+        })
+        .await
     }
 }

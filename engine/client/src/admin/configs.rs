@@ -1,11 +1,14 @@
 //! Settings of topics and brokers.
 
 use std::fmt;
+use std::time::Duration;
 
+use ringlog_protocol::ApiKey;
 use ringlog_protocol::describe_configs::{DescribeConfigsRequest, DescribeConfigsResource};
 use ringlog_protocol::incremental_alter_configs::{
     AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
 };
+use ringlog_protocol::list_config_resources::ListConfigResourcesRequest;
 
 use super::Admin;
 use crate::ClientError;
@@ -13,7 +16,7 @@ use crate::client::Lane;
 use crate::connection::Connection;
 
 /// Whose settings.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ConfigResource {
     /// A topic's.
     Topic(String),
@@ -23,6 +26,10 @@ pub enum ConfigResource {
     AllBrokers,
     /// A consumer group's.
     Group(String),
+    /// The levels of one broker's loggers, by its id (KIP-412).
+    BrokerLogger(i32),
+    /// What clients are asked to report, by the subscription's name (KIP-714).
+    ClientMetrics(String),
 }
 
 /// Where a value comes from; the first of these that has one decides.
@@ -40,6 +47,10 @@ pub enum ConfigSource {
     Default,
     /// Set on the group.
     Group,
+    /// Set on the broker's loggers.
+    BrokerLogger,
+    /// Set on the subscription.
+    ClientMetrics,
     /// Something that this client does not know.
     Other(i8),
 }
@@ -79,15 +90,30 @@ impl ConfigResource {
         match self {
             Self::Topic(_) => 2,
             Self::Broker(_) | Self::AllBrokers => 4,
+            Self::BrokerLogger(_) => 8,
+            Self::ClientMetrics(_) => 16,
             Self::Group(_) => 32,
         }
     }
 
     fn name(&self) -> String {
         match self {
-            Self::Topic(name) | Self::Group(name) => name.clone(),
-            Self::Broker(id) => id.to_string(),
+            Self::Topic(name) | Self::Group(name) | Self::ClientMetrics(name) => name.clone(),
+            Self::Broker(id) | Self::BrokerLogger(id) => id.to_string(),
             Self::AllBrokers => String::new(),
+        }
+    }
+
+    /// `None` for a kind that this client does not know.
+    fn from_wire(kind: i8, name: &str) -> Option<Self> {
+        match kind {
+            2 => Some(Self::Topic(name.to_owned())),
+            4 if name.is_empty() => Some(Self::AllBrokers),
+            4 => name.parse().ok().map(Self::Broker),
+            8 => name.parse().ok().map(Self::BrokerLogger),
+            16 => Some(Self::ClientMetrics(name.to_owned())),
+            32 => Some(Self::Group(name.to_owned())),
+            _ => None,
         }
     }
 }
@@ -99,6 +125,8 @@ impl fmt::Display for ConfigResource {
             Self::Broker(id) => write!(out, "broker {id}"),
             Self::AllBrokers => out.write_str("all brokers"),
             Self::Group(name) => write!(out, "group {name}"),
+            Self::BrokerLogger(id) => write!(out, "loggers of broker {id}"),
+            Self::ClientMetrics(name) => write!(out, "client metrics {name}"),
         }
     }
 }
@@ -111,6 +139,8 @@ impl ConfigSource {
             3 => Self::AllBrokers,
             4 => Self::File,
             5 => Self::Default,
+            6 => Self::BrokerLogger,
+            7 => Self::ClientMetrics,
             8 => Self::Group,
             other => Self::Other(other),
         }
@@ -126,12 +156,39 @@ impl fmt::Display for ConfigSource {
             Self::File => out.write_str("file"),
             Self::Default => out.write_str("default"),
             Self::Group => out.write_str("group"),
+            Self::BrokerLogger => out.write_str("broker logger"),
+            Self::ClientMetrics => out.write_str("client metrics"),
             Self::Other(code) => write!(out, "source {code}"),
         }
     }
 }
 
 impl Admin {
+    /// What has settings of its own, or could have: topics, brokers, and groups and subscriptions to clients' metrics for which some were
+    /// set (KIP-1142). Kinds that this client does not know are left out. Sorted.
+    ///
+    /// # Errors
+    /// [`ClientError::Unsupported`] by a broker before Kafka 4.1.
+    pub async fn config_resources(&self) -> Result<Vec<ConfigResource>, ClientError> {
+        self.retry(|| async {
+            let connection = self.client.any(Lane::SHARED).await?;
+            // Version 0 lists subscriptions alone.
+            let version = connection.version(ApiKey::ListConfigResources, 1..=i16::MAX)?;
+            let request = ListConfigResourcesRequest::default();
+            let reply = connection.call_version(&request, version, Duration::ZERO).await?;
+            let answer = reply.read()?;
+            ClientError::check(answer.error_code, || "resources with settings".to_owned(), None)?;
+            let known = answer
+                .config_resources
+                .iter()
+                .filter_map(|row| ConfigResource::from_wire(row.resource_type, &row.resource_name));
+            let mut resources: Vec<_> = known.collect();
+            resources.sort();
+            Ok(resources)
+        })
+        .await
+    }
+
     /// All settings of a resource, sorted by name.
     ///
     /// # Errors
@@ -196,7 +253,7 @@ impl Admin {
     /// Only a broker itself knows its own settings.
     async fn serving(&self, resource: &ConfigResource) -> Result<Connection, ClientError> {
         match resource {
-            ConfigResource::Broker(id) => self.client.node(*id, Lane::SHARED).await,
+            ConfigResource::Broker(id) | ConfigResource::BrokerLogger(id) => self.client.node(*id, Lane::SHARED).await,
             _ => self.client.controller().await,
         }
     }

@@ -1,6 +1,6 @@
 //! Topics: create, list, describe, add partitions, delete, delete records, look offsets up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::future::try_join_all;
@@ -154,17 +154,28 @@ impl Admin {
         &self,
         before: &BTreeMap<TopicPartition, i64>,
     ) -> Result<BTreeMap<TopicPartition, i64>, ClientError> {
-        self.all_exist(by_topic(before).into_keys().collect()).await?;
-        let by_leader = || async {
-            let mut leaders = BTreeMap::<i32, Vec<(&TopicPartition, i64)>>::new();
-            for (partition, &offset) in before {
-                let topic = self.client.topology().topic(&partition.topic)?;
-                leaders.entry(topic.leader(partition.partition)?).or_default().push((partition, offset));
-            }
+        let once = || async {
+            let leaders = self.by_leader(before).await?;
             let calls = leaders.into_iter().map(|(leader, rows)| self.delete_records_at(leader, rows));
             Ok(try_join_all(calls).await?.into_iter().flatten().collect())
         };
-        self.retry(by_leader).await
+        self.retry(|| async { final_if_unknown(once().await) }).await?
+    }
+
+    /// The partitions by the brokers that lead them, fresh from the cluster.
+    pub(super) async fn by_leader<'a, T>(
+        &self,
+        partitions: impl IntoIterator<Item = (&'a TopicPartition, T)>,
+    ) -> Result<BTreeMap<i32, Vec<(&'a TopicPartition, T)>>, ClientError> {
+        let rows: Vec<_> = partitions.into_iter().collect();
+        let names: BTreeSet<_> = rows.iter().map(|(partition, _)| &*partition.topic).collect();
+        let topology = self.client.refresh(Some(&Vec::from_iter(names)), false).await?;
+        let mut leaders = BTreeMap::<i32, Vec<_>>::new();
+        for (partition, value) in rows {
+            let leader = topology.topic(&partition.topic)?.leader(partition.partition)?;
+            leaders.entry(leader).or_default().push((partition, value));
+        }
+        Ok(leaders)
     }
 
     /// Fails at once for a topic that is not there, where a look-up would wait for it to appear.
@@ -177,9 +188,9 @@ impl Admin {
     async fn delete_records_at(
         &self,
         leader: i32,
-        rows: Vec<(&TopicPartition, i64)>,
+        rows: Vec<(&TopicPartition, &i64)>,
     ) -> Result<Vec<(TopicPartition, i64)>, ClientError> {
-        let row = |(partition_index, offset)| DeleteRecordsPartition { partition_index, offset };
+        let row = |(partition_index, &offset): (i32, &i64)| DeleteRecordsPartition { partition_index, offset };
         let topics = by_topic(rows).into_iter().map(|(name, rows)| DeleteRecordsTopic {
             name: name.into(),
             partitions: rows.into_iter().map(row).collect(),

@@ -1,12 +1,20 @@
 //! What an admin asks for, and what it makes of the answers.
 
 use ringlog_client::{
-    Acl, AclFilter, AclOperation, AclPattern, AclPatternFilter, AclPermission, AclResource, Admin, ClientError,
-    Election, ErrorCode, Reassignment, ScramMechanism, TopicPartition,
+    Acl, AclFilter, AclOperation, AclPattern, AclPatternFilter, AclPermission, AclResource, Address, Admin,
+    ClientError, ConfigResource, Election, ErrorCode, FeatureUpdate, GroupEpochs, MemberTarget, Quorum, QuorumReplica,
+    Reassignment, ScramMechanism, TopicPartition,
 };
 use ringlog_protocol::ApiKey;
+use ringlog_protocol::alter_replica_log_dirs::{
+    AlterReplicaLogDir, AlterReplicaLogDirPartitionResult, AlterReplicaLogDirTopic, AlterReplicaLogDirTopicResult,
+    AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse,
+};
 use ringlog_protocol::alter_user_scram_credentials::{
     AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse, AlterUserScramCredentialsResult,
+};
+use ringlog_protocol::consumer_group_describe::{
+    self, Assignment, ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, Member, TopicPartitions,
 };
 use ringlog_protocol::create_acls::{AclCreation, AclCreationResult, CreateAclsRequest, CreateAclsResponse};
 use ringlog_protocol::delete_acls::{
@@ -15,17 +23,22 @@ use ringlog_protocol::delete_acls::{
 use ringlog_protocol::describe_acls::{
     AclDescription, DescribeAclsRequest, DescribeAclsResource, DescribeAclsResponse,
 };
+use ringlog_protocol::describe_groups::{DescribeGroupsRequest, DescribeGroupsResponse, DescribedGroup};
+use ringlog_protocol::describe_quorum::{
+    DescribeQuorumResponse, Listener, Node, ReplicaState, ResponsePartitionData, ResponseTopicData,
+};
 use ringlog_protocol::describe_user_scram_credentials::{
     CredentialInfo, DescribeUserScramCredentialsRequest, DescribeUserScramCredentialsResponse,
     DescribeUserScramCredentialsResult, UserName,
 };
-
 use ringlog_protocol::elect_leaders::{
     ElectLeadersRequest, ElectLeadersResponse, PartitionResult, ReplicaElectionResult,
 };
+use ringlog_protocol::list_config_resources::{self, ListConfigResourcesResponse};
 use ringlog_protocol::list_partition_reassignments::{
     ListPartitionReassignmentsResponse, OngoingPartitionReassignment, OngoingTopicReassignment,
 };
+use ringlog_protocol::update_features::{FeatureUpdateKey, UpdateFeaturesRequest, UpdateFeaturesResponse};
 
 use super::broker::{self, Answer, Received};
 
@@ -239,4 +252,176 @@ async fn moves_are_told_by_partition() {
     let moves = Admin::new(client).reassignments().await.unwrap();
     let expected = Reassignment { replicas: vec![1, 2, 3], adding: vec![3], removing: vec![1] };
     assert_eq!(moves, [(TopicPartition::new("t", 3), expected)].into());
+}
+
+#[tokio::test]
+async fn a_group_of_either_protocol_is_described() {
+    let client = broker::client(|received: &Received| match received.api {
+        ApiKey::ConsumerGroupDescribe => {
+            let group_id = received.read::<ConsumerGroupDescribeRequest<'_>>().group_ids.remove(0);
+            let found = group_id == "assigned-to";
+            let of = |partitions| Assignment {
+                topic_partitions: vec![TopicPartitions { topic_name: "t".into(), partitions, ..Default::default() }],
+            };
+            let member = |member_id: &'static str, now, target| Member {
+                member_id: member_id.into(),
+                member_epoch: 4,
+                assignment: of(now),
+                target_assignment: of(target),
+                ..Default::default()
+            };
+            let members = vec![member("b", vec![], vec![2]), member("a", vec![2, 1], vec![1])];
+            let group = consumer_group_describe::DescribedGroup {
+                error_code: if found { 0 } else { ErrorCode::GroupIdNotFound as i16 },
+                group_id,
+                group_state: "Reconciling".into(),
+                group_epoch: 5,
+                assignment_epoch: 4,
+                assignor_name: "uniform".into(),
+                members,
+                ..Default::default()
+            };
+            received.answer(&ConsumerGroupDescribeResponse { groups: vec![group], ..Default::default() })
+        }
+        ApiKey::DescribeGroups => {
+            let group_id = received.read::<DescribeGroupsRequest<'_>>().groups.remove(0);
+            let (group_state, protocol_data) = ("Stable".into(), "range".into());
+            let group = DescribedGroup { group_id, group_state, protocol_data, ..Default::default() };
+            received.answer(&DescribeGroupsResponse { groups: vec![group], ..Default::default() })
+        }
+        _ => Answer::Usual,
+    })
+    .await;
+    let admin = Admin::new(client);
+    let found = admin.group("assigned-to").await.unwrap();
+    assert_eq!((&*found.state, &*found.assignor, &*found.protocol_type), ("Reconciling", "uniform", "consumer"));
+    assert_eq!(found.epochs, Some(GroupEpochs { group: 5, assignment: 4 }));
+    let at = |indexes: &[i32]| indexes.iter().map(|&index| TopicPartition::new("t", index)).collect::<Vec<_>>();
+    let shown: Vec<_> =
+        found.members.into_iter().map(|member| (member.member_id, member.assignment, member.target)).collect();
+    let target = |indexes| Some(MemberTarget { epoch: 4, assignment: at(indexes) });
+    let expected = [("a".to_owned(), at(&[1, 2]), target(&[1])), ("b".to_owned(), at(&[]), target(&[2]))];
+    assert_eq!(shown, expected);
+    let classic = admin.group("agreeing").await.unwrap();
+    assert_eq!((&*classic.state, &*classic.assignor, classic.epochs), ("Stable", "range", None));
+}
+
+#[tokio::test]
+async fn a_feature_goes_up_or_down_by_kafkas_numbers_and_who_refuses_says_which() {
+    let client = broker::client(|received: &Received| {
+        if received.api != ApiKey::UpdateFeatures {
+            return Answer::Usual;
+        }
+        let request = received.read::<UpdateFeaturesRequest<'_>>();
+        let asked = |row: &FeatureUpdateKey<'_>| (row.feature.to_string(), row.max_version_level, row.upgrade_type);
+        let asked: Vec<_> = request.feature_updates.iter().map(asked).collect();
+        assert_eq!(asked, [("a".to_owned(), 2, 1), ("b".to_owned(), 0, 2), ("c".to_owned(), 1, 3)]);
+        let error_code = if request.validate_only { 0 } else { ErrorCode::InvalidUpdateVersion as i16 };
+        let error_message = Some("feature b: no".into());
+        received.answer(&UpdateFeaturesResponse { error_code, error_message, ..Default::default() })
+    })
+    .await;
+    let admin = Admin::new(client);
+    let to = [FeatureUpdate::Upgrade(2), FeatureUpdate::Downgrade(0), FeatureUpdate::UnsafeDowngrade(1)];
+    let updates = ["a", "b", "c"].map(str::to_owned).into_iter().zip(to).collect();
+    admin.update_features(&updates, true).await.unwrap();
+    let refused = admin.update_features(&updates, false).await.unwrap_err();
+    assert_eq!(refused.code(), Some(ErrorCode::InvalidUpdateVersion));
+    assert!(refused.to_string().contains("feature b: no"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_replica_that_is_about_to_come_is_waited_for() {
+    let mut asked = 0;
+    let client = broker::client(move |received: &Received| {
+        if received.api != ApiKey::AlterReplicaLogDirs {
+            return Answer::Usual;
+        }
+        let dirs = received.read::<AlterReplicaLogDirsRequest<'_>>().dirs;
+        let expected = |path: &'static str, partitions| AlterReplicaLogDir {
+            path: path.into(),
+            topics: vec![AlterReplicaLogDirTopic { name: "t".into(), partitions }],
+        };
+        assert_eq!(dirs, [expected("/a", vec![0, 2]), expected("/b", vec![1])]);
+        asked += 1;
+        let coming = |index| match index {
+            2 if asked == 1 => ErrorCode::ReplicaNotAvailable as i16,
+            _ => 0,
+        };
+        let row = |index| AlterReplicaLogDirPartitionResult { partition_index: index, error_code: coming(index) };
+        let partitions = (0..3).map(row).collect();
+        let results = vec![AlterReplicaLogDirTopicResult { topic_name: "t".into(), partitions }];
+        received.answer(&AlterReplicaLogDirsResponse { results, ..Default::default() })
+    })
+    .await;
+    let to = |(index, path): (i32, &str)| (TopicPartition::new("t", index), path.to_owned());
+    let moves = [(0, "/a"), (1, "/b"), (2, "/a")].map(to).into();
+    Admin::new(client).move_to_log_dirs(1, &moves).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_quorum_is_told_with_who_follows_and_where_they_listen() {
+    let client = broker::client(|received: &Received| {
+        if received.api != ApiKey::DescribeQuorum {
+            return Answer::Usual;
+        }
+        let replica = |replica_id, last_fetch_timestamp| ReplicaState {
+            replica_id,
+            log_end_offset: 90,
+            last_fetch_timestamp,
+            last_caught_up_timestamp: -1,
+            ..Default::default()
+        };
+        let partition = ResponsePartitionData {
+            leader_id: 3,
+            leader_epoch: 8,
+            high_watermark: 99,
+            current_voters: vec![replica(3, 5), replica(2, 4)],
+            observers: vec![replica(1, -1)],
+            ..Default::default()
+        };
+        let listener = Listener { name: "CONTROLLER".into(), host: "c".into(), port: 9093 };
+        received.answer(&DescribeQuorumResponse {
+            topics: vec![ResponseTopicData { partitions: vec![partition], ..Default::default() }],
+            nodes: vec![Node { node_id: 3, listeners: vec![listener] }],
+            ..Default::default()
+        })
+    })
+    .await;
+    let replica = |id, last_fetch_ms| QuorumReplica { id, log_end_offset: 90, last_fetch_ms, last_caught_up_ms: None };
+    let at = Address { host: "c".to_owned(), port: 9093 };
+    let expected = Quorum {
+        leader: Some(3),
+        leader_epoch: 8,
+        high_watermark: 99,
+        voters: vec![replica(2, Some(4)), replica(3, Some(5))],
+        observers: vec![replica(1, None)],
+        nodes: [(3, [("CONTROLLER".to_owned(), at)].into())].into(),
+    };
+    assert_eq!(Admin::new(client).quorum().await.unwrap(), expected);
+}
+
+#[tokio::test]
+async fn what_has_settings_is_told_by_kind() {
+    let client = broker::client(|received: &Received| {
+        if received.api != ApiKey::ListConfigResources {
+            return Answer::Usual;
+        }
+        let row = |resource_type, name: &'static str| list_config_resources::ConfigResource {
+            resource_name: name.into(),
+            resource_type,
+        };
+        let config_resources = vec![row(32, "g"), row(99, "?"), row(16, "m"), row(8, "1"), row(4, "1"), row(2, "t")];
+        received.answer(&ListConfigResourcesResponse { config_resources, ..Default::default() })
+    })
+    .await;
+    let text = str::to_owned;
+    let expected = [
+        ConfigResource::Topic(text("t")),
+        ConfigResource::Broker(1),
+        ConfigResource::Group(text("g")),
+        ConfigResource::BrokerLogger(1),
+        ConfigResource::ClientMetrics(text("m")),
+    ];
+    assert_eq!(Admin::new(client).config_resources().await.unwrap(), expected);
 }
