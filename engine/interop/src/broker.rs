@@ -1,10 +1,13 @@
-//! A broker for one test: ours in a child process, or the one that `RINGLOG_INTEROP_BOOTSTRAP` names.
+//! A broker for one test: ours in a child process, or the one that `RINGLOG_INTEROP_BOOTSTRAP` names; and Apache Kafka
+//! for all tests of what ours does not serve.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+
+use crate::course::{UNAVAILABLE, skip};
 
 /// Where a running broker is, and what ends it: dropping it kills our child and removes its directory.
 #[derive(Debug)]
@@ -19,15 +22,37 @@ struct Running {
     directory: tempfile::TempDir,
 }
 
+/// Kafka, which its keeper stops when this process has ended, however it did: the keeper's input ends then.
+#[derive(Debug)]
+struct Kafka {
+    bootstrap: String,
+    _keeper: Child,
+}
+
 impl Broker {
+    /// Apache Kafka: one for all tests of this process, or the broker that `RINGLOG_INTEROP_BOOTSTRAP` names. `None` where
+    /// it can't be had on this machine, which is added to the skips.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    #[must_use]
+    pub fn kafka() -> Option<Broker> {
+        static KAFKA: OnceLock<Option<Kafka>> = OnceLock::new();
+        if let Some(named) = named() {
+            return Some(named);
+        }
+        let kafka = KAFKA.get_or_init(Kafka::start).as_ref()?;
+        Some(Broker { bootstrap: kafka.bootstrap.clone(), child: None })
+    }
+
     /// A broker without a rebalance delay, so that groups form at once.
     ///
     /// # Panics
     /// When ours can't be built or does not say within its own time that it is ready; what it logged is in the message.
     #[must_use]
     pub fn start() -> Broker {
-        if let Some(bootstrap) = std::env::var("RINGLOG_INTEROP_BOOTSTRAP").ok().filter(|b| !b.is_empty()) {
-            return Broker { bootstrap, child: None };
+        if let Some(named) = named() {
+            return named;
         }
         let directory = tempfile::Builder::new().prefix("ringlog-interop-").tempdir().expect("a temporary directory");
         let log = directory.path().join("log");
@@ -93,6 +118,38 @@ impl Drop for Broker {
             let _ = running.process.wait();
         }
     }
+}
+
+impl Kafka {
+    fn start() -> Option<Kafka> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/kafka.sh");
+        let installed = Command::new(&script).arg("install").output().expect("scripts/kafka.sh");
+        if installed.status.code() == Some(UNAVAILABLE) {
+            skip("Apache Kafka", String::from_utf8_lossy(&installed.stderr).trim());
+            return None;
+        }
+        let directory =
+            tempfile::Builder::new().prefix("ringlog-kafka-").tempdir().expect("a temporary directory").keep();
+        let small = ["offsets.topic.num.partitions=1", "transaction.state.log.num.partitions=1"];
+        let started =
+            Command::new(&script).arg("start").arg(&directory).args(small).output().expect("scripts/kafka.sh");
+        assert!(started.status.success(), "Kafka did not start: {}", String::from_utf8_lossy(&started.stderr));
+        let keeper = Command::new("sh")
+            .args(["-c", r#"cat; "$0" stop "$1"; rm -rf "$1""#])
+            .args([&script, &directory])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("sh");
+        let bootstrap = String::from_utf8_lossy(&started.stdout).trim().to_owned();
+        Some(Kafka { bootstrap, _keeper: keeper })
+    }
+}
+
+fn named() -> Option<Broker> {
+    let bootstrap = std::env::var("RINGLOG_INTEROP_BOOTSTRAP").ok().filter(|named| !named.is_empty())?;
+    Some(Broker { bootstrap, child: None })
 }
 
 /// `ringlog`: the one that `RINGLOG_BIN` names, or that of this build, built now: tests of one crate don't build another's binary.

@@ -7,8 +7,8 @@ use std::process::Command;
 
 use crate::Broker;
 
-/// Status of `scripts/clients.sh` when the client's packages can't be had on this machine.
-const UNAVAILABLE: i32 = 3;
+/// Status of `scripts/clients.sh` and `scripts/kafka.sh` when the packages can't be had on this machine.
+pub(crate) const UNAVAILABLE: i32 = 3;
 /// Far more than any course takes; one that hangs ends here.
 const LIMIT_SECONDS: &str = "180";
 
@@ -24,7 +24,7 @@ pub fn walk(name: &str) {
     // First the packages: fetching them is not part of the client's time.
     let installed = Command::new(&script).args(["install", name]).output().expect("scripts/clients.sh");
     if installed.status.code() == Some(UNAVAILABLE) {
-        return skip(name, String::from_utf8_lossy(&installed.stderr).trim());
+        return skip(&format!("the course of {name}"), String::from_utf8_lossy(&installed.stderr).trim());
     }
     assert!(installed.status.success(), "installing {name}: {}", String::from_utf8_lossy(&installed.stderr));
 
@@ -49,8 +49,8 @@ pub fn walk(name: &str) {
 }
 
 /// Not through `eprintln!`, which the test harness keeps to itself when a test passes.
-fn skip(name: &str, reason: &str) {
-    let line = format!("SKIPPED: the course of {name}: {reason}\n");
+pub(crate) fn skip(what: &str, reason: &str) {
+    let line = format!("SKIPPED: {what}: {reason}\n");
     let _ = std::io::stderr().write_all(line.as_bytes());
     if let Some(list) = std::env::var_os("RINGLOG_SKIPS") {
         let _ = OpenOptions::new().create(true).append(true).open(list).and_then(|mut f| f.write_all(line.as_bytes()));

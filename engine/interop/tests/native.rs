@@ -1,6 +1,10 @@
-//! Our own client: the same tests against our broker and, with `RINGLOG_INTEROP_BOOTSTRAP`, against Apache Kafka.
+//! Our own client: the same tests against our broker and, with `RINGLOG_INTEROP_BOOTSTRAP`, against Apache Kafka; what
+//! ours does not serve, against Apache Kafka alone.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+#[path = "native/transactions.rs"]
+mod transactions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -714,7 +718,11 @@ impl Theirs {
 
 /// Runs a test on a topic of its own.
 fn with_topic(what: &str, partitions: i32, test: impl AsyncFnOnce(Arc<Broker>, String)) {
-    let broker = Arc::new(Broker::start());
+    with_topic_at(Broker::start(), what, partitions, test);
+}
+
+fn with_topic_at(broker: Broker, what: &str, partitions: i32, test: impl AsyncFnOnce(Arc<Broker>, String)) {
+    let broker = Arc::new(broker);
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     let topic = format!("interop-native-{what}-{}-{}", std::process::id(), now.as_nanos());
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
