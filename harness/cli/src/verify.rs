@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use ringbench_report::results::Run;
-use ringbench_report::{Verified, verify};
+use ringbench_report::{Verified, digits, verify};
 
 /// Options of `ringbench verify`.
 #[derive(Debug, Args)]
@@ -16,25 +16,32 @@ pub(crate) struct Verify {
 }
 
 impl Verify {
-    /// 0: all is as it was measured, and every cell counts; 1 otherwise.
+    /// 0: all is as it was measured to its end, and every cell counts; 1 otherwise.
     pub(crate) fn run(self) -> Result<ExitCode, String> {
         let run = Run::read(&self.run).map_err(|e| e.to_string())?;
-        let Verified { cells, repeats, histograms, records, unread, wrong } = verify(&run, &self.run);
+        let Verified { cells, repeats, histograms, records, unread, unfinished, wrong } = verify(&run, &self.run);
         wrong.iter().for_each(|what| say!("wrong: {what}"));
+        unfinished.iter().for_each(|what| say!("unfinished: {}: {what}", self.run.display()));
         let void: Vec<_> = run.void_cells().collect();
         for cell in &void {
             say!("void: {} {}: {}", cell.target, cell.key, cell.why.as_deref().unwrap_or_default());
         }
         say!(
-            "{}, {}: {} as written, with the quoted percentiles; ledgers of {records} acknowledged records add up{}; {} wrong, {} void",
+            "{}, {}: {} as written, with the quoted percentiles; ledgers of {} acknowledged records add up{}; {} wrong, {} void",
             counted(cells, "cell"),
             counted(repeats, "repeat"),
             counted(histograms, "histogram log"),
-            if unread > 0 { format!(", {unread} more were read back by nobody") } else { String::new() },
+            digits(records as f64),
+            if unread > 0 {
+                format!(", {} more were read back by nobody", digits(unread as f64))
+            } else {
+                String::new()
+            },
             wrong.len(),
             void.len()
         );
-        Ok(if wrong.is_empty() && void.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        let is_sound = wrong.is_empty() && void.is_empty() && unfinished.is_none();
+        Ok(if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
 

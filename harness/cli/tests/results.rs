@@ -75,16 +75,35 @@ fn half_a_run_is_compared_as_far_as_it_got_and_the_rest_is_named() {
 }
 
 #[test]
-fn a_run_is_verified_until_a_byte_of_its_histograms_changes() {
-    let run = measured(300_000.0, 1);
-    let (status, said, _) = ringbench(&["verify", &text(&run)]);
+fn a_run_is_verified_until_something_of_it_is_missing_or_changes_and_the_file_is_named() {
+    let directory = measured(300_000.0, 1);
+    let results = directory.path().join("results.json");
+    let log = std::fs::read_dir(directory.path().join("hdr")).unwrap().next().unwrap().unwrap().path();
+    let verified = || ringbench(&["verify", &text(&directory)]);
+    let refused = |file: &Path, said: &str| {
+        let (status, out, err) = verified();
+        assert!(
+            status == Some(1) && format!("{out}{err}").contains(&format!("{}: {said}", file.display())),
+            "{out}{err}"
+        );
+    };
+    let (status, said, _) = verified();
     assert!(status == Some(0) && said.contains("10 histogram logs as written"), "{said}");
-    let log = std::fs::read_dir(run.path().join("hdr")).unwrap().next().unwrap().unwrap().path();
-    let mut bytes = std::fs::read(&log).unwrap();
-    *bytes.last_mut().unwrap() ^= 1;
+    let bytes = std::fs::read(&log).unwrap();
+    std::fs::write(&log, bytes.split_last().unwrap().1).unwrap();
+    refused(&log, "its SHA-256 is ");
+    std::fs::remove_file(&log).unwrap();
+    refused(&log, "No such file or directory (os error 2), and results.json names it: copy it from where");
     std::fs::write(&log, bytes).unwrap();
-    let (status, said, _) = ringbench(&["verify", &text(&run)]);
-    assert!(status == Some(1) && said.contains("wrong: ") && said.contains("SHA-256"), "{said}");
+    let whole = std::fs::read_to_string(&results).unwrap();
+    std::fs::write(&results, &whole[..whole.len() / 2]).unwrap();
+    refused(&results, "it is no JSON: EOF while parsing");
+    std::fs::write(&results, whole.replacen("\"ledger\"", "\"books\"", 1)).unwrap();
+    refused(&results, "field `cells[0].repeats[0]`: missing field `ledger`");
+    std::fs::write(&results, whole.replacen("\"interrupted\": false", "\"interrupted\": true", 1)).unwrap();
+    refused(directory.path(), "it ended before its end: 2 of 2 cells have all their repeats");
+    std::fs::remove_file(&results).unwrap();
+    refused(&results, "No such file or directory (os error 2): name a directory that ringbench has written");
 }
 
 #[test]

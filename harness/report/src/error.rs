@@ -32,6 +32,16 @@ pub enum ReportError {
         /// What it should hold.
         document: ResultFile,
     },
+    /// A file is no JSON.
+    #[error("{path}: it is no JSON: {reason}: it was cut short or changed since it was written; copy it again, or measure again with `{document}`", path = .path.display())]
+    Json {
+        /// Which.
+        path: PathBuf,
+        /// Where it breaks off.
+        reason: String,
+        /// What it should hold.
+        document: ResultFile,
+    },
     /// A field is missing or has another type.
     #[error("{path}: field `{field}`: {reason}; another version of ringbench wrote it: use that one, or measure again with `{document}`", path = .path.display())]
     Field {
@@ -43,6 +53,14 @@ pub enum ReportError {
         reason: String,
         /// What it should hold.
         document: ResultFile,
+    },
+    /// A file that `results.json` names can't be read.
+    #[error("{path}: {source}, and results.json names it: copy it from where it was measured, or measure again", path = .path.display())]
+    Named {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
     },
     /// A file was changed since it was written.
     #[error("{path}: its SHA-256 is {found}, and results.json says {expected}: it was changed since it was measured; measure again", path = .path.display())]

@@ -11,8 +11,11 @@ use crate::error::{ReportError, ResultFile};
 pub(crate) fn read<T: DeserializeOwned>(path: &Path, expected: &str, document: ResultFile) -> Result<T, ReportError> {
     let json = std::fs::read(path).map_err(|source| ReportError::Read { path: path.to_owned(), source })?;
     let field = |field: String, reason: String| ReportError::Field { path: path.to_owned(), field, reason, document };
-    let value: serde_json::Value =
-        serde_json::from_slice(&json).map_err(|error| field(".".to_owned(), error.to_string()))?;
+    let broken = |error: serde_json::Error| {
+        let reason = error.to_string();
+        ReportError::Json { path: path.to_owned(), reason, document }
+    };
+    let value: serde_json::Value = serde_json::from_slice(&json).map_err(broken)?;
     let foreign = |found: String| ReportError::Foreign { path: path.to_owned(), found, document };
     match value.get("schema") {
         Some(schema) if schema == expected => {}

@@ -179,6 +179,12 @@ impl Run {
         old.map(|target| target.name.as_str())
     }
 
+    /// How many cells have all their repeats.
+    #[must_use]
+    pub fn whole_cells(&self) -> usize {
+        self.cells.iter().filter(|cell| cell.repeats.len() >= self.repeats).count()
+    }
+
     /// Cells that ran and count for nothing.
     pub fn void_cells(&self) -> impl Iterator<Item = &RunCell> {
         self.cells.iter().filter(|cell| cell.ran() && !cell.valid)

@@ -504,10 +504,13 @@ fn a_run_as_it_was_written_is_verified_and_what_was_changed_is_found() {
     let verified = verify(&run, directory.path());
     assert_eq!((verified.wrong.clone(), verified.histograms), (Vec::<String>::new(), 18 * 5));
     type Change = fn(&mut Run);
-    let changes: [(Change, &str); 6] = [
-        (|run| run.cells[0].repeats[0].latency_us.p99 = Some(1.0), "latency: LatencyUs"),
-        (|run| run.cells[0].achieved_per_s = Some(9e9), "differs in achieved_per_s"),
+    let changes: [(Change, &str); 9] = [
+        (|run| run.cells[0].repeats[0].latency_us.p99 = Some(1.0), "differs in p99 (1.0 is written, it is "),
+        (|run| run.cells[0].achieved_per_s = Some(9e9), "differs in achieved_per_s (9000000000.0 is written, it is "),
         (|run| run.cells[0].latency_us.p50 = Some(1.0), "differs in latency_us"),
+        (|run| run.cells[0].repeats[0].due_records = Some(1), "1 records were due, its histogram has 3000"),
+        (|run| run.cells[0].repeats[0].timeline[0].acked += 1, "acknowledged records are counted, its timeline has"),
+        (|run| run.cells[0].repeats[0].ledger = Default::default(), "are counted, the ledger has 0 of the warm-up"),
         (|run| run.cells[0].repeats[2].ledger.received -= 5, "read back and only 0 lost"),
         (|run| run.cells[0].repeats[2].histograms = None, "it has no raw histograms"),
         (|run| run.cells[0].repeats[1].histograms.as_mut().unwrap().sha256.replace_range(..1, "x"), "its SHA-256 is"),
@@ -516,8 +519,13 @@ fn a_run_as_it_was_written_is_verified_and_what_was_changed_is_found() {
         let mut changed = run.clone();
         change(&mut changed);
         let wrong = verify(&changed, directory.path()).wrong;
-        assert!(wrong.iter().any(|wrong| wrong.contains(said)), "{said}: {wrong:?}");
+        let file = path.display().to_string();
+        let is_named = |wrong: &String| wrong.starts_with(&file) || wrong.contains(".hlog: ");
+        assert!(wrong.iter().any(|wrong| wrong.contains(said)) && wrong.iter().all(is_named), "{said}: {wrong:?}");
     }
+    let interrupted = verify(&Run { interrupted: true, ..run.clone() }, directory.path());
+    let whole = "18 of 18 cells have all their repeats";
+    assert!(interrupted.unfinished.is_some_and(|said| said.ends_with(whole)) && verified.unfinished.is_none());
     // What nobody read back is neither there nor lost.
     let mut unread = run.clone();
     let cell = &mut unread.cells[0];
@@ -531,7 +539,7 @@ fn a_run_as_it_was_written_is_verified_and_what_was_changed_is_found() {
     std::fs::write(&path, format!("{cells}\"noise_floor\"{}", floor.replacen("\"pairs\": 1", "\"pairs\": 2", 1)))
         .unwrap();
     let wrong = verify(&run, directory.path()).wrong;
-    assert!(wrong.iter().any(|wrong| wrong.starts_with("noise_floor: made anew")), "{wrong:?}");
+    assert!(wrong.iter().any(|wrong| wrong.contains("results.json: noise_floor: made anew")), "{wrong:?}");
 }
 
 #[test]
@@ -605,7 +613,7 @@ fn the_index_lists_every_run_the_latest_first_and_names_what_it_can_not_read() {
     let page = std::fs::read_to_string(write_index(root.path()).unwrap()).unwrap();
     let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text}"));
     assert!(place("host/new/report.html") < place("old/report.html"));
-    assert!(place("broken/results.json: field `.`") > place("old/report.html"));
+    assert!(place("broken/results.json: it is no JSON: EOF") > place("old/report.html"));
     let markdown = std::fs::read_to_string(root.path().join("index.md")).unwrap();
     let first = markdown.lines().find(|line| line.starts_with("| [")).unwrap();
     assert!(

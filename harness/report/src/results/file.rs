@@ -22,10 +22,10 @@ impl Run {
     /// Reads `results.json` of a directory.
     ///
     /// # Errors
-    /// [`ReportError::Read`] without one, [`ReportError::Foreign`] for a file of something else, [`ReportError::Field`] for one
-    /// that lacks a field, or names a target that is not in it.
+    /// [`ReportError::Read`] without one, [`ReportError::Json`] for one that was cut short, [`ReportError::Foreign`] for a file of
+    /// something else, [`ReportError::Field`] for one that lacks a field, or names a target that is not in it.
     pub fn read(directory: &Path) -> Result<Run, ReportError> {
-        let path = directory.join(NAME);
+        let path = Run::path(directory);
         let run: Run = crate::file::read(&path, SCHEMA, ResultFile::Run)?;
         for (index, cell) in run.cells.iter().enumerate() {
             if run.target(cell).is_none() {
@@ -43,13 +43,17 @@ impl Run {
     /// # Errors
     /// [`ReportError::Write`].
     pub fn write(&self, directory: &Path) -> Result<PathBuf, ReportError> {
-        let path = directory.join(NAME);
+        let path = Run::path(directory);
         let written = std::fs::create_dir_all(directory)
             .and_then(|()| crate::file::write(&path, &serde_json::to_vec_pretty(&self.written())?));
         match written {
             Ok(()) => Ok(path),
             Err(source) => Err(ReportError::Write { path, source }),
         }
+    }
+
+    pub(crate) fn path(directory: &Path) -> PathBuf {
+        directory.join(NAME)
     }
 
     fn written(&self) -> Written<'_> {
@@ -63,6 +67,6 @@ pub(crate) fn stated_noise_floor(directory: &Path) -> Option<NoiseFloor> {
     struct Stated {
         noise_floor: NoiseFloor,
     }
-    let stated: Stated = serde_json::from_slice(&std::fs::read(directory.join(NAME)).ok()?).ok()?;
+    let stated: Stated = serde_json::from_slice(&std::fs::read(Run::path(directory)).ok()?).ok()?;
     Some(stated.noise_floor)
 }

@@ -47,12 +47,12 @@ impl LogFile {
     /// Reads it.
     ///
     /// # Errors
-    /// [`ReportError::Read`], [`ReportError::Hash`] where it is not what was written, [`ReportError::Log`].
+    /// [`ReportError::Named`], [`ReportError::Hash`] where it is not what was written, [`ReportError::Log`].
     pub fn read(&self, directory: &Path) -> Result<HdrLog, ReportError> {
         let path = directory.join(&self.file);
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
-            Err(source) => return Err(ReportError::Read { path, source }),
+            Err(source) => return Err(ReportError::Named { path, source }),
         };
         let found = sha256(&bytes);
         if found != self.sha256 {

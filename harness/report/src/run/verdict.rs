@@ -254,10 +254,10 @@ fn to_keep_in_mind(shown: &Shown<'_>) -> Vec<String> {
 fn warnings(shown: &Shown<'_>) -> Vec<String> {
     let mut warnings = Vec::new();
     for (run, directory) in shown.runs.iter().filter(|(run, _)| run.interrupted) {
-        let whole = run.cells.iter().filter(|cell| cell.repeats.len() >= run.repeats).count();
         warnings.push(format!(
-            "Partial: {} ended before its end: {whole} of {} cells have all their repeats, {} did not run.",
+            "Partial: {} ended before its end: {} of {} cells have all their repeats, {} did not run.",
             directory.display(),
+            run.whole_cells(),
             run.cells.len(),
             run.cells.iter().filter(|cell| !cell.ran()).count()
         ));

@@ -185,7 +185,7 @@ pub(crate) fn add(run: &mut Run, mut cell: RunCell, shown: Shown, random: &mut R
         };
         let tick = |second: u64| Tick {
             at_s: (second + 1) as f64,
-            acked: acked / SECONDS,
+            acked: acked * (second + 1) / SECONDS - acked * second / SECONDS,
             received: Some(acked / SECONDS),
             backlog: (120.0 + late * (second + 1) as f64) as u64,
             unread: Some(300),
@@ -194,7 +194,8 @@ pub(crate) fn add(run: &mut Run, mut cell: RunCell, shown: Shown, random: &mut R
             order: round * 1_000 + place,
             started_unix_ms: run.started_unix_ms + (round * 1_000 + place) as u64 * 10_000,
             seconds: SECONDS as f64,
-            due_records: cell.offered_per_s.map(|offered| (offered * SECONDS as f64) as u64),
+            // Its histograms are of fewer.
+            due_records: None,
             acked_records: acked,
             acked_bytes: bytes(acked),
             received_bytes: Some(bytes(acked)),
