@@ -43,7 +43,7 @@ pub enum ReportError {
         document: ResultFile,
     },
     /// A field is missing or has another type.
-    #[error("{path}: field `{field}`: {reason}; another version of ringbench wrote it: use that one, or measure again with `{document}`", path = .path.display())]
+    #[error("{path}: field `{field}`: {reason}; another version of ringbench wrote it, or somebody changed it: use that version, or measure again with `{document}`", path = .path.display())]
     Field {
         /// Of which file.
         path: PathBuf,
