@@ -7,15 +7,19 @@ mod connection;
 mod consume;
 mod delete_records;
 mod dump;
+mod elect_leaders;
 mod failure;
 mod format;
 mod groups;
 mod log_dirs;
+mod partitions;
 mod produce;
+mod reassign;
 mod serve;
 mod table;
 mod timestamp;
 mod topics;
+mod transactions;
 
 use std::process::ExitCode;
 
@@ -51,6 +55,12 @@ enum Command {
     LogDirs(log_dirs::LogDirs),
     /// Delete the beginning of a partition
     DeleteRecords(delete_records::DeleteRecords),
+    /// Move partitions between brokers
+    Reassign(reassign::Reassign),
+    /// Elect the preferred leaders of partitions, or any that is left
+    ElectLeaders(elect_leaders::ElectLeaders),
+    /// List, describe and end transactions, also those that hang
+    Transactions(transactions::Transactions),
     /// Show what is in a segment's files
     Dump(dump::Dump),
 }
@@ -74,6 +84,9 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Acls(acls) => on_runtime(acls.run()),
         Command::LogDirs(log_dirs) => on_runtime(log_dirs.run()),
         Command::DeleteRecords(delete) => on_runtime(delete.run()),
+        Command::Reassign(reassign) => on_runtime(reassign.run()),
+        Command::ElectLeaders(elect) => on_runtime(elect.run()),
+        Command::Transactions(transactions) => on_runtime(transactions.run()),
     }
 }
 

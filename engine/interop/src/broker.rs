@@ -2,9 +2,9 @@
 //! for all tests of what ours does not serve.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use crate::course::{UNAVAILABLE, skip};
@@ -94,6 +94,25 @@ impl Broker {
     #[must_use]
     pub fn log(&self) -> String {
         self.child.as_ref().map(|c| tail(&c.directory.path().join("log"))).unwrap_or_default()
+    }
+
+    /// Runs `ringlog` with these words (none of which holds a space) against the broker; `input` is what it is given to read.
+    ///
+    /// # Panics
+    /// When it can't be run.
+    #[must_use]
+    pub fn tool(&self, line: &str, input: &str) -> Output {
+        let mut tool = Command::new(binary())
+            .args(line.split_whitespace())
+            .args(["--bootstrap", &self.bootstrap])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("ringlog");
+        // One that reads nothing may have ended.
+        let _ = tool.stdin.take().expect("its input was piped").write_all(input.as_bytes());
+        tool.wait_with_output().expect("its output")
     }
 
     /// Ends our broker as an operator does, and holds it to its word: SIGTERM drains, and the status is 0.

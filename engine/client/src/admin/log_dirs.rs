@@ -85,7 +85,7 @@ impl Admin {
     }
 
     /// Begins to move a broker's replicas of these partitions to these of its log directories. It goes on after the return:
-    /// see [`log_dirs`](Self::log_dirs). A replica that the broker is about to get is waited for, and is put there at once.
+    /// see [`log_dirs`](Self::log_dirs). A replica that the broker is about to get is waited for.
     ///
     /// # Errors
     /// Of the first partition that is refused, such as [`LogDirNotFound`](ringlog_protocol::ErrorCode::LogDirNotFound) and
