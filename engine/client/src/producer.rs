@@ -176,12 +176,13 @@ impl Producer {
         outcome
     }
 
-    /// Flushes, and takes no more records: not from clones either. An open transaction is aborted.
+    /// Flushes, and takes no more records: not from clones either. An open transaction is aborted, and an end that is
+    /// under way waited for.
     ///
     /// # Errors
     /// As [`flush`](Self::flush) and [`abort_transaction`](Self::abort_transaction).
     pub async fn close(self) -> Result<(), ClientError> {
-        self.abort_open().await?;
+        self.finish_transaction().await?;
         lock(&self.shared.accumulator).closed = true;
         self.flush().await
     }

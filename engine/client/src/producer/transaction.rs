@@ -131,11 +131,6 @@ impl Transaction {
         self.identity
     }
 
-    /// Whether there is something to abort.
-    pub(super) fn is_open(&self) -> bool {
-        matches!(self.state, State::Open | State::MustAbort(_))
-    }
-
     /// Begins to become the only producer of its id.
     pub(super) fn init(&mut self) -> Result<Arc<Fate>, ClientError> {
         match &self.state {
@@ -206,12 +201,21 @@ impl Transaction {
         if let Some(fate) = self.unheard(Call::Abort) {
             return Ok(fate);
         }
-        if !self.is_open() {
+        if !matches!(self.state, State::Open | State::MustAbort(_)) {
             return Err(self.error());
         }
         self.drop_unsent(&ABORTED);
         self.state = State::Aborting;
         Ok(self.begin_call(Call::Abort))
+    }
+
+    /// Before the producer closes: aborts what is open, and gives what is to be waited for.
+    pub(super) fn finish(&mut self) -> Option<Arc<Fate>> {
+        match self.state {
+            State::Open | State::MustAbort(_) => self.abort().ok(),
+            State::Committing | State::Aborting => self.call.as_ref().map(|(_, fate)| Arc::clone(fate)),
+            _ => None,
+        }
     }
 
     /// Somebody knows what came of a call.
@@ -450,3 +454,6 @@ fn is_abortable(code: ErrorCode) -> bool {
             | E::InvalidCommitOffsetSize
     )
 }
+
+#[cfg(test)]
+mod tests;

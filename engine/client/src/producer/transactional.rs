@@ -13,7 +13,8 @@ use crate::{ClientError, TopicPartition};
 
 /// Transactions: what is sent between begin and commit, to any partitions, is seen as a whole or not at all by consumers
 /// with [`Isolation::ReadCommitted`](crate::Isolation::ReadCommitted), and so are the offsets of a group that go with it.
-/// They need [`transactional_id`](crate::ProducerOptions::transactional_id), and brokers of Apache Kafka 2.5 or later.
+/// They need [`transactional_id`](crate::ProducerOptions::transactional_id), and brokers of Apache Kafka 2.5 or later, with
+/// which the classic protocol is spoken whatever their `transaction.version`.
 ///
 /// When a call fails, or a record's delivery, [abort](Self::abort_transaction): after that another transaction may begin.
 /// Only [`ClientError::ProducerFailed`] is final.
@@ -61,7 +62,8 @@ impl Producer {
         self.call("init_transactions", |accumulator| transaction(accumulator)?.init()).await
     }
 
-    /// Begins a transaction. What is sent from here on, also through clones, belongs to it.
+    /// Begins a transaction. What is sent from here on, also through clones, belongs to it. One that is never ended is
+    /// aborted by its coordinator after `transaction.timeout.ms`, or for the next producer of the id.
     ///
     /// # Errors
     /// [`ClientError::State`] when one is open, or the end of the one before was not waited for;
@@ -118,9 +120,13 @@ impl Producer {
         self.call("abort_transaction", |accumulator| transaction(accumulator)?.abort()).await
     }
 
-    pub(super) async fn abort_open(&self) -> Result<(), ClientError> {
-        let is_open = lock(&self.shared.accumulator).transaction.as_ref().is_some_and(Transaction::is_open);
-        if is_open { self.abort_transaction().await } else { Ok(()) }
+    /// Aborts what is open, and waits for an end that is under way.
+    pub(super) async fn finish_transaction(&self) -> Result<(), ClientError> {
+        let finish = |accumulator: &mut Accumulator| {
+            let transaction = accumulator.transaction.as_mut();
+            Ok(transaction.and_then(Transaction::finish).unwrap_or_else(Fate::done))
+        };
+        self.call("the end of the transaction", finish).await
     }
 
     /// Makes a call, has the sender look, and waits for what comes of it.
@@ -133,7 +139,7 @@ impl Producer {
         self.shared.wake.notify_one();
         let after = self.shared.options.max_block;
         let Ok(outcome) = tokio::time::timeout(after, fate.delivery(0, 0, 0)).await else {
-            let what = format!("{name}, which goes on: call it again to wait for it,");
+            let what = format!("{name} (it goes on: call it again to wait for it)");
             return Err(ClientError::Timeout { what, after, setting: "max.block.ms" });
         };
         lock(&self.shared.accumulator).transaction.iter_mut().for_each(|transaction| transaction.heard(&fate));
