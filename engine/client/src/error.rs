@@ -259,7 +259,10 @@ fn remedy(code: ErrorCode) -> &'static str {
         E::FencedInstanceId => "; give every member its own group.instance.id",
         E::InconsistentGroupProtocol => "; all members need a common partition.assignment.strategy",
         E::InvalidTopicException => "; letters, digits, '.', '_' and '-' are allowed, at most 249 of them",
-        E::ProducerFenced | E::InvalidProducerEpoch => "; each producer that runs needs a transactional.id of its own",
+        E::ProducerFenced | E::InvalidProducerEpoch => {
+            "; each producer that runs needs a transactional.id of its own, and to end a transaction within \
+             transaction.timeout.ms"
+        }
         E::InvalidTransactionTimeout => {
             "; lower transaction.timeout.ms, or raise the broker's transaction.max.timeout.ms"
         }

@@ -82,8 +82,8 @@ pub struct ProducerOptions {
     /// the application was doing can be taken up after a restart: a producer that begins under the same name shuts out
     /// the one before. Default none; needs `idempotence`.
     pub transactional_id: Option<String>,
-    /// `transaction.timeout.ms`: how long a transaction may be open before its coordinator aborts it. Default 60 s; the
-    /// broker's `transaction.max.timeout.ms` bounds it.
+    /// `transaction.timeout.ms`: how long a transaction may be open before its coordinator aborts it, and shuts the
+    /// producer out. Default 60 s; the broker's `transaction.max.timeout.ms` bounds it.
     pub transaction_timeout: Duration,
     /// `batch.size`: a batch is sent when it holds so many bytes, uncompressed. Default 16,384.
     pub batch_bytes: usize,

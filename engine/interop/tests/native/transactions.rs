@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ringlog_client::{
     Admin, ClientError, CommittedOffset, Consumer, ConsumerOptions, Delivery, ErrorCode, GroupMetadata, Isolation,
-    OffsetReset, Partitioner, Producer, ProducerOptions, ProducerRecord, TopicPartition,
+    OffsetReset, Partitioner, Producer, ProducerOptions, ProducerRecord, TopicPartition, TransactionFilter,
 };
 use ringlog_interop::Broker;
 
@@ -128,6 +128,41 @@ fn a_second_producer_of_an_id_shuts_out_the_first_and_aborts_what_it_left() {
         drop(send(&second, topic, "second").await);
         second.commit_transaction().await.unwrap();
         assert_eq!(read(broker, topic, Isolation::ReadCommitted).await, ["second"]);
+    });
+}
+
+#[test]
+fn a_transaction_is_seen_while_it_is_open_and_can_be_ended_from_outside() {
+    on_kafka("outside", async |broker, topic| {
+        let admin = Admin::new(client(broker).await);
+        let partition = TopicPartition::new(topic, 0);
+        let here = std::slice::from_ref(&partition);
+        let producer = transactional(broker, topic).await;
+        producer.init_transactions().await.unwrap();
+        producer.begin_transaction().unwrap();
+        let record = ProducerRecord { topic, partition: Some(0), value: Some(b"uncommitted"), ..Default::default() };
+        assert_eq!(producer.send(record).await.unwrap().await.unwrap().offset, 0);
+
+        let of_topic = TransactionFilter { pattern: Some(topic.to_owned()), ..Default::default() };
+        let listed = admin.transactions(&of_topic).await.unwrap();
+        let listed: Vec<_> = listed.iter().map(|one| (&*one.transactional_id, &*one.state)).collect();
+        assert_eq!(listed, [(topic, "Ongoing")]);
+        let described = admin.transaction(topic).await.unwrap();
+        let writing = &admin.producers(here).await.unwrap()[&partition][0];
+        assert_eq!((&*described.state, &described.partitions[..]), ("Ongoing", here));
+        assert_eq!((described.producer_id, Some(0)), (writing.producer_id, writing.transaction_start_offset));
+        // It is open for long enough, but its coordinator knows of it.
+        assert_eq!(admin.hanging_transactions(here, Duration::ZERO).await.unwrap(), []);
+
+        admin.abort_transaction(&partition, 0).await.unwrap();
+        let writing = &admin.producers(here).await.unwrap()[&partition][0];
+        assert_eq!(writing.transaction_start_offset, None);
+        admin.fence_producer(topic).await.unwrap();
+        let fenced = admin.transaction(topic).await.unwrap();
+        assert_eq!((&*fenced.state, &fenced.partitions[..]), ("Empty", &[][..]));
+        assert!(fenced.producer_epoch > described.producer_epoch || fenced.producer_id != described.producer_id);
+        let error = producer.commit_transaction().await.unwrap_err();
+        assert!(matches!(error, ClientError::ProducerFailed { .. }), "{error}");
     });
 }
 
