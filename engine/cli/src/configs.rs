@@ -1,4 +1,4 @@
-//! `ringlog configs`: settings of topics, brokers and groups.
+//! `ringlog configs`: settings of topics, brokers and groups, levels of loggers, subscriptions to clients' metrics.
 
 use std::io::{self, Write};
 
@@ -19,6 +19,12 @@ pub(crate) struct Configs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// List what has settings of its own, or could have
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Show the settings that somebody has set
     Describe {
         #[command(flatten)]
@@ -59,6 +65,12 @@ struct Resource {
     /// Of this consumer group
     #[arg(long, value_name = "ID")]
     group: Option<String>,
+    /// Of the loggers of the broker with this id
+    #[arg(long, value_name = "ID")]
+    broker_logger: Option<i32>,
+    /// Of this subscription to clients' metrics
+    #[arg(long, value_name = "NAME")]
+    client_metrics: Option<String>,
 }
 
 impl Resource {
@@ -67,6 +79,8 @@ impl Resource {
             Self { topic: Some(name), .. } => ConfigResource::Topic(name),
             Self { broker: Some(id), .. } => ConfigResource::Broker(id),
             Self { group: Some(id), .. } => ConfigResource::Group(id),
+            Self { broker_logger: Some(id), .. } => ConfigResource::BrokerLogger(id),
+            Self { client_metrics: Some(name), .. } => ConfigResource::ClientMetrics(name),
             _ => ConfigResource::AllBrokers,
         }
     }
@@ -76,6 +90,7 @@ impl Configs {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let admin = self.broker.admin().await?;
         match self.command {
+            Command::List { json } => list(&admin, json).await,
             Command::Describe { of, all, json } => describe(&admin, &of.resource(), all, json).await,
             Command::Alter { of, set, deleted } => {
                 let resource = of.resource();
@@ -89,6 +104,22 @@ impl Configs {
             }
         }
     }
+}
+
+async fn list(admin: &Admin, json: bool) -> Result<(), Failure> {
+    let mut table = Table::new(&["KIND", "NAME"]);
+    for resource in admin.config_resources().await? {
+        let (kind, name) = match resource {
+            ConfigResource::Topic(name) => ("topic", name.into()),
+            ConfigResource::Broker(id) => ("broker", id.to_string().into()),
+            ConfigResource::AllBrokers => ("all-brokers", Cell::Missing),
+            ConfigResource::Group(name) => ("group", name.into()),
+            ConfigResource::BrokerLogger(id) => ("broker-logger", id.to_string().into()),
+            ConfigResource::ClientMetrics(name) => ("client-metrics", name.into()),
+        };
+        table.push([kind.into(), name]);
+    }
+    table.print(json)
 }
 
 async fn describe(admin: &Admin, resource: &ConfigResource, all: bool, json: bool) -> Result<(), Failure> {

@@ -1,4 +1,4 @@
-//! `ringlog groups`: list, describe with lag, reset offsets, delete.
+//! `ringlog groups`: list, describe with lag, show members, reset and delete offsets, delete.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -36,15 +36,26 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show a group's members and what they read
+    Members {
+        /// The group
+        group: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Move the offsets of a group without members; shows what would be done, unless --execute is given
     ResetOffsets {
         /// The group
         group: String,
         /// The topic
-        #[arg(long)]
-        topic: String,
+        #[arg(long, required_unless_present = "all_topics")]
+        topic: Option<String>,
+        /// Of no topic: all that the group has committed
+        #[arg(long, conflicts_with = "topic")]
+        all_topics: bool,
         /// Only this partition; may be repeated
-        #[arg(long = "partition", value_name = "P")]
+        #[arg(long = "partition", value_name = "P", conflicts_with = "all_topics")]
         partitions: Vec<i32>,
         #[command(flatten)]
         to: Target,
@@ -54,6 +65,17 @@ enum Command {
         /// Print JSON
         #[arg(long)]
         json: bool,
+    },
+    /// Forget what a group has committed for a topic that no member reads
+    DeleteOffsets {
+        /// The group
+        group: String,
+        /// The topic
+        #[arg(long)]
+        topic: String,
+        /// Only this partition; may be repeated
+        #[arg(long = "partition", value_name = "P")]
+        partitions: Vec<i32>,
     },
     /// Delete a group without members, with its offsets
     Delete {
@@ -99,8 +121,12 @@ impl Groups {
         match self.command {
             Command::List { json } => list(&admin, json).await,
             Command::Describe { group, json } => describe(&admin, group, json).await,
-            Command::ResetOffsets { group, topic, partitions, to, execute, json } => {
-                reset(&admin, &group, &topic, partitions, &to, execute, json).await
+            Command::Members { group, json } => members(&admin, &group, json).await,
+            Command::ResetOffsets { group, topic, partitions, to, execute, json, .. } => {
+                reset(&admin, &group, topic.as_deref(), partitions, &to, execute, json).await
+            }
+            Command::DeleteOffsets { group, topic, partitions } => {
+                delete_offsets(&admin, &group, &topic, &partitions).await
             }
             Command::Delete { group } => {
                 admin.delete_group(&group).await?;
@@ -111,10 +137,10 @@ impl Groups {
 }
 
 async fn list(admin: &Admin, json: bool) -> Result<(), Failure> {
-    let mut table = Table::new(&["GROUP", "STATE", "PROTOCOL"]);
+    let mut table = Table::new(&["GROUP", "TYPE", "STATE", "PROTOCOL"]);
     for group in admin.groups().await? {
-        let known = |text: String| Some(text).filter(|text| !text.is_empty());
-        table.push([group.group.into(), known(group.state).into(), known(group.protocol_type).into()]);
+        let known = |text: String| Cell::from(Some(text).filter(|text| !text.is_empty()));
+        table.push([group.group.into(), known(group.kind), known(group.state), known(group.protocol_type)]);
     }
     if table.is_empty() && !json {
         eprintln!("there are no groups");
@@ -197,32 +223,88 @@ async fn ends<'a>(
     admin: &Admin,
     partitions: impl Iterator<Item = &'a TopicPartition>,
 ) -> Result<BTreeMap<TopicPartition, i64>, Failure> {
-    let topology = admin.topics().await?;
+    let there = those_that_exist(admin, partitions).await?;
+    let found = admin.offsets(&there.into_iter().map(|partition| (partition, OffsetSpec::Latest)).collect()).await?;
+    Ok(found.into_iter().filter_map(|(partition, found)| Some((partition, found.offset?))).collect())
+}
+
+async fn those_that_exist<'a>(
+    admin: &Admin,
+    partitions: impl Iterator<Item = &'a TopicPartition>,
+) -> Result<BTreeSet<TopicPartition>, Failure> {
+    let topics = admin.topics().await?;
     let exists = |partition: &&TopicPartition| {
-        let topic = topology.iter().find(|topic| topic.name == partition.topic);
+        let topic = topics.iter().find(|topic| topic.name == partition.topic);
         topic.is_some_and(|topic| topic.leader(partition.partition).is_ok())
     };
-    let asked = partitions.filter(exists).map(|partition| (partition.clone(), OffsetSpec::Latest)).collect();
-    let found = admin.offsets(&asked).await?;
-    Ok(found.into_iter().filter_map(|(partition, found)| Some((partition, found.offset?))).collect())
+    Ok(partitions.filter(exists).cloned().collect())
+}
+
+/// These partitions of a topic, or all of them.
+async fn partitions_of(admin: &Admin, topic: &str, named: Vec<i32>) -> Result<BTreeSet<TopicPartition>, Failure> {
+    let described = admin.topic(topic).await?;
+    for &partition in &named {
+        described.partition(partition)?;
+    }
+    let all = || (0..described.partitions.len() as i32).collect();
+    let chosen = if named.is_empty() { all() } else { named };
+    Ok(chosen.into_iter().map(|index| TopicPartition::new(topic, index)).collect())
+}
+
+async fn members(admin: &Admin, group: &str, json: bool) -> Result<(), Failure> {
+    let described = admin.group(group).await?;
+    let mut table = Table::new(&["MEMBER-ID", "INSTANCE-ID", "CLIENT-ID", "HOST", "EPOCH", "READS", "SHALL-READ"]);
+    for member in described.members {
+        let target = member.target.as_ref();
+        table.push([
+            member.member_id.into(),
+            member.instance_id.into(),
+            member.client_id.into(),
+            member.host.into(),
+            target.map(|target| target.epoch).into(),
+            by_topic(&member.assignment).into(),
+            target.map(|target| by_topic(&target.assignment)).into(),
+        ]);
+    }
+    if table.is_empty() && !json {
+        eprintln!("group {group} has no members: it is {}", described.state);
+        return Ok(());
+    }
+    table.print(json)
+}
+
+/// `orders 0,2; payments 1`.
+fn by_topic(partitions: &[TopicPartition]) -> String {
+    let mut topics = BTreeMap::<&str, Vec<String>>::new();
+    for partition in partitions {
+        topics.entry(&partition.topic).or_default().push(partition.partition.to_string());
+    }
+    let topics: Vec<_> = topics.into_iter().map(|(topic, indexes)| format!("{topic} {}", indexes.join(","))).collect();
+    topics.join("; ")
+}
+
+async fn delete_offsets(admin: &Admin, group: &str, topic: &str, partitions: &[i32]) -> Result<(), Failure> {
+    // The topic itself may be gone.
+    let is_meant =
+        |at: &TopicPartition| at.topic == topic && (partitions.is_empty() || partitions.contains(&at.partition));
+    let committed: Vec<_> = admin.group_offsets(group).await?.into_keys().filter(is_meant).collect();
+    if committed.is_empty() {
+        return Err(Failure::Other(format!("group {group} has committed nothing there")));
+    }
+    admin.delete_group_offsets(group, &committed).await?;
+    let mut out = io::stdout().lock();
+    committed.iter().try_for_each(|partition| Ok(writeln!(out, "deleted: offset of {partition} in group {group}")?))
 }
 
 async fn reset(
     admin: &Admin,
     group: &str,
-    topic: &str,
+    topic: Option<&str>,
     partitions: Vec<i32>,
     to: &Target,
     execute: bool,
     json: bool,
 ) -> Result<(), Failure> {
-    let described = admin.topic(topic).await?;
-    for &partition in &partitions {
-        described.partition(partition)?;
-    }
-    let all: Vec<_> = (0..described.partitions.len() as i32).collect();
-    let chosen = if partitions.is_empty() { all } else { partitions };
-    let chosen: BTreeSet<_> = chosen.into_iter().map(|index| TopicPartition::new(topic, index)).collect();
     let members = match admin.group(group).await {
         Ok(described) => described.members.len(),
         // Offsets may be set before the first member comes.
@@ -234,6 +316,10 @@ async fn reset(
         return Err(Failure::Other(message));
     }
     let committed = admin.group_offsets(group).await?;
+    let chosen = match topic {
+        Some(topic) => partitions_of(admin, topic, partitions).await?,
+        None => those_that_exist(admin, committed.keys()).await?,
+    };
     let targets = targets(admin, &chosen, &committed, to).await?;
     let mut table = Table::new(&["TOPIC", "PARTITION", "CURRENT-OFFSET", "NEW-OFFSET"]);
     for (partition, new) in &targets {

@@ -16,6 +16,9 @@ pub(crate) struct LogDirs {
     /// Only partitions of this topic
     #[arg(long, value_name = "NAME")]
     topic: Option<String>,
+    /// Only those of this broker; may be repeated
+    #[arg(long = "broker", value_name = "ID")]
+    brokers: Vec<i32>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -27,8 +30,9 @@ impl LogDirs {
         if let Some(topic) = &self.topic {
             dirs.iter_mut().for_each(|dir| dir.partitions.retain(|log| log.partition.topic == *topic));
         }
+        dirs.retain(|dir| self.brokers.is_empty() || self.brokers.contains(&dir.broker));
         let mut table = if self.partitions {
-            Table::new(&["BROKER", "LOG-DIR", "TOPIC", "PARTITION", "SIZE-BYTES", "OFFSET-LAG"])
+            Table::new(&["BROKER", "LOG-DIR", "TOPIC", "PARTITION", "SIZE-BYTES", "OFFSET-LAG", "FUTURE"])
         } else {
             Table::new(&["BROKER", "LOG-DIR", "PARTITIONS", "SIZE-BYTES", "USABLE-BYTES", "TOTAL-BYTES"])
         };
@@ -46,6 +50,7 @@ impl LogDirs {
                         index,
                         Cell::Number(log.size_bytes),
                         Cell::Number(log.offset_lag),
+                        Cell::Flag(log.future),
                     ]);
                 }
             } else {

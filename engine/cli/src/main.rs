@@ -5,6 +5,7 @@ mod acls;
 mod configs;
 mod connection;
 mod consume;
+mod credentials;
 mod delete_records;
 mod dump;
 mod elect_leaders;
@@ -14,6 +15,7 @@ mod groups;
 mod log_dirs;
 mod partitions;
 mod produce;
+mod quotas;
 mod reassign;
 mod serve;
 mod table;
@@ -55,6 +57,10 @@ enum Command {
     LogDirs(log_dirs::LogDirs),
     /// Delete the beginning of a partition
     DeleteRecords(delete_records::DeleteRecords),
+    /// List, set and remove quotas of users, client ids and addresses
+    Quotas(quotas::Quotas),
+    /// List, set and delete passwords of users (SCRAM)
+    Credentials(credentials::Credentials),
     /// Move partitions between brokers
     Reassign(reassign::Reassign),
     /// Elect the preferred leaders of partitions, or any that is left
@@ -84,6 +90,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Acls(acls) => on_runtime(acls.run()),
         Command::LogDirs(log_dirs) => on_runtime(log_dirs.run()),
         Command::DeleteRecords(delete) => on_runtime(delete.run()),
+        Command::Quotas(quotas) => on_runtime(quotas.run()),
+        Command::Credentials(credentials) => on_runtime(credentials.run()),
         Command::Reassign(reassign) => on_runtime(reassign.run()),
         Command::ElectLeaders(elect) => on_runtime(elect.run()),
         Command::Transactions(transactions) => on_runtime(transactions.run()),

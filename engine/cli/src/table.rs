@@ -19,6 +19,7 @@ pub(crate) struct Table {
 pub(crate) enum Cell {
     Text(String),
     Number(i64),
+    Real(f64),
     Numbers(Vec<i32>),
     Flag(bool),
     /// Shown as `-`, and as `null`.
@@ -58,7 +59,9 @@ impl fmt::Display for Table {
         let header = self.columns.iter().map(|&name| Cell::Text(name.to_owned())).collect();
         let lines: Vec<Vec<(String, bool)>> = std::iter::once(&header)
             .chain(&self.rows)
-            .map(|row| row.iter().map(|cell| (cell.to_string(), matches!(cell, Cell::Number(_)))).collect())
+            .map(|row| {
+                row.iter().map(|cell| (cell.to_string(), matches!(cell, Cell::Number(_) | Cell::Real(_)))).collect()
+            })
             .collect();
         let column = |at: usize| lines.iter().filter_map(move |line| line.get(at));
         let widths: Vec<usize> = (0..self.columns.len())
@@ -82,6 +85,7 @@ impl fmt::Display for Cell {
         match self {
             Self::Text(text) => out.write_str(text),
             Self::Number(number) => write!(out, "{number}"),
+            Self::Real(number) => write!(out, "{number}"),
             Self::Numbers(numbers) => {
                 let shown: Vec<_> = numbers.iter().map(i32::to_string).collect();
                 out.write_str(&shown.join(","))
@@ -118,6 +122,7 @@ impl Serialize for Cell {
         match self {
             Self::Text(text) => serializer.serialize_str(text),
             Self::Number(number) => serializer.serialize_i64(*number),
+            Self::Real(number) => serializer.serialize_f64(*number),
             Self::Numbers(numbers) => serializer.collect_seq(numbers),
             Self::Flag(flag) => serializer.serialize_bool(*flag),
             Self::Missing => serializer.serialize_none(),

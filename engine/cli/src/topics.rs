@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use clap::{Args, Subcommand};
-use ringlog_client::{Admin, ConfigChange, ConfigResource, ConfigSource, NewTopic, OffsetSpec, TopicPartition};
+use ringlog_client::{
+    Admin, ConfigChange, ConfigResource, ConfigSource, NewTopic, OffsetSpec, Partition, TopicPartition,
+};
 use serde::Serialize;
 
 use crate::connection::{Broker, name_and_value};
@@ -51,6 +53,12 @@ enum Command {
     Describe {
         /// The topic; all when it is left out
         name: Option<String>,
+        /// Only partitions of which a replica is not in sync
+        #[arg(long)]
+        under_replicated: bool,
+        /// Only partitions without a leader
+        #[arg(long)]
+        unavailable: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -93,7 +101,13 @@ impl Topics {
                 create(&admin, &topic, if_not_exists).await
             }
             Command::List { internal, json } => list(&admin, internal, json).await,
-            Command::Describe { name, json } => describe(&admin, name.as_deref(), json).await,
+            Command::Describe { name, under_replicated, unavailable, json } => {
+                let is_meant = |partition: &Partition| {
+                    (!under_replicated || partition.in_sync.len() < partition.replicas.len())
+                        && (!unavailable || partition.leader.is_none())
+                };
+                describe(&admin, name.as_deref(), is_meant, json).await
+            }
             Command::Alter { name, partitions, configs, deleted } => {
                 alter(&admin, &name, partitions, configs, deleted).await
             }
@@ -134,11 +148,21 @@ async fn list(admin: &Admin, internal: bool, json: bool) -> Result<(), Failure> 
     table.print(json)
 }
 
-async fn describe(admin: &Admin, name: Option<&str>, json: bool) -> Result<(), Failure> {
-    let topics = match name {
+async fn describe(
+    admin: &Admin,
+    name: Option<&str>,
+    is_meant: impl Fn(&Partition) -> bool,
+    json: bool,
+) -> Result<(), Failure> {
+    let mut topics = match name {
         Some(name) => vec![admin.topic(name).await?],
         None => admin.topics().await?.into_iter().filter(|topic| !topic.internal).collect(),
     };
+    topics.retain(|topic| topic.partitions.iter().any(&is_meant));
+    if topics.is_empty() && !json {
+        eprintln!("there is no such partition");
+        return Ok(());
+    }
     let all = |spec| -> BTreeMap<_, _> {
         let partitions = topics.iter().flat_map(|topic| {
             // One without a leader has no offsets to ask for.
@@ -159,7 +183,7 @@ async fn describe(admin: &Admin, name: Option<&str>, json: bool) -> Result<(), F
         let replicas = topic.partitions.iter().map(|partition| partition.replicas.len()).max().unwrap_or(0);
         let id = Some(topic.id).filter(|id| !id.is_zero()).map(|id| id.to_string());
         shown.topics.push([name.into(), topic.partitions.len().into(), replicas.into(), id.into()]);
-        for (index, partition) in topic.partitions.iter().enumerate() {
+        for (index, partition) in topic.partitions.iter().enumerate().filter(|(_, partition)| is_meant(partition)) {
             let place = TopicPartition::new(name, index as i32);
             shown.partitions.push([
                 name.into(),

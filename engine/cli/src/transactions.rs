@@ -219,7 +219,7 @@ fn show_hanging(hanging: Vec<HangingTransaction>, json: bool) -> Result<(), Fail
         eprintln!("no transaction hangs");
         return Ok(());
     }
-    if !table.is_empty() {
+    if !json {
         // Beside the table, which is all of the output.
         eprintln!("end one with: ringlog transactions abort TOPIC --partition P --start-offset OFFSET");
     }

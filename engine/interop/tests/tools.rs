@@ -86,6 +86,9 @@ fn settings(tools: &Tools, topic: &str) {
             && row(said, "setting", "retention.ms").is_null()
     };
     tools.until(&format!("configs describe --topic {topic}"), altered);
+    assert_eq!(tools.json(&format!("topics describe {topic} --under-replicated"))["partitions"], json!([]));
+    assert_eq!(tools.json(&format!("topics describe {topic} --unavailable"))["partitions"], json!([]));
+    assert_eq!(row(&tools.json("configs list"), "name", topic)["kind"], "topic");
     let refused = tools.refuses(&format!("configs alter --topic {topic} --set no.such.setting=1"));
     assert!(refused.starts_with(&format!("ringlog: topic {topic}: INVALID_CONFIG")), "{refused}");
 }
@@ -109,6 +112,13 @@ fn group(tools: &Tools, topic: &str) {
     assert_eq!(lag(&tools.json(&format!("groups describe {group}"))), 0);
     tools.says(&format!("groups reset-offsets {group} --topic {topic} --to-earliest --execute"));
     assert_eq!(lag(&tools.json(&format!("groups describe {group}"))), 2);
+    let moved = tools.json(&format!("groups reset-offsets {group} --all-topics --to-latest"));
+    assert_eq!(row(&moved, "partition", 1)["new_offset"], 3);
+    assert_eq!(tools.json(&format!("groups members {group}")), json!([]));
+    let forgotten = tools.says(&format!("groups delete-offsets {group} --topic {topic} --partition 0"));
+    assert_eq!(forgotten, format!("deleted: offset of {topic}-0 in group {group}\n"));
+    let nothing = tools.refuses(&format!("groups delete-offsets {group} --topic {topic}-not"));
+    assert!(nothing.contains("has committed nothing there"), "{nothing}");
     assert_eq!(tools.says(&format!("groups delete {group}")), format!("deleted group {group}\n"));
     let gone = tools.refuses(&format!("groups delete {group}"));
     assert!(gone.contains("GROUP_ID_NOT_FOUND"), "{gone}");
@@ -116,6 +126,22 @@ fn group(tools: &Tools, topic: &str) {
 
 /// Neither broker enforces access rules unless it is told to.
 fn access(tools: &Tools, topic: &str) {
+    let quota = |said: &Value| row(said, "client_id", topic)["value"].clone();
+    let of = format!("--default-user --client-id {topic}");
+    tools.says(&format!("quotas alter {of} --set controller_mutation_rate=1500.5"));
+    tools.until(&format!("quotas list {of}"), |said| quota(said) == 1500.5);
+    assert_eq!(row(&tools.json("quotas list"), "client_id", topic)["user"], "(default)");
+    tools.says(&format!("quotas alter {of} --delete controller_mutation_rate"));
+    tools.until(&format!("quotas list --client-id {topic}"), |said| quota(said).is_null());
+
+    let said = tools.says_of(&format!("credentials set {topic} --iterations 8192"), "pencil\n");
+    assert_eq!(said, format!("set the SCRAM-SHA-512 password of user {topic}\n"));
+    tools.until("credentials list", |said| row(said, "user", topic)["iterations"] == 8192);
+    tools.says(&format!("credentials delete {topic}"));
+    tools.until("credentials list", |said| row(said, "user", topic).is_null());
+    let gone = tools.refuses(&format!("credentials delete {topic} --mechanism scram-sha-256"));
+    assert!(gone.starts_with(&format!("ringlog: user {topic}: RESOURCE_NOT_FOUND")), "{gone}");
+
     let rule = format!("--resource topic --name {topic} --principal User:alice --operation read");
     for line in [format!("acls add {rule}"), format!("acls list --name {topic}"), format!("acls delete --name {topic}")]
     {
