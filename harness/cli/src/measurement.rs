@@ -225,9 +225,7 @@ pub(crate) fn describe(subject: &Subject, workload: &Workload) -> Result<(Target
     let nothing = BTreeMap::new();
     let settings = workload.cells.first().map_or(&nothing, |cell| &cell.broker_settings);
     let ready = subject.ready(settings).map_err(|error| match error {
-        LoadError::Peer { .. } => {
-            format!("--target {error}: start it (scripts/peers.sh start NAME), or name another one")
-        }
+        LoadError::Unanswered { .. } => format!("--target {error}"),
         LoadError::Start { .. } => error.to_string(),
         _ => format!("--target {subject}: {error}"),
     });

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ringbench_load::driver::{self, Declaration};
+use ringbench_load::driver::{self, Declaration, Evidence};
 use ringbench_load::workload::{self, Arrival, CellSpec};
 use ringbench_load::{Outcome, Pool, Side, Target};
 use ringbench_report::results::{Ack, Cost, Declared, Durability, Ledger, Payload, Repeat, RunCell, Shape, Tick};
@@ -18,6 +18,7 @@ pub(crate) fn planned(cell: &CellSpec, name: &str, target: &Target) -> RunCell {
         driver: "unknown",
         durability: cell.durability,
         replication: 1,
+        evidence: Evidence::Delivered,
         ack: driver::Ack::None,
         pipelining: None,
         connections: 0,
@@ -56,7 +57,8 @@ pub(crate) fn planned(cell: &CellSpec, name: &str, target: &Target) -> RunCell {
         warmup_seconds: cell.warm_up.as_secs_f64(),
         seconds: cell.duration.as_secs_f64(),
         write_bytes: cell.write_bytes,
-        ..RunCell::not_run(cell.key(), name, declared(&declaration), payload)
+        // Nobody was asked.
+        ..RunCell::not_run(cell.key(), name, Declared { evidence: None, ..declared(&declaration) }, payload)
     }
 }
 
@@ -78,6 +80,7 @@ fn declared(declaration: &Declaration) -> Declared {
         durability: durability(declaration.durability),
         sync_every_ms: sync_every_ms(declaration.durability),
         replication: declaration.replication as usize,
+        evidence: Some(declaration.evidence.to_string()),
         ack: match declaration.ack {
             driver::Ack::None => Ack::None,
             driver::Ack::Leader => Ack::Leader,

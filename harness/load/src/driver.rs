@@ -5,6 +5,7 @@
 
 mod engine;
 mod forming;
+mod kafka_durability;
 mod kafka_settings;
 #[cfg(feature = "librdkafka")]
 mod librdkafka;
@@ -13,6 +14,7 @@ mod null;
 mod peer;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
@@ -25,9 +27,9 @@ pub use self::librdkafka::{LibrdkafkaConsumer, LibrdkafkaDriver, LibrdkafkaProdu
 pub use self::native::{NativeConsumer, NativeDriver, NativeProducer, NativeReceipt};
 pub use self::null::NullDriver;
 pub use self::peer::{
-    AmqpDriver, AmqpReader, BatchProducer, Consumer, NatsConsumer, NatsDriver, NatsWriter, Peer, Producer,
-    PulsarDriver, PulsarReader, Receipt, RedisConsumer, RedisDriver, RocketmqDriver, RocketmqProducer, RocketmqReader,
-    StompDriver, StompReader, StreamDriver, StreamReader, ZeromqConsumer, ZeromqDriver, ZeromqProducer,
+    AmqpDriver, AmqpReader, BatchProducer, Consumer, NatsDriver, NatsReader, NatsWriter, Peer, Producer, PulsarDriver,
+    PulsarReader, Receipt, RedisConsumer, RedisDriver, RocketmqDriver, RocketmqProducer, RocketmqReader, StompDriver,
+    StompReader, StreamDriver, StreamReader, ZeromqConsumer, ZeromqDriver, ZeromqProducer,
 };
 
 /// A way to one target, made for one cell.
@@ -37,7 +39,7 @@ pub trait Driver: Sync {
     /// One reader of records.
     type Consumer: Consume + 'static;
 
-    /// What it does, for tables that compare only what can be compared.
+    /// What it does as far as that is known before the target was asked.
     fn declares(&self) -> Declaration;
 
     /// How consumers of this cell come to their partitions. In a group each of them is told all slots of its topic.
@@ -45,11 +47,12 @@ pub trait Driver: Sync {
         Consumption::Assigned
     }
 
-    /// Makes the topics (queues, streams), empty, with the durability that the cell asks for.
+    /// Makes the topics (queues, streams), empty, with the durability that the cell asks for, and says what it does, for tables that compare
+    /// only what can be compared: what the target tells of that is believed before anything else.
     ///
     /// # Errors
-    /// [`LoadError`] when the target is not there or refuses.
-    fn prepare(&self, layout: &Layout) -> impl Future<Output = Result<(), LoadError>>;
+    /// [`LoadError`] when the target is not there, refuses, or does less than the cell asks for.
+    fn prepare(&self, layout: &Layout) -> impl Future<Output = Result<Declaration, LoadError>>;
 
     /// A connected producer of this topic, one of [`Layout::topics`].
     ///
@@ -204,16 +207,39 @@ pub struct Declaration {
     pub durability: Durability,
     /// Copies of each record.
     pub replication: u32,
+    /// How both are known.
+    pub evidence: Evidence,
     /// Whose answer counts as an acknowledgement.
     pub ack: Ack,
     /// Requests, or records, that wait for their answers at the same time on a connection; `None`: as many as fit the buffer.
     pub pipelining: Option<u32>,
-    /// Connections to the target.
+    /// Connections that records go over, to each of its servers. A client may have others, for what is not records.
     pub connections: u32,
     /// Whether records take their keys with them. Where they don't, a key only decides which slot its record goes to.
     pub keys: bool,
     /// All settings of its client, defaults included, by the client's own names.
     pub settings: BTreeMap<String, String>,
+}
+
+/// How it is known what an acknowledgement has behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Evidence {
+    /// By what the target says of itself, or was made with: these words.
+    Told(String),
+    /// By its URL. Its protocol has no word for it.
+    Url,
+    /// By how it is delivered: neither it nor its URL says.
+    Delivered,
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Evidence::Told(words) => out.write_str(words),
+            Evidence::Url => out.write_str("its URL, it can't be asked"),
+            Evidence::Delivered => out.write_str("how it is delivered, it can't be asked"),
+        }
+    }
 }
 
 /// Whose answer counts as an acknowledgement.

@@ -96,6 +96,17 @@ pub enum LoadError {
         /// What it should have.
         wanted: Durability,
     },
+    /// A target that does not say what it is, or not in its protocol.
+    #[error(
+        "{url}: {said}: is a broker running there, of the kind that the scheme says? start it (scripts/peers.sh start NAME), or write the \
+         scheme of what listens there"
+    )]
+    Unanswered {
+        /// As it was written.
+        url: String,
+        /// What came instead, or what the operating system said.
+        said: String,
+    },
     /// A target that no driver goes to.
     #[error(
         "--target {url}: {reason}: write kafka://HOST:PORT (several brokers with commas; kafka+librdkafka:// for that \

@@ -95,9 +95,9 @@ pub fn run_cell<D: Driver>(driver: &D, cell: &CellSpec, conditions: &Conditions)
         topics: (0..cell.topics).map(|topic| format!("ringbench-{:08x}-{topic}", conditions.run)).collect(),
         partitions: cell.partitions_per_topic,
     };
-    runtime.block_on(driver.prepare(&layout))?;
+    let declaration = runtime.block_on(driver.prepare(&layout))?;
     let cell = Arc::new(cell.clone());
-    let outcome = on_topics(&Crew { driver, layout: &layout, cell: &cell, conditions });
+    let outcome = on_topics(&Crew { driver, declaration: &declaration, layout: &layout, cell: &cell, conditions });
     let outcome = outcome.map(|mut outcome| {
         outcome.deleted_records = runtime.block_on(driver.deleted_records(&layout));
         // Where some of it was deleted meanwhile, what is left says what went over the wire if it is known of how many records it is.
@@ -156,7 +156,7 @@ fn on_topics<D: Driver>(crew: &Crew<'_, D>) -> Result<Outcome, LoadError> {
     let verdict = settle(&lanes, tally.refused + tally.unsent, readings, subscriptions);
     let trouble = hall.first_trouble().or(tally.first_refusal.take());
     let last_acked_ns = tally.last_acked_ns;
-    let mut outcome = Outcome::new(crew.driver.declares(), cell, window, tally, verdict);
+    let mut outcome = Outcome::new(crew.declaration.clone(), cell, window, tally, verdict);
     outcome.threads = crew.threads();
     outcome.trouble = trouble;
     outcome.read_back = read_back;

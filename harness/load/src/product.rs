@@ -25,7 +25,7 @@ const RELEASES: [(i16, &str); 13] = [
 /// The newest that is known, and its first level.
 const NEWEST: (i16, &str) = (30, "4.3");
 /// A setting that no other broker has.
-const RINGLOG_ONLY: &str = "io.backend";
+pub(crate) const RINGLOG_ONLY: &str = "io.backend";
 
 /// By the command of its process, where that is on this host; else by what it says of itself.
 pub(crate) fn product(

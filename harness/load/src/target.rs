@@ -1,5 +1,8 @@
 //! Who is measured: a URL, and which driver goes there.
 
+#[cfg(test)]
+mod strangers;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -7,7 +10,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use ringbench_stats::listener;
-use ringlog_client::{Address, Admin, Client, ClientOptions, ConfigResource, Feature};
+use ringlog_client::{Address, Admin, Client, ClientError, ClientOptions, ConfigResource, Feature};
 use tokio::runtime::Runtime;
 
 use crate::LoadError;
@@ -20,6 +23,9 @@ use crate::driver::{
 use crate::generator::{Conditions, Outcome, run_cell};
 use crate::product::product;
 use crate::workload::CellSpec;
+
+/// How long a target may take to say what it is: one that speaks something else may wait for more, and say nothing.
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
 /// Where to, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,8 +63,24 @@ impl Target {
     /// Asks it what it is.
     ///
     /// # Errors
-    /// [`LoadError::Client`] and [`LoadError::Peer`] when nobody is there.
+    /// [`LoadError::Unanswered`] when nobody is there, or somebody who speaks something else.
     pub fn describe(&self) -> Result<Described, LoadError> {
+        runtime()?.block_on(self.described(ANSWER_LIMIT))
+    }
+
+    async fn described(&self, limit: Duration) -> Result<Described, LoadError> {
+        let said = match tokio::time::timeout(limit, self.asked()).await {
+            Ok(Ok(described)) => return Ok(described),
+            Ok(Err(LoadError::Peer { said, .. } | LoadError::Client(ClientError::Connect { reason: said, .. }))) => {
+                said
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer within {limit:?}"),
+        };
+        Err(LoadError::Unanswered { url: self.to_string(), said })
+    }
+
+    async fn asked(&self) -> Result<Described, LoadError> {
         match self {
             // What it costs is in what this process costs.
             Target::Engine(directory) => {
@@ -66,7 +88,7 @@ impl Target {
             }
             Target::Null => Ok(Described { product: "null sink".to_owned(), ..Described::default() }),
             Target::Kafka(bootstrap) | Target::Librdkafka(bootstrap) => {
-                let (features, config) = runtime()?.block_on(said(bootstrap))?;
+                let (features, config) = said(bootstrap).await?;
                 let pid = self.pid();
                 let command = pid.map(command_line).unwrap_or_default();
                 let product = product(pid, &command, &features, &config);
@@ -75,8 +97,7 @@ impl Target {
                 Ok(Described { product, config, command, pid, data, ready_after: None })
             }
             Target::Peer(peer) => {
-                let (product, config) =
-                    runtime()?.block_on(async { Ok::<_, LoadError>((peer.product().await?, peer.config().await?)) })?;
+                let (product, config) = (peer.product().await?, peer.config().await?);
                 let pid = self.pid();
                 let command = pid.and_then(|pid| shown(&command_line(pid), &home()));
                 Ok(Described { product, config, command, pid, ..Described::default() })

@@ -27,8 +27,8 @@ impl Driver for Threaded {
         NullDriver.declares()
     }
 
-    async fn prepare(&self, _: &Layout) -> Result<(), LoadError> {
-        Ok(())
+    async fn prepare(&self, _: &Layout) -> Result<Declaration, LoadError> {
+        Ok(self.declares())
     }
 
     async fn producer(&self, _: &Layout, _: usize) -> Result<ThreadedProducer, LoadError> {

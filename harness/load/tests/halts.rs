@@ -6,7 +6,7 @@ use std::future::{Ready, ready};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ringbench_load::driver::{Ack, Consume, Declaration, Layout, Produce, Record};
+use ringbench_load::driver::{Ack, Consume, Declaration, Evidence, Layout, Produce, Record};
 use ringbench_load::workload::{Durability, Workload};
 use ringbench_load::{Conditions, Driver, LoadError, Outcome, Pool, Stop, run_cell};
 use ringbench_stats::Latencies;
@@ -34,6 +34,7 @@ impl Driver for Halts {
             driver: "halts",
             durability: Durability::Memory,
             replication: 1,
+            evidence: Evidence::Told("it is a test".to_owned()),
             ack: Ack::Leader,
             pipelining: None,
             connections: 0,
@@ -42,8 +43,8 @@ impl Driver for Halts {
         }
     }
 
-    async fn prepare(&self, _: &Layout) -> Result<(), LoadError> {
-        Ok(())
+    async fn prepare(&self, _: &Layout) -> Result<Declaration, LoadError> {
+        Ok(self.declares())
     }
 
     async fn producer(&self, _: &Layout, _: usize) -> Result<Halts, LoadError> {

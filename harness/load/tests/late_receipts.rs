@@ -30,8 +30,8 @@ impl Driver for Slow {
         NullDriver.declares()
     }
 
-    async fn prepare(&self, _: &Layout) -> Result<(), LoadError> {
-        Ok(())
+    async fn prepare(&self, _: &Layout) -> Result<Declaration, LoadError> {
+        Ok(self.declares())
     }
 
     async fn producer(&self, _: &Layout, _: usize) -> Result<SlowProducer, LoadError> {

@@ -18,7 +18,7 @@ use self::batching::Batches;
 pub use self::reading::EngineConsumer;
 use super::kafka_settings::{consumer_options, named, producer_options};
 use crate::LoadError;
-use crate::driver::{Ack, Declaration, Driver, Layout, Produce, Record};
+use crate::driver::{Ack, Declaration, Driver, Evidence, Layout, Produce, Record};
 use crate::workload::{CellSpec, Consumption, Durability};
 
 /// The log of Ringlog. Batches are built on the load threads as a producer builds them, and appended there.
@@ -73,6 +73,7 @@ impl Driver for EngineDriver {
             driver: "engine",
             durability: self.durability,
             replication: 1,
+            evidence: Evidence::Told("the settings that it is opened with".to_owned()),
             ack: Ack::Leader,
             pipelining: None,
             connections: 0,
@@ -81,7 +82,7 @@ impl Driver for EngineDriver {
         }
     }
 
-    async fn prepare(&self, layout: &Layout) -> Result<(), LoadError> {
+    async fn prepare(&self, layout: &Layout) -> Result<Declaration, LoadError> {
         let disk = self.disk()?;
         let recovery = Recovery { shutdown: Shutdown::Clean, recovery_point: None, log_start: None, cleaned_to: None };
         let mut logs = Vec::with_capacity(layout.slots() as usize);
@@ -93,7 +94,7 @@ impl Driver for EngineDriver {
             logs.push(log);
         }
         *self.logs.lock().unwrap_or_else(PoisonError::into_inner) = logs;
-        Ok(())
+        Ok(self.declares())
     }
 
     async fn producer(&self, _: &Layout, _: usize) -> Result<EngineProducer, LoadError> {

@@ -71,8 +71,10 @@ impl Driver for LibrdkafkaDriver {
         self.native.consumption()
     }
 
-    async fn prepare(&self, layout: &Layout) -> Result<(), LoadError> {
-        self.native.prepare(layout).await
+    async fn prepare(&self, layout: &Layout) -> Result<Declaration, LoadError> {
+        let told = self.native.prepare(layout).await?;
+        let Declaration { durability, replication, evidence, .. } = told;
+        Ok(Declaration { durability, replication, evidence, ..self.declares() })
     }
 
     async fn producer(&self, layout: &Layout, topic: usize) -> Result<LibrdkafkaProducer, LoadError> {

@@ -13,9 +13,10 @@ use ringlog_client::{
 };
 
 use super::forming::{Forming, LEAVE_LIMIT, LOOK, Place};
+use super::kafka_durability::granted;
 use super::kafka_settings::{consumer_options, named, producer_options};
 use crate::LoadError;
-use crate::driver::{Ack, Consume, Declaration, Driver, Layout, Produce, Record};
+use crate::driver::{Ack, Consume, Declaration, Driver, Evidence, Layout, Produce, Record};
 use crate::workload::{CellSpec, Consumption, Durability};
 
 /// The native client. Each producer and each consumer has connections of its own.
@@ -59,6 +60,16 @@ impl NativeDriver {
     async fn admin(&self) -> Result<Admin, LoadError> {
         Ok(Admin::new(Client::connect(self.options.clone()).await?))
     }
+
+    /// What a topic has that was made.
+    async fn told(&self, topic: &str) -> Result<Declaration, LoadError> {
+        let client = Client::connect(self.options.clone()).await?;
+        let partitions = client.topic(topic, false, self.options.api_timeout).await?.partitions.clone();
+        let copies = partitions.iter().map(|partition| partition.replicas.len()).min().unwrap_or_default();
+        let (durability, words) = granted(&Admin::new(client), topic, self.durability).await?;
+        let (replication, evidence) = (copies as u32, Evidence::Told(words));
+        Ok(Declaration { durability, replication, evidence, ..self.declares() })
+    }
 }
 
 impl Driver for NativeDriver {
@@ -70,6 +81,7 @@ impl Driver for NativeDriver {
             driver: "native",
             durability: self.durability,
             replication: 1,
+            evidence: Evidence::Delivered,
             ack: match self.producing.acks {
                 Acks::None => Ack::None,
                 Acks::Leader => Ack::Leader,
@@ -86,7 +98,7 @@ impl Driver for NativeDriver {
         if self.forming.is_some() { Consumption::Group } else { Consumption::Assigned }
     }
 
-    async fn prepare(&self, layout: &Layout) -> Result<(), LoadError> {
+    async fn prepare(&self, layout: &Layout) -> Result<Declaration, LoadError> {
         let admin = self.admin().await?;
         for topic in &layout.topics {
             let new = NewTopic {
@@ -97,7 +109,12 @@ impl Driver for NativeDriver {
             };
             admin.create_topic(&new, false).await?;
         }
-        Ok(())
+        let told = self.told(layout.topics.first().map_or("", String::as_str)).await;
+        if told.is_err() {
+            // The first reason is the one to be told.
+            let _ = self.remove(layout).await;
+        }
+        told
     }
 
     async fn producer(&self, layout: &Layout, topic: usize) -> Result<NativeProducer, LoadError> {

@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use crate::LoadError;
-use crate::driver::{Ack, Consume, Declaration, Driver, Layout, Produce, Record};
+use crate::driver::{Ack, Consume, Declaration, Driver, Evidence, Layout, Produce, Record};
 use crate::workload::Durability;
 
 /// The null sink.
@@ -22,6 +22,7 @@ impl Driver for NullDriver {
             driver: "null",
             durability: Durability::Memory,
             replication: 0,
+            evidence: Evidence::Told("it keeps nothing".to_owned()),
             ack: Ack::None,
             pipelining: None,
             connections: 0,
@@ -30,8 +31,8 @@ impl Driver for NullDriver {
         }
     }
 
-    async fn prepare(&self, _: &Layout) -> Result<(), LoadError> {
-        Ok(())
+    async fn prepare(&self, _: &Layout) -> Result<Declaration, LoadError> {
+        Ok(self.declares())
     }
 
     async fn producer(&self, _: &Layout, _: usize) -> Result<NullDriver, LoadError> {

@@ -15,12 +15,13 @@ use super::producing::{LaneBooks, Task, produce};
 use super::tally::Tally;
 use super::window::Window;
 use crate::LoadError;
-use crate::driver::{Consume, Driver, Layout, Produce};
+use crate::driver::{Consume, Declaration, Driver, Layout, Produce};
 use crate::workload::{CellSpec, Consumption};
 
 /// The threads of one cell.
 pub(crate) struct Crew<'a, D> {
     pub(crate) driver: &'a D,
+    pub(crate) declaration: &'a Declaration,
     pub(crate) layout: &'a Layout,
     pub(crate) cell: &'a Arc<CellSpec>,
     pub(crate) conditions: &'a Conditions,
@@ -52,7 +53,7 @@ impl<D: Driver> Crew<'_, D> {
     pub(crate) fn shares(&self, before: &[LaneBooks]) -> Vec<Share> {
         let cell = self.cell;
         let mut shares = vec![Share::default(); self.threads()];
-        let (mut turn, threads, sends_keys) = (0, shares.len(), self.driver.declares().keys);
+        let (mut turn, threads, sends_keys) = (0, shares.len(), self.declaration.keys);
         let mut next = || {
             turn += 1;
             (turn - 1) % threads

@@ -99,10 +99,11 @@ impl CellSpec {
         self.topics.saturating_mul(self.producers_per_topic)
     }
 
-    /// Consumers of all topics and groups.
+    /// Consumers of all topics and groups; those that would have no partition to read are not made.
     #[must_use]
     pub fn consumers(&self) -> u32 {
-        self.topics.saturating_mul(self.subscriptions_per_topic).saturating_mul(self.consumers_per_subscription)
+        let of_group = self.consumers_per_subscription.min(self.partitions_per_topic);
+        self.topics.saturating_mul(self.subscriptions_per_topic).saturating_mul(of_group)
     }
 }
 

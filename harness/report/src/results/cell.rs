@@ -117,11 +117,14 @@ pub struct Declared {
     pub sync_every_ms: Option<u64>,
     /// Copies of each record.
     pub replication: usize,
+    /// How both are known: what the target tells, or why it is believed.
+    #[serde(default)]
+    pub evidence: Option<String>,
     /// Whose answer counts as an acknowledgement.
     pub ack: Ack,
     /// Requests, or records, that wait for their answers at the same time on a connection; `None`: as many as fit the buffer.
     pub pipelining: Option<usize>,
-    /// Connections to the target.
+    /// Connections that records go over, to each of its servers.
     pub connections: usize,
 }
 

@@ -105,9 +105,12 @@ fn card(run: &Run) -> Table {
 
 fn drivers(shown: &Shown<'_>) -> Table {
     let mut rows: Vec<Vec<String>> = Vec::new();
+    // Runs of before it was asked have none.
+    let is_known = shown.cells.iter().any(|cell| cell.of.declared.evidence.is_some());
     for cell in &shown.cells {
         let declared = &cell.of.declared;
-        let row = vec![
+        let evidence = is_known.then(|| declared.evidence.clone().unwrap_or_else(|| DASH.to_owned()));
+        let mut row = vec![
             cell.target.clone(),
             declared.driver.clone(),
             behind(declared.durability, declared.sync_every_ms),
@@ -116,13 +119,25 @@ fn drivers(shown: &Shown<'_>) -> Table {
             declared.pipelining.map_or_else(|| "as the buffer allows".to_owned(), |count| count.to_string()),
             declared.connections.to_string(),
         ];
+        row.extend(evidence);
         if !rows.contains(&row) {
             rows.push(row);
         }
     }
-    let head =
-        ["target", "driver", "an acknowledged record is", "copies", "whose answer counts", "pipelined", "connections"];
-    Table::new(&head, rows).with_words(&["driver", "an acknowledged record is", "whose answer counts"])
+    let head = [
+        "target",
+        "driver",
+        "an acknowledged record is",
+        "copies",
+        "whose answer counts",
+        "pipelined",
+        "connections",
+        "which is known by",
+    ];
+    let head = &head[..head.len() - usize::from(!is_known)];
+    Table::new(head, rows)
+        .with_words(&["driver", "an acknowledged record is", "whose answer counts"])
+        .with_remarks("which is known by")
 }
 
 /// What the host's parts do alone.

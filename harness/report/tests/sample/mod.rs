@@ -125,6 +125,7 @@ pub(crate) fn cell(target: &str, varied: &[(&str, &str)], offered_per_s: Option<
         durability: Durability::PageCache,
         sync_every_ms: None,
         replication: 1,
+        evidence: Some("neither flush.messages nor flush.ms".to_owned()),
         ack,
         pipelining: Some(5),
         connections: 2,

@@ -14,7 +14,7 @@ use super::pipeline::{Answer, Answers, Pipeline};
 use super::producer::{Producer, Writer};
 use crate::LoadError;
 use crate::driver::{Declaration, Driver, Layout, Record};
-use crate::workload::CellSpec;
+use crate::workload::{CellSpec, Durability};
 
 /// Records that a consumer has and has not acknowledged.
 const PREFETCH: u16 = 1000;
@@ -74,6 +74,17 @@ pub(super) async fn version(line: &mut Line) -> Result<String, String> {
     let mut fields = Fields(properties.get(at + key.len()..).unwrap_or_default());
     let bytes = fields.u32()? as usize;
     Ok(String::from_utf8_lossy(fields.bytes(bytes)?).into_owned())
+}
+
+/// What a confirm of a classic queue has behind it, and the argument by which the queue is of the first version, where there are two.
+/// That one synced until it was changed in 3.13 (rabbitmq-server#8507); the second never did.
+fn classic(version: &str) -> (Durability, Option<&'static str>) {
+    let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or(u32::MAX));
+    match (numbers.next().unwrap_or(u32::MAX), numbers.next().unwrap_or(u32::MAX)) {
+        (3, 10..13) => (Durability::Fsync, Some("x-queue-version")),
+        (..3, _) | (3, ..10) => (Durability::Fsync, None),
+        _ => (Durability::PageCache, None),
+    }
 }
 
 async fn start(line: &mut Line) -> Result<Frame, String> {
@@ -140,19 +151,29 @@ impl Driver for AmqpDriver {
         self.peer.declares(&self.cell)
     }
 
-    async fn prepare(&self, layout: &Layout) -> Result<(), LoadError> {
-        self.peer.grants(self.cell.durability)?;
+    async fn prepare(&self, layout: &Layout) -> Result<Declaration, LoadError> {
+        let mut line = self.peer.line().await?;
+        let version = self.peer.answers(version(&mut line)).await?;
+        // One copy of a record, whatever a cluster makes by itself.
+        let (declaration, more) = if self.kind() == "quorum" {
+            (self.peer.believed(&self.cell, self.declares())?, Some("x-quorum-initial-group-size"))
+        } else {
+            let (durability, first) = classic(&version);
+            let words = format!("RabbitMQ {version}{}", first.map_or_else(String::new, |first| format!(", {first}=1")));
+            (self.peer.told(&self.cell, self.declares(), (durability, words))?, first)
+        };
         let declare = |queue: &String| Call {
             request: method(CHANNEL, QUEUE_DECLARE, |out| {
                 const DURABLE: u8 = 2;
                 out.put_u16(0);
                 short(out, queue);
                 out.put_u8(DURABLE);
-                table(out, "x-queue-type", self.kind());
+                table(out, self.kind(), more);
             }),
             answer: Some(QUEUE_DECLARE_OK),
         };
-        self.connect(&layout.names().iter().map(declare).collect::<Vec<_>>()).await.map(drop)
+        self.connect(&layout.names().iter().map(declare).collect::<Vec<_>>()).await?;
+        Ok(declaration)
     }
 
     async fn producer(&self, layout: &Layout, _: usize) -> Result<Producer<AmqpDriver>, LoadError> {
@@ -389,13 +410,18 @@ fn long(out: &mut BytesMut, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// Appends a table of one text.
-fn table(out: &mut BytesMut, key: &str, value: &str) {
-    let mut entry = BytesMut::new();
-    short(&mut entry, key);
-    entry.put_u8(b'S');
-    long(&mut entry, value.as_bytes());
-    long(out, &entry);
+/// Appends the arguments of a queue: its kind, and one that is to be 1.
+fn table(out: &mut BytesMut, kind: &str, one: Option<&str>) {
+    let mut entries = BytesMut::new();
+    short(&mut entries, "x-queue-type");
+    entries.put_u8(b'S');
+    long(&mut entries, kind.as_bytes());
+    if let Some(key) = one {
+        short(&mut entries, key);
+        entries.put_u8(b'I');
+        entries.put_u32(1);
+    }
+    long(out, &entries);
 }
 
 #[derive(Debug)]
@@ -449,6 +475,18 @@ mod tests {
             inbox.put_u8(byte);
             let taken = Frame::take(&mut inbox).unwrap();
             assert_eq!(taken.is_some(), at + 1 == bytes.len(), "at byte {at}");
+        }
+    }
+
+    #[test]
+    fn classic_queues_sync_in_versions_that_did() {
+        for (version, durability) in
+            [("3.9.29", Durability::Fsync), ("3.10.8", Durability::Fsync), ("3.13.0", Durability::PageCache)]
+        {
+            assert_eq!(classic(version).0, durability, "{version}");
+        }
+        for version in ["4.1.0", "3", "unknown"] {
+            assert_eq!(classic(version), (Durability::PageCache, None), "{version}");
         }
     }
 

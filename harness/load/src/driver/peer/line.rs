@@ -83,6 +83,15 @@ impl<R> Consumer<R> {
     pub(crate) fn new(reader: R) -> Consumer<R> {
         Consumer { reader, line: None }
     }
+
+    /// One that has asked already.
+    pub(crate) async fn opened(mut reader: R) -> Result<Consumer<R>, LoadError>
+    where
+        R: Reader,
+    {
+        let line = Some(reader.open().await?);
+        Ok(Consumer { reader, line })
+    }
 }
 
 impl<R: Reader> Consume for Consumer<R> {

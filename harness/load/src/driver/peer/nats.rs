@@ -12,11 +12,11 @@ use bytes::BytesMut;
 use serde_json::{Value, json};
 
 use super::Peer;
-use super::line::Line;
+use super::line::{Consumer, Line, Reader};
 use super::pipeline::{Answer, Answers, Pipeline};
 use super::producer::{Producer, Writer};
 use crate::LoadError;
-use crate::driver::{Consume, Declaration, Driver, Layout, Record};
+use crate::driver::{Declaration, Driver, Layout, Record};
 use crate::workload::CellSpec;
 
 /// Records that a consumer asks a stream for at once.
@@ -50,7 +50,7 @@ async fn info(line: &mut Line) -> Result<Value, String> {
 }
 
 impl NatsDriver {
-    /// For one cell. A client can't ask a server for its `sync_interval`: what the peer's URL says is believed.
+    /// For one cell. Only its system account, which has no streams, can ask a server for its `sync_interval`.
     #[must_use]
     pub fn new(peer: &Peer, cell: &CellSpec) -> NatsDriver {
         NatsDriver { peer: peer.clone(), cell: cell.clone() }
@@ -73,43 +73,31 @@ impl NatsDriver {
 
 impl Driver for NatsDriver {
     type Producer = Producer<NatsWriter>;
-    type Consumer = NatsConsumer;
+    type Consumer = Consumer<NatsReader>;
 
     fn declares(&self) -> Declaration {
         self.peer.declares(&self.cell)
     }
 
-    async fn prepare(&self, layout: &Layout) -> Result<(), LoadError> {
-        self.peer.grants(self.cell.durability)?;
+    async fn prepare(&self, layout: &Layout) -> Result<Declaration, LoadError> {
+        let declaration = self.peer.believed(&self.cell, self.declares())?;
         let mut connection = self.connect().await?;
         for stream in layout.names() {
             let config = json!({"name": stream, "subjects": [stream], "storage": "file", "num_replicas": 1});
             connection.api(&format!("STREAM.CREATE.{stream}"), &config).await.map_err(|said| self.peer.error(said))?;
         }
-        Ok(())
+        Ok(declaration)
     }
 
     async fn producer(&self, layout: &Layout, _: usize) -> Result<Producer<NatsWriter>, LoadError> {
         NatsWriter { driver: self.clone(), acks: String::new() }.connected(layout).await
     }
 
-    async fn consumer(&self, layout: &Layout, _: u32, slots: &[u32]) -> Result<NatsConsumer, LoadError> {
-        let mut connection = self.connect().await?;
-        let mut streams = Vec::new();
-        for &slot in slots {
-            let stream = layout.name(slot);
-            let config = json!({"stream_name": stream, "config": {
-                "deliver_policy": "all", "ack_policy": "none", "inactive_threshold": 300_000_000_000_u64,
-            }});
-            let made = connection.api(&format!("CONSUMER.CREATE.{stream}"), &config).await;
-            let made = made.map_err(|said| self.peer.error(said))?;
-            let name = made["name"].as_str().ok_or_else(|| self.peer.error("it gave its consumer no name"))?;
-            streams.push(Reading { slot, next: format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}"), to_come: 0 });
-        }
-        for Reading { slot, .. } in &streams {
-            connection.subscribe(*slot).await.map_err(|said| self.peer.error(said))?;
-        }
-        Ok(NatsConsumer { driver: self.clone(), connection, streams })
+    async fn consumer(&self, layout: &Layout, _: u32, slots: &[u32]) -> Result<Consumer<NatsReader>, LoadError> {
+        let reading =
+            |&slot: &u32| Reading { slot, stream: layout.name(slot), next: String::new(), taken: 0, to_come: 0 };
+        let streams = slots.iter().map(reading).collect();
+        Consumer::opened(NatsReader { driver: self.clone(), replies: String::new(), streams }).await
     }
 
     async fn stored_bytes(&self, layout: &Layout) -> Option<u64> {
@@ -159,57 +147,82 @@ impl Writer for NatsWriter {
 
 /// Reads streams from their beginning.
 #[derive(Debug)]
-pub struct NatsConsumer {
+pub struct NatsReader {
     driver: NatsDriver,
-    connection: Connection,
+    /// What replies are sent to on its connection.
+    replies: String,
     streams: Vec<Reading>,
 }
 
 #[derive(Debug)]
 struct Reading {
     slot: u32,
+    stream: String,
     /// The subject of a request for records.
     next: String,
+    /// Records that have come: a stream's are numbered from 1, without gaps.
+    taken: u64,
     /// Records that were asked for and have not come.
     to_come: u32,
 }
 
-impl Consume for NatsConsumer {
-    async fn poll(&mut self, wait: Duration, mut each: impl FnMut(Record<'_>)) -> Result<(), LoadError> {
-        self.read(wait, &mut each).await.map_err(|said| self.driver.peer.error(said))
+impl Reader for NatsReader {
+    fn peer(&self) -> &Peer {
+        &self.driver.peer
     }
-}
 
-impl NatsConsumer {
-    async fn read(&mut self, wait: Duration, each: &mut impl FnMut(Record<'_>)) -> Result<(), String> {
-        let mut asking = String::new();
+    async fn open(&mut self) -> Result<Line, LoadError> {
+        let mut connection = self.driver.connect().await?;
+        let asked = async {
+            for reading in &mut self.streams {
+                let Reading { stream, next, taken, to_come, .. } = reading;
+                let config = json!({"stream_name": stream, "config": {
+                    "deliver_policy": "by_start_sequence", "opt_start_seq": *taken + 1, "ack_policy": "none",
+                    "inactive_threshold": 300_000_000_000_u64,
+                }});
+                let made = connection.api(&format!("CONSUMER.CREATE.{stream}"), &config).await?;
+                let name = made["name"].as_str().ok_or("it gave its consumer no name")?;
+                *next = format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}");
+                *to_come = 0;
+            }
+            for Reading { slot, .. } in &self.streams {
+                connection.subscribe(*slot).await?;
+            }
+            Ok(())
+        };
+        self.driver.peer.answers(asked).await?;
+        self.replies = connection.replies;
+        Ok(connection.line)
+    }
+
+    async fn read(&mut self, line: &mut Line, wait: Duration, each: &mut impl FnMut(Record<'_>)) -> Result<(), String> {
+        let (mut asking, mut pongs) = (String::new(), String::new());
         for reading in self.streams.iter_mut().filter(|reading| reading.to_come == 0) {
             let body = format!("{{\"batch\":{READ_AT_ONCE},\"expires\":{}}}", READ_EXPIRES.as_nanos());
-            let (replies, slot) = (&self.connection.replies, reading.slot);
+            let (replies, slot) = (&self.replies, reading.slot);
             let _ = write!(asking, "PUB {} {replies}.{slot} {}\r\n{body}\r\n", reading.next, body.len());
             reading.to_come = READ_AT_ONCE;
         }
         if !asking.is_empty() {
-            self.connection.write(&asking).await?;
+            line.write(asking).await?;
         }
-        let Ok(first) = tokio::time::timeout(wait, self.connection.frame()).await else { return Ok(()) };
-        let mut next = Some(first?);
-        while let Some(frame) = next {
+        let read = line.all_within(wait, Frame::take, |frame| {
             match frame.says()? {
-                Says::Ping => self.connection.write("PONG\r\n").await?,
+                Says::Ping => pongs.push_str("PONG\r\n"),
                 Says::Message(slot, payload) => {
                     let reading = of(&mut self.streams, slot)?;
                     reading.to_come = reading.to_come.saturating_sub(1);
+                    reading.taken += 1;
                     each(Record { slot, key: None, value: payload });
                 }
                 // The request has expired.
                 Says::Nothing(slot) => of(&mut self.streams, slot)?.to_come = 0,
                 Says::Other => {}
             }
-            // What else has come already.
-            next = Frame::take(&mut self.connection.line.inbox)?;
-        }
-        Ok(())
+            Ok(())
+        });
+        read.await?;
+        if pongs.is_empty() { Ok(()) } else { line.write(pongs).await }
     }
 }
 

@@ -81,7 +81,7 @@ async fn greet(line: &mut Line) -> Result<Frame, String> {
 }
 
 impl PulsarDriver {
-    /// For one cell. A client can't ask a broker what its bookies' journals do: what the peer's URL says is believed.
+    /// For one cell. A client can't ask a broker what its bookies' journals do, nor how many of them have a record.
     #[must_use]
     pub fn new(peer: &Peer, cell: &CellSpec) -> PulsarDriver {
         PulsarDriver { peer: peer.clone(), cell: cell.clone() }
@@ -117,8 +117,8 @@ impl Driver for PulsarDriver {
         Declaration { keys: true, ..self.peer.declares(&self.cell) }
     }
 
-    async fn prepare(&self, layout: &Layout) -> Result<(), LoadError> {
-        self.peer.grants(self.cell.durability)?;
+    async fn prepare(&self, layout: &Layout) -> Result<Declaration, LoadError> {
+        let declaration = self.peer.believed(&self.cell, self.declares())?;
         for topic in layout.names().iter().map(|name| topic(name)) {
             let made = self.connect(async |line| {
                 own(line, &topic).await?;
@@ -130,7 +130,7 @@ impl Driver for PulsarDriver {
             });
             made.await?;
         }
-        Ok(())
+        Ok(declaration)
     }
 
     async fn producer(&self, layout: &Layout, of: usize) -> Result<BatchProducer<PulsarDriver>, LoadError> {

@@ -58,7 +58,7 @@ fn settings(reply: &[u8]) -> Option<BTreeMap<String, String>> {
 }
 
 impl RedisDriver {
-    /// For one cell. [`Driver::prepare`] asks the server what it promises, and refuses one that does less than the cell asks for.
+    /// For one cell.
     #[must_use]
     pub fn new(peer: &Peer, cell: &CellSpec) -> RedisDriver {
         RedisDriver { peer: peer.clone(), cell: cell.clone() }
@@ -67,25 +67,35 @@ impl RedisDriver {
     async fn connect(&self) -> Result<Connection, LoadError> {
         Ok(Connection { line: self.peer.line().await?, framing: Framing::default() })
     }
+}
 
-    /// What the server does before it answers.
-    async fn finds(&self, connection: &mut Connection) -> Result<Durability, LoadError> {
-        let mut setting = async |name: &str| {
-            let reply =
-                connection.call(&[b"CONFIG", b"GET", name.as_bytes()]).await.map_err(|said| self.peer.error(said))?;
-            let mut walk = Walk(&reply);
-            let value = walk.list().and_then(|_| walk.text()).and_then(|_| walk.text());
-            value.map(<[u8]>::to_vec).ok_or_else(|| self.peer.error(format!("CONFIG GET {name} gave no value")))
-        };
-        if setting("appendonly").await? != b"yes" {
-            return Ok(Durability::Memory);
-        }
-        Ok(match &*setting("appendfsync").await? {
-            b"always" => Durability::Fsync,
-            b"everysec" => Durability::FsyncEvery(Duration::from_secs(1)),
-            _ => Durability::PageCache,
-        })
+/// What the server does before it answers, and the settings that say so.
+async fn behind(connection: &mut Connection) -> Result<(Durability, String), String> {
+    let mut setting = async |name: &str| {
+        let reply = connection.call(&[b"CONFIG", b"GET", name.as_bytes()]).await?;
+        settings(&reply)
+            .and_then(|mut told| told.remove(name))
+            .ok_or_else(|| format!("CONFIG GET {name} gave no value"))
+    };
+    let appends = setting("appendonly").await?;
+    if appends != "yes" {
+        return Ok((Durability::Memory, format!("appendonly={appends}")));
     }
+    let syncs = setting("appendfsync").await?;
+    let durability = match &*syncs {
+        "always" => Durability::Fsync,
+        "everysec" => Durability::FsyncEvery(Duration::from_secs(1)),
+        _ => Durability::PageCache,
+    };
+    Ok((durability, format!("appendonly=yes, appendfsync={syncs}")))
+}
+
+/// Itself, and the replicas that it has, for which it does not wait.
+async fn copies(connection: &mut Connection) -> Result<u32, String> {
+    let info = connection.call(&[b"INFO", b"replication"]).await?;
+    let info = String::from_utf8_lossy(&info).into_owned();
+    let replicas = info.lines().find_map(|line| line.strip_prefix("connected_slaves:")?.parse::<u32>().ok());
+    Ok(1 + replicas.ok_or("INFO tells no connected_slaves")?)
 }
 
 impl Driver for RedisDriver {
@@ -96,11 +106,14 @@ impl Driver for RedisDriver {
         Declaration { keys: true, ..self.peer.declares(&self.cell) }
     }
 
-    async fn prepare(&self, layout: &Layout) -> Result<(), LoadError> {
-        let durability = self.finds(&mut self.connect().await?).await?;
-        Peer { durability, ..self.peer.clone() }.grants(self.peer.durability.max(self.cell.durability))?;
+    async fn prepare(&self, layout: &Layout) -> Result<Declaration, LoadError> {
+        let mut connection = self.connect().await?;
+        let told = async { Ok((behind(&mut connection).await?, copies(&mut connection).await?)) };
+        let (told, replication) = self.peer.answers(told).await?;
+        let declaration = self.peer.told(&self.cell, self.declares(), told)?;
         // A stream comes to be by the first record that is added.
-        self.remove(layout).await
+        self.remove(layout).await?;
+        Ok(Declaration { replication, ..declaration })
     }
 
     async fn producer(&self, layout: &Layout, _: usize) -> Result<Producer<RedisDriver>, LoadError> {
@@ -116,8 +129,8 @@ impl Driver for RedisDriver {
         let keys = layout.names();
         let words: Vec<&[u8]> =
             std::iter::once("DEL").chain(keys.iter().map(String::as_str)).map(str::as_bytes).collect();
-        let removed = self.connect().await?.call(&words).await;
-        removed.map(drop).map_err(|said| self.peer.error(said))
+        let mut connection = self.connect().await?;
+        self.peer.answers(connection.call(&words)).await.map(drop)
     }
 }
 

@@ -6,6 +6,7 @@
 //! Records are sent one by one, as RocketMQ's clients do unless they are told to batch, and one record of a queue waits for the
 //! acknowledgement of that before it: the broker's threads would store them in another order. Keys are not sent.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -17,8 +18,8 @@ use super::fields::Fields;
 use super::line::{Consumer, Line, Reader};
 use super::pipeline::{Answer, Answers, Pipeline, Receipt};
 use crate::LoadError;
-use crate::driver::{Declaration, Driver, Layout, Produce, Record};
-use crate::workload::CellSpec;
+use crate::driver::{Ack, Declaration, Driver, Layout, Produce, Record};
+use crate::workload::{CellSpec, Durability};
 
 /// The longest frame that is taken: the bound of RocketMQ's own clients.
 const MAX_BYTES: usize = 16 << 20;
@@ -32,6 +33,7 @@ const LOOK: Duration = Duration::from_millis(250);
 
 const PULL_MESSAGE: u32 = 11;
 const UPDATE_AND_CREATE_TOPIC: u32 = 17;
+const GET_BROKER_CONFIG: u32 = 26;
 const GET_BROKER_RUNTIME_INFO: u32 = 28;
 const DELETE_TOPIC_IN_BROKER: u32 = 215;
 const SEND_MESSAGE_V2: u32 = 310;
@@ -50,23 +52,47 @@ pub struct RocketmqDriver {
 
 /// Asks a broker for its version, which it tells as `V5_4_0`.
 pub(super) async fn version(line: &mut Line) -> Result<String, String> {
-    let mut info = call(line, GET_BROKER_RUNTIME_INFO, "").await;
+    let mut info = ask(line, GET_BROKER_RUNTIME_INFO, "").await?;
     // A broker that has just begun fails here until it has taken the first sample of its statistics.
     for _ in 0..SAMPLING.as_millis() / LOOK.as_millis() {
-        if info.is_ok() {
+        if info.is_ok().is_ok() {
             break;
         }
         tokio::time::sleep(LOOK).await;
-        info = call(line, GET_BROKER_RUNTIME_INFO, "").await;
+        info = ask(line, GET_BROKER_RUNTIME_INFO, "").await?;
     }
-    let info = info?;
+    info.is_ok()?;
     let info: Value = serde_json::from_slice(&info.body).map_err(|error| error.to_string())?;
     let version = info["table"]["brokerVersionDesc"].as_str().ok_or("it tells no brokerVersionDesc")?;
     Ok(version.trim_start_matches('V').replace('_', "."))
 }
 
+/// Asks a broker for its settings as it runs with them, but for those that are secret.
+pub(super) async fn config(line: &mut Line) -> Result<BTreeMap<String, String>, String> {
+    let told = call(line, GET_BROKER_CONFIG, "").await?;
+    let settings = std::str::from_utf8(&told.body).map_err(|_| "its settings are no text")?;
+    let is_secret = |name: &str| name.contains("Credentials") || name.contains("AuthenticationUser");
+    let settings = settings.lines().filter_map(|line| line.split_once('=')).filter(|(name, _)| !is_secret(name));
+    Ok(settings.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+}
+
+/// What a broker with these settings does before it answers, and those that say so.
+fn behind(settings: &BTreeMap<String, String>) -> (Durability, String) {
+    let told = |name: &str| settings.get(name).map_or("", String::as_str);
+    let flushes = format!("flushDiskType={}", told("flushDiskType"));
+    if told("flushDiskType") == "SYNC_FLUSH" {
+        return (Durability::Fsync, flushes);
+    }
+    if told("transientStorePoolEnable") == "true" {
+        return (Durability::Memory, format!("{flushes}, transientStorePoolEnable=true"));
+    }
+    let every_ms = told("flushCommitLogThoroughInterval");
+    let every = every_ms.parse().map_or(Durability::PageCache, |ms| Durability::FsyncEvery(Duration::from_millis(ms)));
+    (every, format!("{flushes}, flushCommitLogThoroughInterval={every_ms}"))
+}
+
 impl RocketmqDriver {
-    /// For one cell. A client can't ask a broker for its `flushDiskType`: what the peer's URL says is believed.
+    /// For one cell.
     #[must_use]
     pub fn new(peer: &Peer, cell: &CellSpec) -> RocketmqDriver {
         RocketmqDriver { peer: peer.clone(), cell: cell.clone() }
@@ -94,15 +120,22 @@ impl Driver for RocketmqDriver {
         Declaration { pipelining: Some(self.cell.partitions_per_topic), ..self.peer.declares(&self.cell) }
     }
 
-    async fn prepare(&self, layout: &Layout) -> Result<(), LoadError> {
-        self.peer.grants(self.cell.durability)?;
+    async fn prepare(&self, layout: &Layout) -> Result<Declaration, LoadError> {
+        let mut line = self.peer.line().await?;
+        let told = self.peer.answers(config(&mut line)).await?;
+        let declaration = self.peer.told(&self.cell, self.declares(), behind(&told))?;
         let queues = layout.partitions;
         let fields = |topic: &str| {
             format!(
                 r#""topic":"{topic}","defaultTopic":"TBW102","readQueueNums":"{queues}","writeQueueNums":"{queues}","perm":"6","topicFilterType":"SINGLE_TAG","topicSysFlag":"0","order":"false""#
             )
         };
-        self.ask(layout, UPDATE_AND_CREATE_TOPIC, fields).await
+        self.ask(layout, UPDATE_AND_CREATE_TOPIC, fields).await?;
+        let replication =
+            told.get("inSyncReplicas").filter(|_| told.get("brokerRole").is_some_and(|role| role == "SYNC_MASTER"));
+        let replication = replication.and_then(|copies| copies.parse().ok()).unwrap_or(1);
+        let ack = if replication > 1 { Ack::Quorum } else { Ack::Leader };
+        Ok(Declaration { replication, ack, ..declaration })
     }
 
     async fn producer(&self, layout: &Layout, _: usize) -> Result<RocketmqProducer, LoadError> {
@@ -266,11 +299,16 @@ impl Reading {
 }
 
 async fn call(line: &mut Line, code: u32, fields: &str) -> Result<Response, String> {
+    let response = ask(line, code, fields).await?;
+    response.is_ok().map(|()| response)
+}
+
+/// Gives the response, whatever it says.
+async fn ask(line: &mut Line, code: u32, fields: &str) -> Result<Response, String> {
     let mut out = BytesMut::new();
     request(&mut out, code, 0, format_args!("{fields}"), b"");
     line.write(out).await?;
-    let response = line.next(Response::take).await?;
-    response.is_ok().map(|()| response)
+    line.next(Response::take).await
 }
 
 /// Appends a request; `fields` are the inside of a JSON object of texts.
@@ -356,6 +394,24 @@ mod tests {
         }
         for bytes in [&b"HTTP/1.1 400"[..], &[0; 8], &[0, 0, 0, 8, 0, 0, 0, 5, 0, 0, 0, 0]] {
             assert!(Response::take(&mut BytesMut::from(bytes)).is_err(), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn what_backs_an_acknowledgement_is_in_the_settings_that_a_broker_tells() {
+        let every = Durability::FsyncEvery(Duration::from_secs(10));
+        for (flushes, pool, durability, said) in [
+            ("SYNC_FLUSH", "true", Durability::Fsync, "flushDiskType=SYNC_FLUSH"),
+            ("ASYNC_FLUSH", "true", Durability::Memory, "transientStorePoolEnable=true"),
+            ("ASYNC_FLUSH", "false", every, "flushCommitLogThoroughInterval=10000"),
+        ] {
+            let told = [
+                ("flushDiskType", flushes),
+                ("transientStorePoolEnable", pool),
+                ("flushCommitLogThoroughInterval", "10000"),
+            ];
+            let (found, words) = behind(&told.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+            assert!(found == durability && words.contains(said), "{found} {words}");
         }
     }
 

@@ -13,7 +13,7 @@ use super::pipeline::{Answer, Answers, Pipeline};
 use super::producer::{Producer, Writer};
 use crate::LoadError;
 use crate::driver::{Declaration, Driver, Layout, Record};
-use crate::workload::CellSpec;
+use crate::workload::{CellSpec, Durability};
 
 /// The longest frame that is taken.
 const MAX_BYTES: usize = 512 << 20;
@@ -39,8 +39,28 @@ async fn greet(line: &mut Line) -> Result<Frame, String> {
     if greeting.command() == b"CONNECTED" { Ok(greeting) } else { Err(greeting.text()) }
 }
 
+/// What Artemis tells of its journal, to those who may send to its management address
+/// (<https://activemq.apache.org/components/artemis/documentation/latest/management.html>).
+async fn journal(line: &mut Line, answers: &str) -> Result<Option<(Durability, String)>, String> {
+    line.write(format!("SUBSCRIBE\nid:0\ndestination:{answers}\nsubscription-type:ANYCAST\nack:auto\n\n\0")).await?;
+    let (mut words, mut is_so) = (Vec::new(), Vec::new());
+    for attribute in ["PersistenceEnabled", "JournalSyncNonTransactional"] {
+        let head = "SEND\ndestination:activemq.management\n_AMQ_ResourceName:broker\n";
+        line.write(format!("{head}_AMQ_Attribute:{attribute}\nreply-to:{answers}\n\n\0")).await?;
+        let told = line.next(Frame::take).await?;
+        if told.header("_AMQ_OperationSucceeded") != Some("true") {
+            return Ok(None);
+        }
+        is_so.push(told.body() == b"[true]");
+        words.push(format!("{attribute}={}", String::from_utf8_lossy(told.body()).trim_matches(['[', ']'])));
+    }
+    // A record that is not synced waits in the journal's buffer, which is the process's.
+    let durability = if is_so.contains(&false) { Durability::Memory } else { Durability::Fsync };
+    Ok(Some((durability, words.join(", "))))
+}
+
 impl StompDriver {
-    /// For one cell. A client can't ask a broker what its journal does: what the peer's URL says is believed.
+    /// For one cell. Classic can't be asked what its journal does.
     #[must_use]
     pub fn new(peer: &Peer, cell: &CellSpec) -> StompDriver {
         StompDriver { peer: peer.clone(), cell: cell.clone() }
@@ -61,10 +81,18 @@ impl Driver for StompDriver {
         self.peer.declares(&self.cell)
     }
 
-    async fn prepare(&self, _: &Layout) -> Result<(), LoadError> {
-        self.peer.grants(self.cell.durability)?;
-        // A queue comes to be by its first record; that the broker is there is all that can be asked.
-        self.connect().await.map(drop)
+    async fn prepare(&self, layout: &Layout) -> Result<Declaration, LoadError> {
+        // A queue comes to be by its first record.
+        let mut line = self.connect().await?;
+        let answers = format!("{}-answers", layout.names().concat());
+        let told = match self.peer.name {
+            "artemis" => self.peer.answers(journal(&mut line, &answers)).await?,
+            _ => None,
+        };
+        match told {
+            Some(told) => self.peer.told(&self.cell, self.declares(), told),
+            None => self.peer.believed(&self.cell, self.declares()),
+        }
     }
 
     async fn producer(&self, layout: &Layout, _: usize) -> Result<Producer<StompDriver>, LoadError> {
@@ -167,6 +195,9 @@ impl Frame {
     fn take(inbox: &mut BytesMut) -> Result<Option<Frame>, String> {
         let between = inbox.iter().take_while(|&&byte| matches!(byte, b'\n' | b'\r')).count();
         inbox.advance(between);
+        if inbox.first().is_some_and(|first| !first.is_ascii_uppercase()) {
+            return Err("it does not speak STOMP".to_owned());
+        }
         let Some(body) = inbox.windows(2).position(|pair| pair == b"\n\n").map(|at| at + 2) else {
             return Ok(None);
         };
@@ -246,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_frame_of_a_wrong_length_is_refused() {
-        for bytes in [&b"MESSAGE\ncontent-length:1\n\nab\0"[..], b"MESSAGE\ncontent-length:x\n\n\0"] {
+        for bytes in [&b"MESSAGE\ncontent-length:1\n\nab\0"[..], b"MESSAGE\ncontent-length:x\n\n\0", b"-ERR no"] {
             assert!(Frame::take(&mut BytesMut::from(bytes)).is_err());
         }
     }

@@ -127,15 +127,19 @@ impl Driver for StreamDriver {
         self.peer.declares(&self.cell)
     }
 
-    async fn prepare(&self, layout: &Layout) -> Result<(), LoadError> {
-        self.peer.grants(self.cell.durability)?;
+    async fn prepare(&self, layout: &Layout) -> Result<Declaration, LoadError> {
+        let declaration = self.peer.believed(&self.cell, self.declares())?;
         let create = |stream: &String| {
             request(CREATE, |out| {
                 text(out, stream);
-                out.put_u32(0);
+                // One copy, whatever the cluster makes by itself.
+                out.put_u32(1);
+                text(out, "initial-cluster-size");
+                text(out, "1");
             })
         };
-        self.connect(&layout.names().iter().map(create).collect::<Vec<_>>()).await.map(drop)
+        self.connect(&layout.names().iter().map(create).collect::<Vec<_>>()).await?;
+        Ok(declaration)
     }
 
     async fn producer(&self, layout: &Layout, topic: usize) -> Result<BatchProducer<StreamDriver>, LoadError> {

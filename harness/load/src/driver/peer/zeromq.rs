@@ -23,8 +23,8 @@ use super::fields::Fields;
 use super::line::Line;
 use super::pipeline::{Answer, Answers, Pipeline, Receipt};
 use crate::LoadError;
-use crate::driver::{Ack, Consume, Declaration, Driver, Layout, Produce, Record};
-use crate::workload::CellSpec;
+use crate::driver::{Ack, Consume, Declaration, Driver, Evidence, Layout, Produce, Record};
+use crate::workload::{CellSpec, Durability};
 
 /// The version that is spoken.
 pub(super) const VERSION: &str = "ZMTP/3.0";
@@ -54,7 +54,7 @@ impl ZeromqDriver {
     /// [`LoadError::Peer`] when a port is taken, and for a cell that asks for what is not there: records that outlive their reader, or
     /// have two.
     pub fn new(peer: &Peer, cell: &CellSpec) -> Result<ZeromqDriver, LoadError> {
-        peer.grants(cell.durability)?;
+        peer.grants(Durability::Memory, cell.durability)?;
         if cell.consumers() == 0 || cell.subscriptions_per_topic > 1 || cell.backlog_bytes > 0 {
             let why = "a record goes to one reader, who is there before it: subscriptionsPerTopic must be 1, without a backlog";
             return Err(peer.error(why));
@@ -89,11 +89,14 @@ impl Driver for ZeromqDriver {
 
     fn declares(&self) -> Declaration {
         let connections = self.cell.producers() * self.cell.partitions_per_topic;
-        Declaration { replication: 0, ack: Ack::None, connections, ..self.peer.declares(&self.cell) }
+        let evidence = Evidence::Told("a socket keeps nothing".to_owned());
+        let durability = Durability::Memory;
+        let declared = self.peer.declares(&self.cell);
+        Declaration { durability, replication: 0, evidence, ack: Ack::None, connections, ..declared }
     }
 
-    async fn prepare(&self, _: &Layout) -> Result<(), LoadError> {
-        Ok(())
+    async fn prepare(&self, _: &Layout) -> Result<Declaration, LoadError> {
+        Ok(self.declares())
     }
 
     async fn producer(&self, layout: &Layout, topic: usize) -> Result<ZeromqProducer, LoadError> {
