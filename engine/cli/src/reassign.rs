@@ -1,6 +1,7 @@
 //! `ringlog reassign`: moves partitions between brokers.
 
 mod plan;
+mod throttle;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -40,11 +41,14 @@ enum Command {
     Execute {
         #[command(flatten)]
         to: To,
+        /// Let the moves take so much of the network of each broker, until 'verify' finds them done or they are cancelled
+        #[arg(long, value_name = "BYTES/S", value_parser = clap::value_parser!(u64).range(1..))]
+        throttle: Option<u64>,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Show how far the partitions of a plan are
+    /// Show how far the partitions of a plan are; when nothing is being moved any more, lift what throttled it
     Verify {
         /// The plan; '-' is the standard input
         plan: PathBuf,
@@ -104,9 +108,9 @@ impl Reassign {
             Command::Plan { topics, brokers, current } => {
                 plan(&self.broker.admin().await?, &topics, &brokers, current).await
             }
-            Command::Execute { to, json } => {
+            Command::Execute { to, throttle, json } => {
                 let plan = to.plan()?;
-                execute(&self.broker.admin().await?, &plan, json).await
+                execute(&self.broker.admin().await?, &plan, throttle, json).await
             }
             Command::Verify { plan, json } => {
                 let plan = Plan::read(&plan)?;
@@ -137,7 +141,7 @@ async fn plan(admin: &Admin, topics: &[String], brokers: &[i32], current: bool) 
     print_json(&mut io::stdout().lock(), &plan)
 }
 
-async fn execute(admin: &Admin, plan: &Plan, json: bool) -> Result<(), Failure> {
+async fn execute(admin: &Admin, plan: &Plan, throttle: Option<u64>, json: bool) -> Result<(), Failure> {
     let topics: BTreeSet<_> = plan.partitions.iter().map(|placement| placement.partition().topic).collect();
     let present = present(admin, topics.iter().map(String::as_str)).await?;
     let mut table = Table::new(&["TOPIC", "PARTITION", "FROM", "TO"]);
@@ -148,6 +152,9 @@ async fn execute(admin: &Admin, plan: &Plan, json: bool) -> Result<(), Failure> 
         let to = Cell::Numbers(placement.replicas.clone());
         table.push([partition.topic.as_str().into(), partition.partition.into(), from, to]);
         moves.insert(partition, Some(placement.replicas.clone()));
+    }
+    if let Some(rate) = throttle {
+        throttle::set(admin, plan, &present, rate).await?;
     }
     admin.reassign(&moves).await?;
     for (broker, to) in plan.log_dirs() {
@@ -179,6 +186,9 @@ async fn verify(admin: &Admin, plan: &Plan, json: bool) -> Result<(), Failure> {
         };
         let replicas = replicas.cloned().map_or(Cell::Missing, Cell::Numbers);
         table.push([partition.topic.as_str().into(), partition.partition.into(), replicas, status.into()]);
+    }
+    if moving.is_empty() && throttle::lift(admin, topics).await? {
+        eprintln!("lifted what throttled the moves");
     }
     table.print(json)
 }
@@ -213,6 +223,11 @@ async fn cancel(admin: &Admin, plan: Option<Plan>) -> Result<(), Failure> {
         return Ok(());
     }
     admin.reassign(&cancelled).await?;
+    if admin.reassignments().await?.is_empty() {
+        let planned = plan.iter().flat_map(|plan| &plan.partitions).map(Placement::partition);
+        let topics: BTreeSet<_> = planned.chain(cancelled.keys().cloned()).map(|partition| partition.topic).collect();
+        throttle::lift(admin, topics).await?;
+    }
     let mut out = io::stdout().lock();
     cancelled.keys().try_for_each(|partition| Ok(writeln!(out, "cancelled: {partition}")?))
 }

@@ -170,7 +170,7 @@ fn places(tools: &Tools, topic: &str) {
     assert_eq!(plan["partitions"][2], json!({"topic": topic, "partition": 2, "replicas": [broker]}));
     plan["partitions"][2]["log_dirs"] = json!([here]);
     let plan = plan.to_string();
-    tools.says_of("reassign execute -", &plan);
+    tools.says_of("reassign execute - --throttle 1000", &plan);
     let verified: Value = serde_json::from_str(&tools.says_of("reassign verify - --json", &plan)).unwrap();
     for partition in 0..3 {
         assert_eq!(row(&verified, "partition", partition)["status"], "done", "{verified}");
