@@ -100,6 +100,9 @@ struct Target {
     /// To the first record from this time on: 2026-11-21T02:11:54Z, or ms since 1970
     #[arg(long, value_name = "TIME", value_parser = timestamp::parse)]
     to_datetime: Option<i64>,
+    /// To the first record that is no older than this: 30s, 15m, 2h, 7d
+    #[arg(long, value_name = "AGE", value_parser = timestamp::parse_ago)]
+    by_duration: Option<i64>,
     /// So many records on, or back when it is negative
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     shift_by: Option<i64>,
@@ -349,7 +352,7 @@ async fn targets(
     let ask = |spec| -> BTreeMap<_, _> { chosen.iter().map(|partition| (partition.clone(), spec)).collect() };
     let starts = admin.offsets(&ask(OffsetSpec::Earliest)).await?;
     let ends = admin.offsets(&ask(OffsetSpec::Latest)).await?;
-    let timed = match to.to_datetime {
+    let timed = match to.to_datetime.or(to.by_duration) {
         Some(ms) => admin.offsets(&ask(OffsetSpec::Timestamp(ms))).await?,
         None => BTreeMap::new(),
     };
@@ -362,7 +365,7 @@ async fn targets(
             Target { to_earliest: true, .. } => start,
             Target { to_offset: Some(offset), .. } => *offset,
             // No record from then on: behind the last.
-            Target { to_datetime: Some(_), .. } => offset(&timed).unwrap_or(end),
+            Target { to_datetime: Some(_), .. } | Target { by_duration: Some(_), .. } => offset(&timed).unwrap_or(end),
             Target { shift_by: Some(by), .. } => match committed.get(partition) {
                 Some(committed) => committed.offset.saturating_add(*by),
                 // Nothing to count from.

@@ -1,5 +1,7 @@
 //! Points in time as users write and read them: RFC 3339, or milliseconds since the epoch.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 /// Reads `2026-11-21T02:11:54.123Z`, with another offset such as `+01:00`, without a time (midnight) or without an
 /// offset (UTC); or milliseconds since the epoch.
 pub(crate) fn parse(text: &str) -> Result<i64, String> {
@@ -15,6 +17,21 @@ pub(crate) fn parse(text: &str) -> Result<i64, String> {
     let (clock, offset_minutes) = split_offset(time).ok_or_else(wrong)?;
     let clock_ms = parse_clock(clock).ok_or_else(wrong)?;
     Ok(days * DAY_MS + clock_ms - offset_minutes * 60_000)
+}
+
+/// Reads how long ago, as `30s`, `15m`, `2h` or `7d`: the milliseconds since the epoch that it was then.
+pub(crate) fn parse_ago(text: &str) -> Result<i64, String> {
+    let wrong = || format!("'{text}' is no age: write 30s, 15m, 2h or 7d");
+    let unit_ms = match text.chars().last() {
+        Some('s') => 1000,
+        Some('m') => 60_000,
+        Some('h') => 3_600_000,
+        Some('d') => DAY_MS,
+        _ => return Err(wrong()),
+    };
+    let count: u32 = text.get(..text.len() - 1).and_then(|digits| digits.parse().ok()).ok_or_else(wrong)?;
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis() as i64);
+    Ok((now_ms - i64::from(count) * unit_ms).max(0))
 }
 
 /// `2026-11-21T02:11:54.123Z`; `-` for a record without a timestamp.
@@ -113,5 +130,17 @@ mod tests {
             assert_eq!(parse(&format(ms)), Ok(ms));
         }
         assert_eq!(format(1_795_227_114_123), "2026-11-21T02:11:54.123Z");
+    }
+
+    #[test]
+    fn an_age_is_counted_back_from_now() {
+        let now = || parse_ago("0s").unwrap();
+        for (text, ms) in [("30s", 30_000), ("15m", 900_000), ("2h", 7_200_000), ("7d", 7 * DAY_MS)] {
+            let (before, then, after) = (now(), parse_ago(text).unwrap(), now());
+            assert!((before..=after).contains(&(then + ms)), "{text}");
+        }
+        for text in ["", "7", "d", "-7d", "7 d", "1w"] {
+            assert!(parse_ago(text).unwrap_err().contains("is no age"), "{text}");
+        }
     }
 }

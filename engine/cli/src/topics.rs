@@ -33,6 +33,10 @@ enum Command {
         /// How many replicas of each [default: the broker's default.replication.factor]
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(i16).range(1..))]
         replication_factor: Option<i16>,
+        /// Instead of both numbers: the brokers of each partition, the preferred leader first, such as 1:2,2:3
+        #[arg(long, value_name = "ID:ID,…", value_delimiter = ',', value_parser = replicas,
+              conflicts_with_all = ["partitions", "replication_factor"])]
+        replica_assignment: Vec<Replicas>,
         /// A setting of the topic; may be repeated
         #[arg(long = "config", value_name = "NAME=VALUE", value_parser = name_and_value)]
         configs: Vec<(String, String)>,
@@ -84,6 +88,15 @@ enum Command {
     },
 }
 
+/// The brokers of a partition.
+#[derive(Debug, Clone)]
+struct Replicas(Vec<i32>);
+
+fn replicas(text: &str) -> Result<Replicas, String> {
+    let brokers: Result<_, _> = text.split(':').map(str::parse).collect();
+    brokers.map(Replicas).map_err(|_| format!("'{text}' is not of the form ID:ID"))
+}
+
 /// What `describe` shows.
 #[derive(Serialize)]
 struct Description {
@@ -96,8 +109,9 @@ impl Topics {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let admin = self.broker.admin().await?;
         match self.command {
-            Command::Create { name, partitions, replication_factor, configs, if_not_exists } => {
-                let topic = NewTopic { name, partitions, replication_factor, configs };
+            Command::Create { name, partitions, replication_factor, replica_assignment, configs, if_not_exists } => {
+                let assignments = replica_assignment.into_iter().map(|Replicas(brokers)| brokers).collect();
+                let topic = NewTopic { name, partitions, replication_factor, assignments, configs };
                 create(&admin, &topic, if_not_exists).await
             }
             Command::List { internal, json } => list(&admin, internal, json).await,

@@ -114,6 +114,8 @@ fn group(tools: &Tools, topic: &str) {
     assert_eq!(lag(&tools.json(&format!("groups describe {group}"))), 2);
     let moved = tools.json(&format!("groups reset-offsets {group} --all-topics --to-latest"));
     assert_eq!(row(&moved, "partition", 1)["new_offset"], 3);
+    let moved = tools.json(&format!("groups reset-offsets {group} --topic {topic} --by-duration 1h"));
+    assert_eq!(row(&moved, "partition", 1)["new_offset"], 1);
     assert_eq!(tools.json(&format!("groups members {group}")), json!([]));
     let forgotten = tools.says(&format!("groups delete-offsets {group} --topic {topic} --partition 0"));
     assert_eq!(forgotten, format!("deleted: offset of {topic}-0 in group {group}\n"));
@@ -177,6 +179,11 @@ fn places(tools: &Tools, topic: &str) {
     }
     assert_eq!(tools.json("reassign list"), json!([]));
     assert_eq!(tools.says_of("reassign cancel -", &plan), "");
+    let there = format!("{topic}-there");
+    tools.says(&format!("topics create {there} --replica-assignment {broker},{broker}"));
+    let described = tools.json(&format!("topics describe {there}"));
+    assert_eq!(row(&described["partitions"], "partition", 1)["replicas"], json!([broker]));
+    tools.says(&format!("topics delete {there}"));
     let nowhere = tools.refuses(&format!("reassign execute --topic {topic} --partition 0 --replicas 1001"));
     assert!(nowhere.contains(&format!("partition {topic}-0: INVALID_REPLICA_ASSIGNMENT")), "{nowhere}");
     let elsewhere = plan.replace(here.as_str().unwrap(), "/nowhere");

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use futures_util::future::try_join_all;
 use ringlog_protocol::create_partitions::{CreatePartitionsRequest, CreatePartitionsTopic};
-use ringlog_protocol::create_topics::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
+use ringlog_protocol::create_topics::{
+    CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
+};
 use ringlog_protocol::delete_records::{DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic};
 use ringlog_protocol::delete_topics::{DeleteTopicState, DeleteTopicsRequest};
 use ringlog_protocol::{ApiKey, ErrorCode};
@@ -28,6 +30,8 @@ pub struct NewTopic {
     pub partitions: Option<i32>,
     /// How many replicas; `None` for the broker's `default.replication.factor`.
     pub replication_factor: Option<i16>,
+    /// The brokers of each partition, the preferred leader first, in place of both numbers; empty for the cluster to choose.
+    pub assignments: Vec<Vec<i32>>,
     /// Settings of its own.
     pub configs: Vec<(String, String)>,
 }
@@ -45,12 +49,20 @@ impl Admin {
                     name: topic.name.as_str().into(),
                     num_partitions: topic.partitions.unwrap_or(-1),
                     replication_factor: topic.replication_factor.unwrap_or(-1),
+                    assignments: topic
+                        .assignments
+                        .iter()
+                        .zip(0..)
+                        .map(|(brokers, partition_index)| CreatableReplicaAssignment {
+                            partition_index,
+                            broker_ids: brokers.clone(),
+                        })
+                        .collect(),
                     configs: topic
                         .configs
                         .iter()
                         .map(|(name, value)| CreatableTopicConfig { name: name.into(), value: Some(value.into()) })
                         .collect(),
-                    ..Default::default()
                 }],
                 timeout_ms: self.timeout_ms(),
                 validate_only,
