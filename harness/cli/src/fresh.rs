@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ringbench_load::workload::{Slo, Workload};
 use ringbench_load::{Described, STAMP_BYTES, Stop};
+use ringbench_report::digits;
 use ringbench_report::results::{self, Calibration, Kind, Objective, Run, RunCell, SCHEMA};
 use ringbench_stats::{Depth, DirtyLimits, Host, Roofline, SystemCalls};
 
@@ -13,6 +14,9 @@ use crate::kept_run::KeptRun;
 
 /// How long the generator is measured without a target.
 const CALIBRATED: Duration = Duration::from_millis(500);
+
+/// How many times more it may do than was measured in so short a time.
+const DOUBT: f64 = 2.0;
 
 /// What a run is of.
 pub(crate) struct Fresh<'a> {
@@ -59,16 +63,20 @@ impl Fresh<'_> {
 /// Measures what generator and host do alone, unless an earlier part of this run has. A null sink has no host below it.
 ///
 /// # Errors
-/// A sentence, when the host's files can't be written, or somebody wished to stop.
+/// A sentence, when the host's files can't be written, a rate is more than the generator can offer, or somebody wished to stop.
 pub(crate) fn measure_floor(
     kept: &mut KeptRun,
     workload: &Workload,
+    threads: usize,
     is_null: bool,
     data: &Path,
     stop: &Stop,
 ) -> Result<(), String> {
     if kept.run().calibration.is_none() {
         kept.run_mut().calibration = Some(calibrated(workload, stop)?);
+    }
+    if let Some(calibration) = &kept.run().calibration {
+        is_possible(workload, threads, calibration)?;
     }
     if kept.run().roofline.is_none() && !is_null {
         kept.run_mut().roofline = Some(
@@ -77,6 +85,21 @@ pub(crate) fn measure_floor(
         );
     }
     Ok(())
+}
+
+/// Refuses a rate at which the generator, and not the target, would be measured.
+fn is_possible(workload: &Workload, threads: usize, alone: &Calibration) -> Result<(), String> {
+    let most = alone.records_per_s * threads as f64 * DOUBT;
+    let highest = workload.cells.iter().filter_map(|cell| cell.arrival.per_second()).fold(0.0, f64::max);
+    if highest <= most {
+        return Ok(());
+    }
+    let [highest, alone_per_s] = [highest, alone.records_per_s].map(digits);
+    Err(format!(
+        "{}: producerRate: {highest} a second is impossible: the generator alone, without a target, does {alone_per_s} a second with \
+         each of its {threads} threads: say less, or more --threads",
+        workload.name
+    ))
 }
 
 /// What the generator does without a target, with values as large as the smallest of the workload.
@@ -134,6 +157,19 @@ pub(crate) fn unix_ms() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rate_that_the_generator_alone_does_not_do_is_impossible() {
+        let alone = Calibration { records_per_s: 1e6, mb_per_s: 100.0, record_bytes: 100.0 };
+        let at = |rate: &str, threads| {
+            let text = format!("name: a\nproducerRate: {rate}\narrival: uniform\n");
+            is_possible(&Workload::parse("a.yaml".as_ref(), &text).unwrap(), threads, &alone)
+        };
+        assert!(at("1900000", 1).is_ok() && at("3000000", 2).is_ok());
+        let refused = at("900000000", 2).unwrap_err();
+        assert!(refused.starts_with("a: producerRate: 900,000,000 a second is impossible: the generator"), "{refused}");
+        assert!(refused.contains("does 1,000,000 a second with each of its 2 threads"), "{refused}");
+    }
 
     #[test]
     fn a_target_is_named_after_what_it_is_with_a_number_where_there_are_two() {

@@ -12,6 +12,12 @@ use crate::fresh::unix_ms;
 /// How long after the load what is missing may still come.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Its load threads, where nobody says how many: half as many as there are processors, for the target needs the other half.
+pub(crate) fn usual_threads() -> usize {
+    let half = std::thread::available_parallelism().map_or(1, usize::from) / 2;
+    half.max(1)
+}
+
 /// The generator of one run.
 #[derive(Debug)]
 pub(crate) struct Generator {
@@ -23,10 +29,8 @@ pub(crate) struct Generator {
 }
 
 impl Generator {
-    /// Without a number of threads half as many as there are processors: the target needs the other half.
-    pub(crate) fn new(seed: u64, threads: Option<usize>, stop: Stop) -> Generator {
-        let half = std::thread::available_parallelism().map_or(1, usize::from) / 2;
-        Generator { seed, threads: threads.unwrap_or(half.max(1)), stop, pool: None }
+    pub(crate) fn new(seed: u64, threads: usize, stop: Stop) -> Generator {
+        Generator { seed, threads, stop, pool: None }
     }
 
     /// Runs a cell, the `order`-th of the run, once nothing of what ran before is dirty; gives what was sent as well.
@@ -126,7 +130,7 @@ mod tests {
                 }
                 dirty_bytes_of(&before)
             });
-            let ran = Generator::new(7, Some(1), Stop::default()).run(&cell, 0, &ready);
+            let ran = Generator::new(7, 1, Stop::default()).run(&cell, 0, &ready);
             has_ended.store(true, Ordering::Relaxed);
             assert!(ran.unwrap().0.verdict.is_clean());
             at_its_begin.join().unwrap()

@@ -70,6 +70,11 @@ impl KeptRun {
         &mut self.run
     }
 
+    /// Whether there is anything to keep; what failed is.
+    pub(crate) fn has_run(&self) -> bool {
+        self.run.cells.iter().any(RunCell::ran)
+    }
+
     /// Whether this cell ran to its end at this place of the order.
     pub(crate) fn has(&self, cell: usize, order: usize) -> bool {
         let repeats = self.run.cells.get(cell).map_or(&[][..], |cell| &cell.repeats);

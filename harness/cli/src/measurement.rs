@@ -10,7 +10,7 @@ use ringbench_report::results::{self, Kind, MaxRate, RunCell};
 use ringbench_stats::{HdrLog, resident_bytes};
 
 use crate::fresh::{self, Fresh, unix_ms};
-use crate::generator::Generator;
+use crate::generator::{Generator, usual_threads};
 use crate::kept_run::KeptRun;
 use crate::room::room_for;
 use crate::{recorded, signals};
@@ -81,8 +81,9 @@ impl Measurement {
         let fresh = Fresh { kind, workload, workload_yaml, command, data, targets, cells: Vec::new() };
         let mut kept = KeptRun::open(asked.out, fresh.run())?;
         let is_null = reached.iter().all(|reached| reached.target == Target::Null);
-        fresh::measure_floor(&mut kept, workload, is_null, data, &stop).inspect_err(|_| kept.discard())?;
-        let generator = Generator::new(workload.seed, asked.threads, stop.clone());
+        let threads = asked.threads.unwrap_or_else(usual_threads);
+        fresh::measure_floor(&mut kept, workload, threads, is_null, data, &stop).inspect_err(|_| kept.discard())?;
+        let generator = Generator::new(workload.seed, threads, stop.clone());
         Ok(Measurement { kept, out: asked.out.to_owned(), targets: reached, generator, stop, order: 0 })
     }
 
@@ -170,7 +171,7 @@ impl Measurement {
     /// A sentence, when it can't be written, or nothing ran.
     pub(crate) fn finish(mut self) -> Result<ExitCode, String> {
         let is_stopped = self.is_stopped();
-        if !self.has_run() {
+        if !self.kept.has_run() {
             let why = self.kept.run().cells.iter().find_map(|cell| cell.why.clone());
             self.kept.discard();
             if is_stopped {
@@ -189,14 +190,9 @@ impl Measurement {
         Ok(if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    /// Whether there is anything to keep; what failed is.
-    fn has_run(&self) -> bool {
-        self.kept.run().cells.iter().any(RunCell::ran)
-    }
-
     /// Ends with what went wrong; gives the sentence that says so.
     pub(crate) fn fail(&mut self, why: &str) -> String {
-        if !self.has_run() {
+        if !self.kept.has_run() {
             self.kept.discard();
             return why.to_owned();
         }

@@ -8,9 +8,10 @@ use std::process::ExitCode;
 use clap::Args;
 use ringbench_load::workload::{Order, Workload};
 use ringbench_load::{Described, Stop, Target};
-use ringbench_report::results::{Kind, Run, RunCell};
+use ringbench_report::results::{Kind, Run};
 
 use crate::fresh::{self, Fresh};
+use crate::generator::usual_threads;
 use crate::kept_run::KeptRun;
 use crate::measurement::{command, describe};
 use crate::room::free_bytes;
@@ -66,7 +67,12 @@ impl Sweep {
         let room = described.data.clone();
         let data = room.clone().unwrap_or_else(|| self.own.data());
         let mut kept = KeptRun::open(&self.out, self.fresh(&workload, &target, described, &data)?)?;
-        fresh::measure_floor(&mut kept, &workload, target == Target::Null, &data, &stop)?;
+        let is_null = target == Target::Null;
+        fresh::measure_floor(&mut kept, &workload, usual_threads(), is_null, &data, &stop).inspect_err(|_| {
+            if !kept.has_run() {
+                kept.discard();
+            }
+        })?;
         let ended = Course::new(&workload, &subject, room.as_deref(), &stop).run(&mut kept);
         let page = kept.finish(!matches!(ended, Ok(true)))?;
         say!("{}\nreport: {}", ringbench_report::verdict(kept.run(), &self.out), page.display());
@@ -77,7 +83,7 @@ impl Sweep {
             eprintln!("ringbench: interrupted: the same command goes on from here");
             return Ok(ExitCode::from(signals::INTERRUPTED));
         }
-        if !kept.run().cells.iter().any(RunCell::ran) {
+        if !kept.has_run() {
             return Err(kept.run().cells.iter().find_map(|cell| cell.why.clone()).unwrap_or_default());
         }
         Ok(if kept.run().void_cells().next().is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -1,4 +1,5 @@
-//! A target that takes no more records, for a while or for good: what was due meanwhile was slow, whenever it was sent.
+//! A target that takes no more records, for a while or for good, or never as many as are due: what was due meanwhile was slow, whenever it
+//! was sent.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
@@ -86,9 +87,9 @@ impl Consume for Halts {
     }
 }
 
-/// At a thousand records a second, and what else the cell is asked for, on one that takes so many of them before it halts.
+/// On one that takes so many records before it halts.
 fn run(takes: u64, halt: Duration, patience: Duration, more: &str) -> Outcome {
-    let text = format!("messageSize: 100\nproducerRate: 1000\nwarmupDuration: 0s\n{more}");
+    let text = format!("messageSize: 100\nwarmupDuration: 0s\n{more}");
     let cell = Workload::parse("test.yaml".as_ref(), &text).unwrap().cells.remove(0);
     let conditions = Conditions {
         run: 1,
@@ -109,7 +110,8 @@ fn slower_than(ms: u64, latencies: &Latencies) -> u64 {
 
 #[test]
 fn what_was_due_while_the_target_let_it_wait_is_slow_from_when_it_was_due_and_not_from_when_it_was_sent() {
-    let outcome = run(200, Duration::from_millis(500), Duration::from_secs(5), "testDuration: 1s\n");
+    let outcome =
+        run(200, Duration::from_millis(500), Duration::from_secs(5), "producerRate: 1000\ntestDuration: 1s\n");
     assert!(outcome.verdict.is_clean() && outcome.latency.count() == 1_000, "{:?}", outcome.verdict);
     // Due in its first 400 ms; each of them is slow both on the way there and until it is read.
     let (latency, end_to_end) = (slower_than(100, &outcome.latency), slower_than(100, &outcome.end_to_end));
@@ -121,10 +123,23 @@ fn what_was_due_while_the_target_let_it_wait_is_slow_from_when_it_was_due_and_no
 
 #[test]
 fn what_a_target_did_not_take_is_missing_in_the_books_and_slow_in_the_percentiles() {
-    let outcome =
-        run(400, Duration::MAX, Duration::from_millis(300), "subscriptionsPerTopic: 0\ntestDuration: 500ms\n");
+    let outcome = run(
+        400,
+        Duration::MAX,
+        Duration::from_millis(300),
+        "producerRate: 1000\nsubscriptionsPerTopic: 0\ntestDuration: 500ms\n",
+    );
     assert_eq!((outcome.due_records, outcome.unsent_records, outcome.verdict.acked), (500, 100, 400));
     assert!(outcome.verdict.failed == 100 && !outcome.verdict.is_clean(), "{:?}", outcome.verdict);
     let slow = slower_than(299, &outcome.latency);
     assert!(outcome.latency.count() == 500 && slow >= 100, "{slow} of {}", outcome.latency.count());
+}
+
+#[test]
+fn a_rate_that_nobody_can_take_is_given_up_once_it_took_twice_as_long() {
+    let text = "producerRate: 100000000\narrival: uniform\nsubscriptionsPerTopic: 0\ntestDuration: 50ms\n";
+    let outcome = run(u64::MAX, Duration::ZERO, Duration::ZERO, text);
+    assert!(outcome.unsent_records > 0 && outcome.due_records == 5_000_000, "{} of them", outcome.unsent_records);
+    let verdict = &outcome.verdict;
+    assert!(verdict.sent == 5_000_000 && verdict.failed >= outcome.unsent_records, "{verdict:?}");
 }

@@ -10,7 +10,7 @@ use ringbench_load::workload::{CellSpec, Turn, Workload};
 use ringbench_load::{LoadError, Outcome, Pool, Stop, Subject};
 
 use crate::fresh::unix_ms;
-use crate::generator::Generator;
+use crate::generator::{Generator, usual_threads};
 use crate::kept_run::KeptRun;
 use crate::room::room_for;
 use crate::{duration, recorded};
@@ -51,7 +51,7 @@ impl<'a> Course<'a> {
         room: Option<&'a Path>,
         stop: &'a Stop,
     ) -> Course<'a> {
-        let generator = Generator::new(workload.seed, None, stop.clone());
+        let generator = Generator::new(workload.seed, usual_threads(), stop.clone());
         Course { workload, subject, room, stop, progress: Progress::default(), generator }
     }
 

@@ -126,7 +126,7 @@ impl<'a, P: Produce> Sender<'a, P> {
         }
     }
 
-    /// Until the window's end: everything that is due by then, however late.
+    /// Everything that is due by the window's end, as late as [`Self::latest_ns`]; what is left then was never taken.
     async fn send_all(&mut self, producer: &mut P, task: &Task, cell: &CellSpec) -> Result<(), LoadError> {
         let mut schedule = Schedule::new(cell.arrival, task.number, task.producers, task.seed);
         let window = self.desk.window;
@@ -142,6 +142,7 @@ impl<'a, P: Produce> Sender<'a, P> {
                 goes_on &= self.unless_late(below).await.is_some();
             }
             let mut now_ns = monotonic_ns();
+            goes_on &= now_ns < self.latest_ns();
             let scheduled_ns = schedule.next_ns();
             let due_ns = scheduled_ns.map_or(now_ns, |due_ns| window.load_ns + due_ns);
             if due_ns >= window.end_ns || !goes_on && scheduled_ns.is_none() {
@@ -229,6 +230,12 @@ impl<'a, P: Produce> Sender<'a, P> {
                 return None;
             }
         }
+    }
+
+    /// A rate that is more than twice what the target takes would go on for as many times longer as it is too high.
+    fn latest_ns(&self) -> u64 {
+        let window = self.desk.window;
+        self.deadline_ns().max(window.end_ns.saturating_add(window.end_ns - window.load_ns))
     }
 
     fn deadline_ns(&self) -> u64 {

@@ -95,7 +95,7 @@ pub struct LatencyUs {
 /// What became of the records.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
-    /// Handed to the producer.
+    /// Handed to the producer, or due and never taken by it.
     pub sent: u64,
     /// Acknowledged; with acks=0, handed to the kernel.
     pub acked: u64,
