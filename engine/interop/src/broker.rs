@@ -154,7 +154,7 @@ impl Kafka {
             Command::new(&script).arg("start").arg(&directory).args(small).output().expect("scripts/kafka.sh");
         assert!(started.status.success(), "Kafka did not start: {}", String::from_utf8_lossy(&started.stderr));
         let keeper = Command::new("sh")
-            .args(["-c", r#"cat; "$0" stop "$1"; rm -rf "$1""#])
+            .args(["-c", r#"trap '' INT TERM; cat; "$0" stop "$1"; rm -rf "$1""#])
             .args([&script, &directory])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())

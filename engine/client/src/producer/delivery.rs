@@ -52,6 +52,11 @@ pub struct Written {
     pub append_time_ms: i64,
 }
 
+impl Written {
+    /// Nobody said where or when.
+    pub(super) const UNTOLD: Self = Self { base_offset: -1, append_time_ms: -1 };
+}
+
 /// What became of a batch: the fate that its records share.
 #[derive(Debug, Clone, Copy)]
 pub struct Acknowledgement<'a> {
@@ -72,7 +77,7 @@ impl Fate {
 
     /// Of what needs no waiting.
     pub(super) fn done() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(State::Sealed(Ok(Written { base_offset: -1, append_time_ms: -1 })))))
+        Arc::new(Self(Mutex::new(State::Sealed(Ok(Written::UNTOLD)))))
     }
 
     /// The future of the batch's `index`-th record.

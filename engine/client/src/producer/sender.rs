@@ -311,8 +311,7 @@ impl Sender {
             Event::Unanswered(id, batches, outcome) => {
                 self.returned(id);
                 for (place, batch) in batches {
-                    let written = Written { base_offset: -1, append_time_ms: -1 };
-                    self.shared.finish(place, batch, outcome.clone().map(|()| written));
+                    self.shared.finish(place, batch, outcome.clone().map(|()| Written::UNTOLD));
                 }
             }
             Event::Answered(id, batches, reply) => {

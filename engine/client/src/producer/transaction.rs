@@ -4,8 +4,9 @@
 //!
 //! ```text
 //! Uninitialized → Initializing → Ready → Open → Committing → Ready
-//!                                  └──────┼─────────┐
-//!                                  MustAbort → Aborting → Ready        from anywhere, for good: Failed
+//!                                        Open → Aborting → Ready
+//!                            Open, Committing → MustAbort → Aborting
+//!                                    whatever → Failed
 //! ```
 //!
 //! One step is under way at a time. A partition joins before its first batch leaves; the end comes when no batch is left.
@@ -433,7 +434,7 @@ impl Transaction {
 }
 
 const ABORTED: ClientError = ClientError::State("the transaction was aborted before this was sent");
-const DONE: Result<Written, ClientError> = Ok(Written { base_offset: -1, append_time_ms: -1 });
+const DONE: Result<Written, ClientError> = Ok(Written::UNTOLD);
 
 /// Whether an answer spoils the transaction only. All that is not known to do so is the end of the producer.
 fn is_abortable(code: ErrorCode) -> bool {
