@@ -56,8 +56,15 @@ impl KeptRun {
         let mut kept =
             KeptRun { directory: directory.to_owned(), run, begun: Instant::now(), seconds_before, _lock: lock };
         kept.run.interrupted = true;
-        kept.write()?;
-        Ok(kept)
+        match kept.write() {
+            Ok(()) => Ok(kept),
+            Err(why) => {
+                if !kept.has_run() {
+                    kept.discard();
+                }
+                Err(why)
+            }
+        }
     }
 
     /// What is there.

@@ -240,6 +240,28 @@ fn a_full_disk_ends_the_run_and_leaves_what_was_written_before() {
 }
 
 #[test]
+fn a_limit_of_file_sizes_is_a_full_disk_and_where_nothing_ran_nothing_is_left() {
+    let out = tempfile::tempdir().unwrap();
+    let ringbench = |bytes: u32, out: &Path| {
+        let mut limited = Command::new("prlimit");
+        limited.arg(format!("--fsize={bytes}")).arg(env!("CARGO_BIN_EXE_ringbench"));
+        limited
+            .args(["run", "--target=null://", "--rate=1000", "--repeats=1", "--out"])
+            .arg(out)
+            .args(SHORT)
+            .output()
+            .unwrap()
+    };
+    let (none, half) = (out.path().join("none"), out.path().join("half"));
+    for (bytes, out) in [(100, &none), (20_000, &half)] {
+        let ended = ringbench(bytes, out);
+        let expected = "File too large (os error 27): what was measured before is kept: make room";
+        assert!(ended.status.code() == Some(1) && said(&ended).contains(expected), "{}", said(&ended));
+    }
+    assert!(!none.exists() && Run::read(&half).unwrap().cells[0].valid, "the report is too large, the results are not");
+}
+
+#[test]
 fn two_runs_into_one_directory_are_one_too_many() {
     let (broker, out) = (Broker::start(&[]), tempfile::tempdir().unwrap());
     let url = format!("kafka://{}", broker.address());
