@@ -1,5 +1,7 @@
 //! `ringlog dump`: what is in a segment's files, without a broker.
 
+mod offsets;
+
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -7,17 +9,21 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use ringlog_record::{Batch, BatchHeader, HEADER_BYTES, Record, TimestampType};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::failure::Failure;
 use crate::timestamp;
 
 #[derive(Debug, Args)]
 pub(crate) struct Dump {
-    /// A segment (.log) or one of its indexes (.index, .timeindex)
+    /// A segment (.log), one of its indexes (.index, .timeindex, .txnindex), or what its producers were (.snapshot)
     file: PathBuf,
     /// Also show the records of each batch
     #[arg(long)]
     records: bool,
+    /// Show the records of a segment of __consumer_offsets in words
+    #[arg(long)]
+    offsets: bool,
     /// Print a line of JSON for each batch, record or entry
     #[arg(long)]
     json: bool,
@@ -52,8 +58,8 @@ struct BatchLine {
 struct RecordLine {
     offset: i64,
     timestamp_ms: i64,
-    key: Option<String>,
-    value: Option<String>,
+    key: Value,
+    value: Value,
     headers: Vec<(String, Option<String>)>,
 }
 
@@ -69,6 +75,29 @@ struct TimeIndexLine {
     offset: i64,
 }
 
+/// A producer, by the names of Kafka's own dump tool.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ProducerLine {
+    producer_id: i64,
+    producer_epoch: i16,
+    coordinator_epoch: i32,
+    current_txn_first_offset: Option<i64>,
+    last_timestamp: i64,
+    last_sequence: i32,
+    last_offset: Option<i64>,
+}
+
+/// An aborted transaction, by the names of Kafka's own dump tool.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AbortedLine {
+    producer_id: i64,
+    first_offset: i64,
+    last_offset: i64,
+    last_stable_offset: i64,
+}
+
 /// The most that one compressed batch is decompressed to.
 const MAX_DECOMPRESSED_BYTES: usize = 1 << 30;
 
@@ -81,8 +110,11 @@ impl Dump {
             Some("log") => self.log(&mut input, &mut out),
             Some("index") => self.index(&mut input, &mut out),
             Some("timeindex") => self.time_index(&mut input, &mut out),
+            Some("txnindex") => self.aborted(&mut input, &mut out),
+            Some("snapshot") => self.producers(&mut input, &mut out),
             _ => {
-                Err(Failure::Usage(format!("{}: .log, .index and .timeindex files can be shown", self.file.display())))
+                let known = ".log, .index, .timeindex, .txnindex and .snapshot files can be shown";
+                Err(Failure::Usage(format!("{}: {known}", self.file.display())))
             }
         };
         out.flush()?;
@@ -110,10 +142,12 @@ impl Dump {
             let batch = Batch::parse(&bytes).map_err(|cause| self.damaged(position, &cause))?;
             let valid = batch.check_crc().is_ok();
             self.batch(out, &batch, position, valid)?;
-            if self.records && valid {
+            if (self.records || self.offsets) && valid {
                 let read = batch.records(MAX_DECOMPRESSED_BYTES).map_err(|cause| self.damaged(position, &cause))?;
+                // Markers of transactions are not records of groups.
+                let in_words = self.offsets && !header.attributes.is_control();
                 for record in &read {
-                    self.record(out, &record.map_err(|cause| self.damaged(position, &cause))?)?;
+                    self.record(out, &record.map_err(|cause| self.damaged(position, &cause))?, in_words)?;
                 }
             }
             position += bytes.len() as u64;
@@ -170,23 +204,30 @@ impl Dump {
         Ok(writeln!(out, "{}", if valid { "" } else { "  CRC WRONG" })?)
     }
 
-    fn record(&self, out: &mut impl Write, record: &Record<'_>) -> Result<(), Failure> {
+    fn record(&self, out: &mut impl Write, record: &Record<'_>, in_words: bool) -> Result<(), Failure> {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let told = |bytes: Option<&[u8]>| bytes.map_or(Value::Null, |bytes| Value::String(text(bytes)));
+        let decoded = match record.key {
+            Some(key) if in_words => offsets::decode(key, record.value).map_err(|cause| {
+                Failure::Other(format!("{}: the record at offset {}: {cause}", self.file.display(), record.offset))
+            })?,
+            _ => None,
+        };
+        let (key, value) = decoded.unwrap_or_else(|| (told(record.key), told(record.value)));
         let line = RecordLine {
             offset: record.offset,
             timestamp_ms: record.timestamp_ms,
-            key: record.key.map(text),
-            value: record.value.map(text),
+            key,
+            value,
             headers: record.headers.map(|header| (text(header.key), header.value.map(text))).collect(),
         };
         if self.json {
             return json_line(out, &line);
         }
-        let shown = |text: Option<String>| text.map_or_else(|| "null".to_owned(), |text| format!("{text:?}"));
         write!(out, "  {}  {}  ", line.offset, timestamp::format(line.timestamp_ms))?;
-        write!(out, "{} = {}", shown(line.key), shown(line.value))?;
+        write!(out, "{} = {}", line.key, line.value)?;
         for (name, value) in line.headers {
-            write!(out, "  {name}: {}", shown(value))?;
+            write!(out, "  {name}: {}", Value::from(value))?;
         }
         Ok(writeln!(out)?)
     }
@@ -227,6 +268,66 @@ impl Dump {
             } else {
                 writeln!(out, "{}  {}  offset {}", timestamp::format(timestamp_ms), timestamp_ms, line.offset)?;
             }
+        }
+        Ok(())
+    }
+
+    fn aborted(&self, input: &mut impl Read, out: &mut impl Write) -> Result<(), Failure> {
+        // Two bytes of version, and four numbers.
+        while let Some(entry) = self.entry::<34>(input)? {
+            let number = |at: usize| {
+                entry
+                    .get(at..)
+                    .and_then(|bytes| bytes.first_chunk())
+                    .copied()
+                    .map(i64::from_be_bytes)
+                    .unwrap_or_default()
+            };
+            let line = AbortedLine {
+                producer_id: number(2),
+                first_offset: number(10),
+                last_offset: number(18),
+                last_stable_offset: number(26),
+            };
+            if self.json {
+                json_line(out, &line)?;
+            } else {
+                let AbortedLine { producer_id, first_offset, last_offset, last_stable_offset } = line;
+                write!(out, "{first_offset}..{last_offset}  producer {producer_id}")?;
+                writeln!(out, "  last stable offset {last_stable_offset}")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn producers(&self, input: &mut impl Read, out: &mut impl Write) -> Result<(), Failure> {
+        let mut bytes = Vec::new();
+        input.read_to_end(&mut bytes).map_err(|error| self.unreadable(error))?;
+        let producers = ringlog_log::producers_in_snapshot(&bytes);
+        let producers = producers.map_err(|wrong| Failure::Other(format!("{}: {wrong}", self.file.display())))?;
+        for producer in producers {
+            let line = ProducerLine {
+                producer_id: producer.producer_id,
+                producer_epoch: producer.epoch,
+                coordinator_epoch: producer.coordinator_epoch,
+                current_txn_first_offset: producer.transaction_first_offset,
+                last_timestamp: producer.last_timestamp_ms,
+                last_sequence: producer.last_sequence(),
+                last_offset: producer.batches.back().map(|batch| batch.last_offset),
+            };
+            if self.json {
+                json_line(out, &line)?;
+                continue;
+            }
+            write!(out, "producer {}:{}  ", line.producer_id, line.producer_epoch)?;
+            write!(out, "seq {}  {}", line.last_sequence, timestamp::format(line.last_timestamp))?;
+            if let Some(last) = line.last_offset {
+                write!(out, "  last offset {last}")?;
+            }
+            if let Some(first) = line.current_txn_first_offset {
+                write!(out, "  in a transaction from offset {first}")?;
+            }
+            writeln!(out)?;
         }
         Ok(())
     }

@@ -55,4 +55,5 @@ pub use producer_state::{ProducedBatch, Producer};
 pub use reader::{ReadSlice, TimestampQuery, TimestampedOffset, Visible};
 pub use recovery::{Recovery, RecoveryCase, RecoveryReport};
 pub use retention::Retained;
+pub use snapshot::producers_in_snapshot;
 pub use waiter::Waiter;

@@ -38,6 +38,14 @@ pub(crate) fn encode(producers: &Producers) -> Vec<u8> {
     bytes
 }
 
+/// The producers that a `.snapshot` file of these bytes holds, for who looks at files.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn producers_in_snapshot(bytes: &[u8]) -> Result<Vec<Producer>, &'static str> {
+    decode(bytes).map(|producers| producers.list())
+}
+
 /// The producers that the file holds; what is wrong with it when it can't be used.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Producers, &'static str> {
     let mut reader = Reader(bytes);
