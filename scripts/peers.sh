@@ -166,11 +166,12 @@ serve_pulsar() {
     web=$("$scripts/free-port.sh") bookie=$("$scripts/free-port.sh")
     url="pulsar://127.0.0.1:$port?durability=$durability"
     says='Created namespace public/default'
-    # What the standalone.conf of Pulsar's own archive says of its bookie, which the jars do not have.
+    # What the standalone.conf of Pulsar's own archive says of its bookie, which the jars do not have; but its guard against a full
+    # disk takes no topics from 95 % on.
     printf '%s\n' "brokerServicePort=$port" "webServicePort=$web" bindAddress=127.0.0.1 advertisedAddress=127.0.0.1 \
         clusterName=standalone allowAutoTopicCreation=true managedLedgerDefaultEnsembleSize=1 managedLedgerDefaultWriteQuorum=1 \
         managedLedgerDefaultAckQuorum=1 ledgerStorageClass=org.apache.bookkeeper.bookie.storage.ldb.DbLedgerStorage \
-        journalMaxGroupWaitMSec=1 flushInterval=60000 "${settings:-journalSyncData=false}" >"$dir/standalone.conf"
+        journalMaxGroupWaitMSec=1 flushInterval=60000 diskUsageThreshold=0.99 "${settings:-journalSyncData=false}" >"$dir/standalone.conf"
     launch java "-Xmx$heap" "-XX:MaxDirectMemorySize=$heap" -cp "$home/*" \
         --add-opens=java.base/java.nio=ALL-UNNAMED --add-opens=java.base/jdk.internal.misc=ALL-UNNAMED \
         --add-opens=java.base/sun.net=ALL-UNNAMED --add-opens=java.management/sun.management=ALL-UNNAMED \

@@ -5,7 +5,11 @@ mod support;
 
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::Arc;
+use std::time::Duration;
 
+use ringbench_load::workload::Workload;
+use ringbench_load::{Conditions, Pool, Stop, Target};
 use ringbench_report::results::{Run, RunCell};
 use support::broker::Broker;
 
@@ -71,6 +75,34 @@ fn its_consumers_share_out_the_partitions_as_a_group_before_they_read() {
     let cell = ran(run.args(["--set=consumerBacklogSizeGB=0.005"]), out.path());
     assert_eq!(cell.client_config.get("consumption").map(String::as_str), Some("group"));
     assert_eq!((cell.ledger.duplicated, cell.ledger.received), (0, cell.ledger.acked));
+}
+
+#[test]
+fn what_retention_deletes_before_a_slow_reader_comes_to_it_is_lost_and_the_rest_is_read_by_both_clients() {
+    let broker = Broker::start(&["log.retention.check.interval.ms=100"]);
+    // Half a megabyte every fifth of a second, of ten in one: the reader's place is deleted under it.
+    let text = "messageSize: 1000\nproducerRate: 10000\nwarmupDuration: 0s\ntestDuration: 1s\n\
+                fetch.min.bytes: 50M\nfetch.max.wait.ms: 200\nmax.partition.fetch.bytes: 500k\n\
+                topic: {segment.bytes: 1048576, retention.bytes: 1048576}\n";
+    let cell = Workload::parse("past.yaml".as_ref(), text).unwrap().cells.remove(0);
+    for scheme in ["kafka", "kafka+librdkafka"] {
+        let conditions = Conditions {
+            run: std::process::id(),
+            seed: 7,
+            threads: 2,
+            target_pid: None,
+            pool: Arc::new(Pool::new(&cell.payload, cell.message_bytes, 7).unwrap()),
+            patience: Duration::from_secs(1),
+            reads_back: true,
+            stop: Stop::default(),
+        };
+        let target: Target = format!("{scheme}://{}", broker.address()).parse().unwrap();
+        let outcome = target.run(&cell, &conditions).unwrap();
+        let (verdict, deleted) = (outcome.verdict, outcome.deleted_records.unwrap());
+        assert!(verdict.lost > 0 && verdict.lost <= deleted, "{scheme}: {verdict:?} {deleted} {:?}", outcome.trouble);
+        assert_eq!(verdict.read, verdict.acked - verdict.lost, "{scheme}: {verdict:?}");
+        assert_eq!((verdict.duplicated, verdict.corrupt, verdict.failed), (0, 0, 0), "{scheme}: {verdict:?}");
+    }
 }
 
 #[test]

@@ -170,7 +170,7 @@ pub(crate) const KEYS: &[Key] = &[
         Kind::Durability,
         "page-cache",
         Ours,
-        "What an acknowledgement has behind it: `memory`, `page-cache`, `fsync:TIME` (synced at least so often), `fsync`. Asked of Kafka-compatible brokers by the topic's `flush.messages` and `flush.ms`.",
+        "What an acknowledgement has behind it: `memory`, `page-cache`, `fsync:TIME` (synced at least so often), `fsync`. Asked of Kafka-compatible brokers by the topic's `flush.messages` and `flush.ms`, and read back.",
     ),
     key(
         "verify",
