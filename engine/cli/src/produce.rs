@@ -20,6 +20,9 @@ pub(crate) struct Produce {
     /// Take what stands before this as the key, such as ':' or '\t'
     #[arg(long, value_name = "TEXT", value_parser = crate::format::unescaped)]
     key_separator: Option<String>,
+    /// Take a value that is exactly this as none: a tombstone, which deletes its key from a compacted topic
+    #[arg(long, value_name = "TEXT")]
+    null: Option<String>,
     /// A header of every record; may be repeated
     #[arg(long = "header", value_name = "NAME=VALUE", value_parser = name_and_value)]
     headers: Vec<(String, String)>,
@@ -122,7 +125,7 @@ impl Produce {
             topic: &self.topic,
             partition: self.partition,
             key,
-            value: Some(value),
+            value: Some(value).filter(|value| self.null.as_ref().is_none_or(|null| null.as_bytes() != *value)),
             headers: &headers,
             ..Default::default()
         };

@@ -102,6 +102,11 @@ struct Description {
 
 impl Transactions {
     pub(crate) async fn run(self) -> Result<(), Failure> {
+        if let Command::Producers { of, .. } = &self.command
+            && !of.are_named()
+        {
+            return Err(Failure::Usage("the producers of which topic?".to_owned()));
+        }
         let admin = self.broker.admin().await?;
         match self.command {
             Command::List { which, json } => list(&admin, &which.filter(), json).await,
@@ -172,9 +177,6 @@ async fn describe(admin: &Admin, id: String, json: bool) -> Result<(), Failure> 
 }
 
 async fn producers(admin: &Admin, of: Partitions, json: bool) -> Result<(), Failure> {
-    if !of.are_named() {
-        return Err(Failure::Usage("the producers of which topic?".to_owned()));
-    }
     let mut table = Table::new(&[
         "TOPIC",
         "PARTITION",

@@ -97,6 +97,12 @@ fn records(tools: &Tools, topic: &str) {
     tools.says_of(&format!("produce {topic} --partition 1"), "one\ntwo\nthree\n");
     let consume = format!("consume {topic} --partition 1 --from-beginning --exit-at-end");
     assert_eq!(tools.says(&consume), "one\ntwo\nthree\n");
+    tools.says_of(&format!("produce {topic} --partition 2 --key-separator : --null none"), "a:none\nb:some\n");
+    let kept = tools.says(&format!("consume {topic} --partition 2 --from-beginning --exit-at-end --json"));
+    let values: Vec<Value> = kept.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let expected = [[json!("a"), Value::Null], [json!("b"), json!("some")]];
+    assert_eq!(values.iter().map(|said| [said["key"].clone(), said["value"].clone()]).collect::<Vec<_>>(), expected);
+    tools.says(&format!("delete-records {topic} --partition 2 --before latest"));
     let deleted = tools.says(&format!("delete-records {topic} --partition 1 --before 1"));
     assert_eq!(deleted, format!("{topic}-1 begins at offset 1\n"));
     assert_eq!(tools.says(&consume), "two\nthree\n");
