@@ -148,9 +148,14 @@ impl Admin {
         &self,
         asked: &BTreeMap<TopicPartition, OffsetSpec>,
     ) -> Result<BTreeMap<TopicPartition, FoundOffset>, ClientError> {
-        self.all_exist(by_topic(asked).into_keys().collect()).await?;
+        let names: Vec<_> = by_topic(asked).into_keys().collect();
+        self.all_exist(&names).await?;
         self.retry(|| async {
             let found = offsets::list(&self.client, asked, Isolation::ReadUncommitted).await;
+            if found.values().any(|found| found.as_ref().is_err_and(ClientError::calls_for_metadata)) {
+                // The next attempt asks the leaders of then; when they can't be had, it says so.
+                let _ = self.client.refresh(Some(&names), false).await;
+            }
             found.into_iter().map(|(partition, found)| Ok((partition, found?))).collect()
         })
         .await
@@ -166,12 +171,13 @@ impl Admin {
         &self,
         before: &BTreeMap<TopicPartition, i64>,
     ) -> Result<BTreeMap<TopicPartition, i64>, ClientError> {
-        let once = || async {
+        self.all_exist(&by_topic(before).into_keys().collect::<Vec<_>>()).await?;
+        self.retry(|| async {
             let leaders = self.by_leader(before).await?;
             let calls = leaders.into_iter().map(|(leader, rows)| self.delete_records_at(leader, rows));
             Ok(try_join_all(calls).await?.into_iter().flatten().collect())
-        };
-        self.retry(|| async { final_if_unknown(once().await) }).await?
+        })
+        .await
     }
 
     /// The partitions by the brokers that lead them, fresh from the cluster.
@@ -191,8 +197,7 @@ impl Admin {
     }
 
     /// Fails at once for a topic that is not there, where a look-up would wait for it to appear.
-    async fn all_exist(&self, names: Vec<&str>) -> Result<(), ClientError> {
-        let names = names.as_slice();
+    pub(super) async fn all_exist(&self, names: &[&str]) -> Result<(), ClientError> {
         let topology = self.retry(|| self.client.refresh(Some(names), false)).await?;
         names.iter().try_for_each(|name| topology.topic(name).map(drop))
     }

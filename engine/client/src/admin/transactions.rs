@@ -13,7 +13,6 @@ use ringlog_protocol::write_txn_markers::{WritableTxnMarker, WritableTxnMarkerTo
 use ringlog_protocol::{ApiKey, ErrorCode};
 
 use super::Admin;
-use super::topics::final_if_unknown;
 use crate::client::Lane;
 use crate::offsets::by_topic;
 use crate::{ClientError, TopicPartition};
@@ -195,12 +194,14 @@ impl Admin {
         &self,
         partitions: &[TopicPartition],
     ) -> Result<BTreeMap<TopicPartition, Vec<ProducerState>>, ClientError> {
-        let once = || async {
-            let leaders = self.by_leader(partitions.iter().map(|partition| (partition, ()))).await?;
+        let rows = || partitions.iter().map(|partition| (partition, ()));
+        self.all_exist(&by_topic(rows()).into_keys().collect::<Vec<_>>()).await?;
+        self.retry(|| async {
+            let leaders = self.by_leader(rows()).await?;
             let calls = leaders.into_iter().map(|(leader, rows)| self.producers_at(leader, rows));
             Ok(try_join_all(calls).await?.into_iter().flatten().collect())
-        };
-        self.retry(|| async { final_if_unknown(once().await) }).await?
+        })
+        .await
     }
 
     async fn producers_at(
@@ -294,7 +295,7 @@ impl Admin {
             ..Default::default()
         };
         let request = WriteTxnMarkersRequest { markers: vec![marker] };
-        let once = || async {
+        self.retry(|| async {
             let leaders = self.by_leader([(partition, ())]).await?;
             for leader in leaders.into_keys() {
                 let reply = self.client.node(leader, Lane::SHARED).await?.call(&request).await?;
@@ -305,8 +306,8 @@ impl Admin {
                 }
             }
             Ok(())
-        };
-        self.retry(|| async { final_if_unknown(once().await) }).await?
+        })
+        .await
     }
 }
 

@@ -1,9 +1,11 @@
 //! What an admin asks for, and what it makes of the answers.
 
+use std::sync::{Arc, Mutex};
+
 use ringlog_client::{
     Acl, AclFilter, AclOperation, AclPattern, AclPatternFilter, AclPermission, AclResource, Address, Admin,
-    ClientError, ConfigResource, Election, ErrorCode, FeatureUpdate, GroupEpochs, MemberTarget, Quorum, QuorumReplica,
-    Reassignment, ScramMechanism, TopicPartition,
+    ClientError, ConfigResource, Election, ErrorCode, FeatureUpdate, GroupEpochs, MemberTarget, OffsetSpec, Quorum,
+    QuorumReplica, Reassignment, ScramMechanism, TopicPartition,
 };
 use ringlog_protocol::ApiKey;
 use ringlog_protocol::alter_replica_log_dirs::{
@@ -20,6 +22,7 @@ use ringlog_protocol::create_acls::{AclCreation, AclCreationResult, CreateAclsRe
 use ringlog_protocol::delete_acls::{
     DeleteAclsFilter, DeleteAclsFilterResult, DeleteAclsMatchingAcl, DeleteAclsRequest, DeleteAclsResponse,
 };
+use ringlog_protocol::delete_records::{DeleteRecordsPartitionResult, DeleteRecordsResponse, DeleteRecordsTopicResult};
 use ringlog_protocol::describe_acls::{
     AclDescription, DescribeAclsRequest, DescribeAclsResource, DescribeAclsResponse,
 };
@@ -35,6 +38,7 @@ use ringlog_protocol::elect_leaders::{
     ElectLeadersRequest, ElectLeadersResponse, PartitionResult, ReplicaElectionResult,
 };
 use ringlog_protocol::list_config_resources::{self, ListConfigResourcesResponse};
+use ringlog_protocol::list_offsets::{ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse};
 use ringlog_protocol::list_partition_reassignments::{
     ListPartitionReassignmentsResponse, OngoingPartitionReassignment, OngoingTopicReassignment,
 };
@@ -424,4 +428,41 @@ async fn what_has_settings_is_told_by_kind() {
         ConfigResource::ClientMetrics(text("m")),
     ];
     assert_eq!(Admin::new(client).config_resources().await.unwrap(), expected);
+}
+
+#[tokio::test]
+async fn a_leader_that_has_moved_is_looked_up_before_the_next_attempt() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&asked);
+    let client = broker::client(move |received: &Received| {
+        let mut seen = seen.lock().unwrap();
+        let is_first = !seen.contains(&received.api);
+        seen.push(received.api);
+        let error_code = if is_first { ErrorCode::NotLeaderOrFollower as i16 } else { 0 };
+        match received.api {
+            ApiKey::ListOffsets => {
+                let row = ListOffsetsPartitionResponse { error_code, offset: 7, ..Default::default() };
+                let topics = vec![ListOffsetsTopicResponse { name: "t".into(), partitions: vec![row] }];
+                received.answer(&ListOffsetsResponse { topics, ..Default::default() })
+            }
+            ApiKey::DeleteRecords => {
+                let row = DeleteRecordsPartitionResult { error_code, low_watermark: 7, ..Default::default() };
+                let topics = vec![DeleteRecordsTopicResult { name: "t".into(), partitions: vec![row] }];
+                received.answer(&DeleteRecordsResponse { topics, ..Default::default() })
+            }
+            _ => Answer::Usual,
+        }
+    })
+    .await;
+    let (admin, partition) = (Admin::new(client), TopicPartition::new("t", 0));
+    let found = admin.offsets(&[(partition.clone(), OffsetSpec::Latest)].into()).await.unwrap();
+    assert_eq!(found[&partition].offset, Some(7));
+    let low = admin.delete_records(&[(partition.clone(), 7)].into()).await.unwrap();
+    assert_eq!(low[&partition], 7);
+    let asked = asked.lock().unwrap();
+    for api in [ApiKey::ListOffsets, ApiKey::DeleteRecords] {
+        let [first, second] =
+            [0, 1].map(|nth| asked.iter().enumerate().filter(|(_, one)| **one == api).nth(nth).unwrap().0);
+        assert!(asked[first..second].contains(&ApiKey::Metadata), "{asked:?}");
+    }
 }
