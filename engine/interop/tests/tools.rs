@@ -89,6 +89,12 @@ fn settings(tools: &Tools, topic: &str) {
     assert_eq!(tools.json(&format!("topics describe {topic} --under-replicated"))["partitions"], json!([]));
     assert_eq!(tools.json(&format!("topics describe {topic} --unavailable"))["partitions"], json!([]));
     assert_eq!(row(&tools.json("configs list"), "name", topic)["kind"], "topic");
+    let loggers = format!("configs describe --broker-logger {} --all", tools.json("log-dirs")[0]["broker"]);
+    if tools.0.data().is_some() {
+        assert!(tools.refuses(&loggers).contains("RINGLOG_LOG"), "ours are set at the start");
+    } else {
+        assert_eq!(row(&tools.json(&loggers), "setting", "root")["set_by"], "broker logger");
+    }
     let refused = tools.refuses(&format!("configs alter --topic {topic} --set no.such.setting=1"));
     assert!(refused.starts_with(&format!("ringlog: topic {topic}: INVALID_CONFIG")), "{refused}");
 }
