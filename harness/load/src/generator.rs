@@ -144,12 +144,17 @@ fn on_topics<D: Driver>(crew: &Crew<'_, D>) -> Result<Outcome, LoadError> {
         readings.extend(read);
     }
     let mut subscriptions = cell.subscriptions_per_topic;
-    let mut read_back = None;
+    let (mut read_back, mut unread) = (None, None);
     if !consumed {
         subscriptions = 0;
         if conditions.reads_back {
             let begun = Instant::now();
-            readings = read_everything(crew, &hall, window)?;
+            // Who can't be read any more has lost everything, and what it did before is kept.
+            let read = read_everything(crew, &hall, window);
+            readings = read.unwrap_or_else(|error| {
+                unread = Some(format!("what it acknowledged could not be read back: {error}"));
+                Vec::new()
+            });
             (subscriptions, read_back) = (1, Some(begun.elapsed()));
         }
     }
@@ -160,6 +165,7 @@ fn on_topics<D: Driver>(crew: &Crew<'_, D>) -> Result<Outcome, LoadError> {
     outcome.threads = crew.threads();
     outcome.trouble = trouble;
     outcome.read_back = read_back;
+    outcome.failure = unread;
     if let Some(watched) = watched {
         outcome.client = watched.client;
         // A load thread may have ended before it was looked at; a library's thread does not look at itself.

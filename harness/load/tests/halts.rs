@@ -17,6 +17,8 @@ use ringbench_stats::Latencies;
 struct Halts {
     takes: u64,
     halt: Duration,
+    /// Nobody is let in to read.
+    is_gone: bool,
     /// What nobody has read yet.
     kept: Arc<Mutex<Vec<Kept>>>,
 }
@@ -53,7 +55,7 @@ impl Driver for Halts {
     }
 
     async fn consumer(&self, _: &Layout, _: u32, _: &[u32]) -> Result<Halts, LoadError> {
-        Ok(self.clone())
+        if self.is_gone { Err(LoadError::Refused { said: "gone".to_owned() }) } else { Ok(self.clone()) }
     }
 
     async fn remove(&self, _: &Layout) -> Result<(), LoadError> {
@@ -89,6 +91,10 @@ impl Consume for Halts {
 
 /// On one that takes so many records before it halts.
 fn run(takes: u64, halt: Duration, patience: Duration, more: &str) -> Outcome {
+    run_on(&Halts { takes, halt, is_gone: false, kept: Arc::default() }, patience, more)
+}
+
+fn run_on(halts: &Halts, patience: Duration, more: &str) -> Outcome {
     let text = format!("messageSize: 100\nwarmupDuration: 0s\n{more}");
     let cell = Workload::parse("test.yaml".as_ref(), &text).unwrap().cells.remove(0);
     let conditions = Conditions {
@@ -98,10 +104,10 @@ fn run(takes: u64, halt: Duration, patience: Duration, more: &str) -> Outcome {
         target_pid: None,
         pool: Arc::new(Pool::new(&cell.payload, cell.message_bytes, 7).unwrap()),
         patience,
-        reads_back: false,
+        reads_back: halts.is_gone,
         stop: Stop::default(),
     };
-    run_cell(&Halts { takes, halt, kept: Arc::default() }, &cell, &conditions).unwrap()
+    run_cell(halts, &cell, &conditions).unwrap()
 }
 
 fn slower_than(ms: u64, latencies: &Latencies) -> u64 {
@@ -142,4 +148,13 @@ fn a_rate_that_nobody_can_take_is_given_up_once_it_took_twice_as_long() {
     assert!(outcome.unsent_records > 0 && outcome.due_records == 5_000_000, "{} of them", outcome.unsent_records);
     let verdict = &outcome.verdict;
     assert!(verdict.sent == 5_000_000 && verdict.failed >= outcome.unsent_records, "{verdict:?}");
+}
+
+#[test]
+fn one_that_can_t_be_read_back_has_lost_everything_and_what_it_did_is_kept() {
+    let gone = Halts { takes: u64::MAX, halt: Duration::ZERO, is_gone: true, kept: Arc::default() };
+    let text = "producerRate: 1000\nsubscriptionsPerTopic: 0\ntestDuration: 100ms\n";
+    let outcome = run_on(&gone, Duration::from_millis(300), text);
+    assert_eq!((outcome.verdict.acked, outcome.verdict.lost, outcome.latency.count()), (100, 100, 100));
+    assert_eq!(outcome.failure.as_deref(), Some("what it acknowledged could not be read back: gone"));
 }
