@@ -236,8 +236,10 @@ impl fmt::Display for Evidence {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Evidence::Told(words) => out.write_str(words),
-            Evidence::Url => out.write_str("its URL, it can't be asked"),
-            Evidence::Delivered => out.write_str("how it is delivered, it can't be asked"),
+            Evidence::Url => {
+                out.write_str("its URL, as scripts/peers.sh writes it for what it starts: it can't be asked")
+            }
+            Evidence::Delivered => out.write_str("how it is delivered: it can't be asked"),
         }
     }
 }
