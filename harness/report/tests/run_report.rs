@@ -85,6 +85,28 @@ fn sections_stand_in_the_order_that_was_agreed() {
 }
 
 #[test]
+fn what_repeats_a_run_what_each_driver_declares_and_every_setting_stand_in_its_report() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut run = run(directory.path(), 1);
+    run.cells[0].client_config.insert("of.one".to_owned(), "its own".to_owned());
+    let (page, markdown) = render(&run, directory.path());
+    let host = &run.host;
+    let card =
+        [&host.cpu, &host.kernel, &host.mount, &host.filesystem, &host.scheduler, &host.write_cache, &host.commit];
+    let declared = "| ringlog | native | in the page cache (survives kill -9) | 1 | nobody's | 5 | 2 |";
+    for said in [run.command.as_str(), "of.one=its own", "log.segment.bytes", "JSON log events", declared]
+        .into_iter()
+        .chain(card.map(String::as_str))
+    {
+        assert!(markdown.contains(said), "{said}: {markdown}");
+    }
+    assert!(page.contains(&run.command));
+    for name in run.cells.iter().flat_map(|cell| cell.client_config.keys()) {
+        assert!(markdown.contains(name.as_str()), "{name}");
+    }
+}
+
+#[test]
 fn no_table_mixes_durability_nor_acknowledged_cells_with_others() {
     let directory = tempfile::tempdir().unwrap();
     let mut run = run(directory.path(), 1);

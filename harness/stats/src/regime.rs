@@ -26,6 +26,12 @@ impl Regime {
             _ => Regime::Throttled,
         })
     }
+
+    /// The furthest that the kernel went, with what it does now.
+    #[must_use]
+    pub fn furthest(before: Option<Regime>, write_back: &WriteBack, limits: &DirtyLimits) -> Option<Regime> {
+        before.max(Regime::of(write_back, limits))
+    }
 }
 
 impl fmt::Display for Regime {
@@ -52,5 +58,7 @@ mod tests {
         assert_eq!(regime(0, 150), Some(Regime::Throttled));
         limits.throttle_bytes = None;
         assert_eq!(Regime::of(&WriteBack::default(), &limits), None);
+        let after = |before| Regime::furthest(before, &WriteBack::default(), &limits);
+        assert_eq!((after(Some(Regime::Throttled)), after(None)), (Some(Regime::Throttled), None));
     }
 }

@@ -134,7 +134,7 @@ impl Watcher<'_> {
 
     /// The limits follow free memory: those of this moment count.
     fn look_at_pages(&mut self) {
-        self.regime = self.regime.max(Regime::of(&WriteBack::now(), &DirtyLimits::here()));
+        self.regime = Regime::furthest(self.regime, &WriteBack::now(), &DirtyLimits::here());
     }
 }
 
