@@ -48,8 +48,11 @@ pub struct Consumer {
 #[derive(Debug, Default)]
 struct Partition {
     position: Option<CommittedOffset>,
-    /// Where to go, while the position is not known. `None`: to the committed offset, or as `auto.offset.reset` says.
+    /// Where to go, while the position is not known. `None`: to the committed offset, or where it began, or as
+    /// `auto.offset.reset` says.
     target: Option<OffsetSpec>,
+    /// Where reading began, at first or after the last seek.
+    began: Option<CommittedOffset>,
     /// Tells answers to fetches from before the last seek.
     seek: u64,
     paused: bool,
@@ -171,6 +174,7 @@ impl Consumer {
     pub fn seek(&mut self, partition: &TopicPartition, offset: i64) -> Result<(), ClientError> {
         let state = self.moved(partition)?;
         state.position = Some(CommittedOffset { offset, ..Default::default() });
+        state.began.clone_from(&state.position);
         Ok(())
     }
 
@@ -185,8 +189,9 @@ impl Consumer {
         Ok(())
     }
 
-    /// Goes on reading all its partitions where the group has committed, or as `auto.offset.reset` says, as if it had
-    /// begun again: for what was read in a transaction that was aborted.
+    /// Goes on reading all its partitions where the group has committed, or else where it began to read, at first or by
+    /// a seek: for what was read in a transaction that was aborted. A member that takes a partition over, for which
+    /// nothing is committed, begins as `auto.offset.reset` says: with `latest` it leaves out what came before.
     pub fn seek_to_committed(&mut self) {
         for partition in self.assignment() {
             // It is assigned.
@@ -309,8 +314,9 @@ impl Consumer {
                 None => BTreeMap::new(),
             };
             for partition in fresh {
-                match committed.get(&partition) {
-                    Some(found) => self.set_position(&partition, found.clone()),
+                let began = || self.assigned.get(&partition)?.began.clone();
+                match committed.get(&partition).cloned().or_else(began) {
+                    Some(found) => self.set_position(&partition, found),
                     None => {
                         let target = self.reset_target(&partition)?;
                         asked.insert(partition, target);
@@ -355,6 +361,7 @@ impl Consumer {
     fn set_position(&mut self, partition: &TopicPartition, position: CommittedOffset) {
         if let Some(state) = self.assigned.get_mut(partition) {
             state.position = Some(CommittedOffset { metadata: String::new(), ..position });
+            state.began.clone_from(&state.position);
             state.target = None;
         }
     }

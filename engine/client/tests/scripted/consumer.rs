@@ -10,6 +10,10 @@ use ringlog_protocol::fetch::{AbortedTransaction, FetchRequest, FetchResponse, F
 use ringlog_protocol::list_offsets::{
     ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopicResponse,
 };
+use ringlog_protocol::offset_fetch::{
+    OffsetFetchRequest, OffsetFetchResponse, OffsetFetchResponseGroup, OffsetFetchResponsePartitions,
+    OffsetFetchResponseTopics,
+};
 use ringlog_protocol::{ApiKey, Records};
 use ringlog_record::control::{self, Marker, MarkerKind};
 use ringlog_record::{BatchBuilder, Compression, patch};
@@ -22,11 +26,13 @@ struct Log {
     batches: Vec<(i64, i64, Vec<u8>)>,
     aborted: Vec<AbortedTransaction>,
     asked: Vec<i64>,
+    /// What each group has committed; −1 for nothing.
+    committed: i64,
 }
 
 impl Log {
     fn new(start: i64) -> Self {
-        Self { start, batches: Vec::new(), aborted: Vec::new(), asked: Vec::new() }
+        Self { start, batches: Vec::new(), aborted: Vec::new(), asked: Vec::new(), committed: -1 }
     }
 
     fn end(&self) -> i64 {
@@ -56,6 +62,7 @@ impl Log {
         match received.api {
             ApiKey::ListOffsets => self.list(received),
             ApiKey::Fetch => self.fetch(received),
+            ApiKey::OffsetFetch => self.fetch_offsets(received),
             _ => Answer::Usual,
         }
     }
@@ -81,6 +88,27 @@ impl Log {
                 .collect(),
         });
         received.answer(&ListOffsetsResponse { topics: topics.collect(), ..Default::default() })
+    }
+
+    fn fetch_offsets(&self, received: &Received) -> Answer {
+        let request = received.read::<OffsetFetchRequest<'_>>();
+        let row = |partition_index| OffsetFetchResponsePartitions {
+            partition_index,
+            committed_offset: self.committed,
+            ..Default::default()
+        };
+        let groups = request.groups.iter().map(|group| OffsetFetchResponseGroup {
+            group_id: group.group_id.clone(),
+            topics: (group.topics.iter().flatten())
+                .map(|topic| OffsetFetchResponseTopics {
+                    name: topic.name.clone(),
+                    partitions: topic.partition_indexes.iter().copied().map(row).collect(),
+                    ..Default::default()
+                })
+                .collect(),
+            ..Default::default()
+        });
+        received.answer(&OffsetFetchResponse { groups: groups.collect(), ..Default::default() })
     }
 
     fn fetch(&mut self, received: &Received) -> Answer {
@@ -185,6 +213,32 @@ async fn a_seek_forgets_what_was_fetched_before_it() {
     assert_eq!(poll(&mut consumer).await.unwrap(), [0, 1]);
     consumer.seek(&partition(), 6).unwrap();
     assert_eq!(poll(&mut consumer).await.unwrap(), [6, 7]);
+}
+
+#[tokio::test]
+async fn what_was_read_in_vain_is_read_again_from_where_reading_began_until_something_is_committed() {
+    let mut log = Log::new(0);
+    log.append(3, Compression::None, None);
+    let latest = ConsumerOptions {
+        group_id: Some("g".to_owned()),
+        offset_reset: OffsetReset::Latest,
+        auto_commit: None,
+        ..Default::default()
+    };
+    let (mut consumer, log) = consumer(log, latest).await;
+    assert!(consumer.poll(Duration::ZERO).await.unwrap().is_empty());
+    log.lock().unwrap().append(2, Compression::None, None);
+    for _ in 0..2 {
+        assert_eq!(poll(&mut consumer).await.unwrap(), [3, 4]);
+        consumer.seek_to_committed();
+    }
+    consumer.seek(&partition(), 1).unwrap();
+    for _ in 0..2 {
+        assert_eq!(poll(&mut consumer).await.unwrap(), [1, 2, 3, 4]);
+        consumer.seek_to_committed();
+    }
+    log.lock().unwrap().committed = 2;
+    assert_eq!(poll(&mut consumer).await.unwrap(), [2, 3, 4]);
 }
 
 #[tokio::test]
