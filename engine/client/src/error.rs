@@ -191,6 +191,15 @@ impl ClientError {
         })
     }
 
+    /// An answer that says nothing of what was asked: it was done or not.
+    pub(crate) fn unmentioned(subject: String) -> Self {
+        Self::Broker {
+            code: ErrorCode::UnknownServerError,
+            subject,
+            message: "the answer does not mention it".to_owned(),
+        }
+    }
+
     /// The broker's error, if a broker answered with one.
     #[must_use]
     pub fn code(&self) -> Option<ErrorCode> {
@@ -259,7 +268,7 @@ fn remedy(code: ErrorCode) -> &'static str {
         E::FencedInstanceId => "; give every member its own group.instance.id",
         E::InconsistentGroupProtocol => "; all members need a common partition.assignment.strategy",
         E::InvalidTopicException => "; letters, digits, '.', '_' and '-' are allowed, at most 249 of them",
-        E::ProducerFenced | E::InvalidProducerEpoch => {
+        E::ProducerFenced => {
             "; each producer that runs needs a transactional.id of its own, and to end a transaction within \
              transaction.timeout.ms"
         }
@@ -283,6 +292,16 @@ mod tests {
         assert!(shown.starts_with("topic orders: UNKNOWN_TOPIC_OR_PARTITION (3)"), "{shown}");
         assert!(shown.ends_with("create the topic first"), "{shown}");
         assert!(error.is_retriable() && error.calls_for_metadata());
+    }
+
+    #[test]
+    fn advice_for_transactions_is_for_who_has_a_transactional_id() {
+        let shown = |code: ErrorCode| ClientError::check(code.code(), || "it".into(), None).unwrap_err().to_string();
+        assert!(shown(ErrorCode::ProducerFenced).contains("transactional.id"));
+        assert!(
+            !shown(ErrorCode::InvalidProducerEpoch).contains("transactional.id"),
+            "every idempotent producer gets it"
+        );
     }
 
     #[test]

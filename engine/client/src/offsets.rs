@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use ringlog_protocol::ApiKey;
 use ringlog_protocol::list_offsets::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
 use ringlog_protocol::offset_commit::{OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use ringlog_protocol::offset_fetch::{
     OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
 };
-use ringlog_protocol::{ApiKey, ErrorCode};
 
 use crate::client::Lane;
 use crate::connection::Connection;
@@ -111,11 +111,7 @@ pub(crate) async fn list(
     let calls = leaders.into_iter().map(|(leader, asked)| async move {
         let answer = list_from(client, leader, &asked, isolation).await;
         asked.into_iter().map(move |(partition, _)| {
-            let missing = || ClientError::Broker {
-                code: ErrorCode::UnknownServerError,
-                subject: format!("partition {partition}"),
-                message: "the answer does not mention it".to_owned(),
-            };
+            let missing = || ClientError::unmentioned(format!("partition {partition}"));
             let found = answer.as_ref().map_err(ClientError::clone);
             (partition.clone(), found.and_then(|rows| rows.get(partition).cloned().unwrap_or_else(|| Err(missing()))))
         })

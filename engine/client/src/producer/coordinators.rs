@@ -3,7 +3,7 @@
 //! Versions are those of the classic protocol: from the next ones on (KIP-890), which a broker serves with
 //! `transaction.version` 2, partitions join by being written to, and the epoch rises at each end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use ringlog_protocol::add_offsets_to_txn::AddOffsetsToTxnRequest;
@@ -101,19 +101,10 @@ impl Coordinators {
         };
         let reply = coordinator.call_version(&request, version, Duration::ZERO).await?;
         let answer = reply.read()?;
-        let rows = answer.results_by_topic_v3_and_below.iter();
-        let rows = rows.flat_map(|topic| topic.results_by_partition.iter().map(move |row| (&topic.name, row)));
-        let checked = rows.map(|(topic, row)| {
-            let subject = || format!("partition {topic}-{} in {}", row.partition_index, attempt.subject());
-            ClientError::check(row.partition_error_code, subject, None)
+        let rows = answer.results_by_topic_v3_and_below.iter().flat_map(|topic| {
+            topic.results_by_partition.iter().map(|row| (&*topic.name, row.partition_index, row.partition_error_code))
         });
-        // One partition is refused, and the others were not tried: that one says why.
-        let tried = |error: &ClientError| error.code() != Some(ErrorCode::OperationNotAttempted);
-        let errors: Vec<_> = checked.filter_map(Result::err).collect();
-        match errors.iter().find(|error| tried(error)).or(errors.first()) {
-            Some(error) => Err(error.clone()),
-            None => Ok(()),
-        }
+        check_rows(&attempt.partitions, rows, |partition| format!("partition {partition} in {}", attempt.subject()))
     }
 
     async fn add_offsets(&mut self, attempt: &Attempt, group: &str) -> Result<(), ClientError> {
@@ -162,14 +153,11 @@ impl Coordinators {
             topics: topics.collect(),
         };
         let reply = coordinator.call_version(&request, version, Duration::ZERO).await?;
-        for topic in reply.read()?.topics {
-            for row in topic.partitions {
-                let (group, partition) = (&group.group_id, row.partition_index);
-                let subject = || format!("offset of {}-{partition} in group {group}", topic.name);
-                ClientError::check(row.error_code, subject, None)?;
-            }
-        }
-        Ok(())
+        let answer = reply.read()?;
+        let topics = answer.topics.iter();
+        let rows = topics
+            .flat_map(|topic| topic.partitions.iter().map(|row| (&*topic.name, row.partition_index, row.error_code)));
+        check_rows(offsets.keys(), rows, |partition| format!("offset of {partition} in group {}", group.group_id))
     }
 
     async fn end(&mut self, attempt: &Attempt, commit: bool) -> Result<(), ClientError> {
@@ -202,6 +190,23 @@ impl Coordinators {
         self.group = Some((group.to_owned(), found.clone()));
         Ok(found)
     }
+}
+
+/// The first error among an answer's rows of topic, partition and code. What was asked and has no row was not done.
+fn check_rows<'a, 'b>(
+    asked: impl IntoIterator<Item = &'a TopicPartition>,
+    rows: impl Iterator<Item = (&'b str, i32, i16)>,
+    subject: impl Fn(&TopicPartition) -> String,
+) -> Result<(), ClientError> {
+    let codes: HashMap<_, _> = rows.map(|(topic, partition, code)| ((topic, partition), code)).collect();
+    let checked = asked.into_iter().map(|partition| match codes.get(&(&*partition.topic, partition.partition)) {
+        Some(&code) => ClientError::check(code, || subject(partition), None),
+        None => Err(ClientError::unmentioned(subject(partition))),
+    });
+    // One partition is refused, and the others were not tried: that one says why.
+    let tried = |error: &ClientError| error.code() != Some(ErrorCode::OperationNotAttempted);
+    let errors: Vec<_> = checked.filter_map(Result::err).collect();
+    errors.iter().find(|error| tried(error)).or(errors.first()).map_or(Ok(()), |error| Err(error.clone()))
 }
 
 impl Attempt {

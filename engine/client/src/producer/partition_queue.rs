@@ -137,7 +137,8 @@ impl PartitionQueue {
     /// Begins to number from zero in an epoch that the producer was given. No batch with a number is left.
     pub(super) fn begin_epoch(&mut self, epoch: i16) {
         self.next = Number { epoch, sequence: 0 };
-        (self.is_known, self.renumber) = (false, false);
+        (self.is_known, self.renumber, self.not_before) = (false, false, None);
+        self.backoff.reset();
     }
 
     pub(super) fn has_batches(&self) -> bool {
@@ -365,8 +366,10 @@ mod tests {
         assert_eq!(one.number, Some(Number { epoch: 4, sequence: 0 }));
         assert!(fail(&mut queue, one, ErrorCode::OutOfOrderSequenceNumber));
         queue.waiting.clear();
+        queue.not_before = Some(Instant::now() + LATER);
         queue.begin_epoch(5);
         queue.waiting.extend(queue_of(1).waiting);
+        assert_eq!(queue.readiness(Instant::now(), URGENT), Readiness::Ready, "what made the others wait is over");
         assert_eq!(numbers(&mut queue), [(1, 5, 0)]);
     }
 

@@ -448,11 +448,8 @@ impl Shared {
             let outcome = answer.as_ref().map_err(ClientError::clone).and_then(|answer| {
                 let rows = answer.responses.iter().filter(|row| *row.name == *topic);
                 let mut rows = rows.flat_map(|row| &row.partition_responses);
-                let row = rows.find(|row| row.index == place.1 as i32).ok_or_else(|| ClientError::Broker {
-                    code: ErrorCode::UnknownServerError,
-                    subject: subject(),
-                    message: "the answer does not mention it".to_owned(),
-                })?;
+                let row = rows.find(|row| row.index == place.1 as i32);
+                let row = row.ok_or_else(|| ClientError::unmentioned(subject()))?;
                 // A duplicate was written by an earlier attempt.
                 if row.error_code != ErrorCode::DuplicateSequenceNumber.code() {
                     ClientError::check(row.error_code, subject, row.error_message.as_deref())?;
