@@ -138,8 +138,10 @@ impl Producer {
     /// is full; the returned future tells when the record is written. One call after another keeps the order.
     ///
     /// # Errors
-    /// [`ClientError::RecordTooLarge`], [`ClientError::NoSuchPartition`], [`ClientError::Timeout`], or what the broker
-    /// says of the topic.
+    /// [`ClientError::RecordTooLarge`], [`ClientError::NoSuchPartition`], [`ClientError::Timeout`],
+    /// [`ClientError::Closed`], or what the broker says of the topic. With a `transactional.id` also
+    /// [`ClientError::State`] when no transaction is open, [`ClientError::AbortTransaction`] when something of it has
+    /// failed, and [`ClientError::ProducerFailed`].
     pub async fn send(&self, record: ProducerRecord<'_>) -> Result<Delivery, ClientError> {
         if self.shared.options.interceptors.is_empty() {
             return self.send_as_it_is(&record).await;
@@ -151,7 +153,7 @@ impl Producer {
     /// [`send`](Self::send) if that needs no waiting; `None` if it does, and then nothing was done.
     ///
     /// # Errors
-    /// [`ClientError::RecordTooLarge`], [`ClientError::Closed`].
+    /// Those of [`send`](Self::send) that need no waiting.
     pub fn try_send(&self, record: &ProducerRecord<'_>) -> Result<Option<Delivery>, ClientError> {
         if self.shared.options.interceptors.is_empty() {
             return Ok(self.shared.append(record, None)?.ok());
@@ -177,14 +179,16 @@ impl Producer {
     }
 
     /// Flushes, and takes no more records: not from clones either. An open transaction is aborted, and an end that is
-    /// under way waited for.
+    /// under way waited for; a commit that fails meanwhile is aborted. Whatever fails, the producer is closed.
     ///
     /// # Errors
-    /// As [`flush`](Self::flush) and [`abort_transaction`](Self::abort_transaction).
+    /// As [`flush`](Self::flush), and as [`abort_transaction`](Self::abort_transaction) or the commit that it waited
+    /// for.
     pub async fn close(self) -> Result<(), ClientError> {
-        self.finish_transaction().await?;
+        let finished = self.finish_transaction().await;
         lock(&self.shared.accumulator).closed = true;
-        self.flush().await
+        let flushed = self.flush().await;
+        finished.and(flushed)
     }
 
     /// Bytes of `buffer.memory` that are taken by records not yet acknowledged.

@@ -10,8 +10,13 @@
 //! ```
 //!
 //! One step is under way at a time. A partition joins before its first batch leaves; the end comes when no batch is left.
-//! After an abort that leaves gaps in the numbers of batches, the coordinator gives a fresh epoch (KIP-360). A transaction
-//! is ended by the classic protocol: its epoch is that of the one before.
+//! After an abort that leaves gaps in the numbers of batches, the coordinator gives a fresh epoch (KIP-360); and after
+//! each transaction of which a request was lost: should it arrive later still, it is refused. Otherwise, by the classic
+//! protocol, a transaction has the epoch of the one before. What that leaves open:
+//!
+//! - what arrives between the end and the fresh epoch may open a transaction: the coordinator then fences the producer,
+//!   as it does when a lost [`Step::Init`] arrives after its repetition;
+//! - offsets that were lost, and arrive after later ones of the same transaction, are committed in their place.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -38,6 +43,8 @@ pub(super) struct Transaction {
     under_way: bool,
     /// The last call that has to be waited for, until somebody has heard what came of it.
     call: Option<(Call, Arc<Fate>)>,
+    /// No other transaction begins.
+    closing: bool,
 }
 
 /// Who the producer is to the brokers: a later one of the same transactional id has a higher epoch.
@@ -125,6 +132,7 @@ impl Transaction {
             renew: false,
             under_way: false,
             call: None,
+            closing: false,
         }
     }
 
@@ -147,6 +155,9 @@ impl Transaction {
     }
 
     pub(super) fn begin(&mut self) -> Result<(), ClientError> {
+        if self.closing {
+            return Err(ClientError::Closed);
+        }
         match (&self.state, &self.call) {
             (State::Ready, None) => {
                 self.state = State::Open;
@@ -210,8 +221,10 @@ impl Transaction {
         Ok(self.begin_call(Call::Abort))
     }
 
-    /// Before the producer closes: aborts what is open, and gives what is to be waited for.
+    /// Before the producer closes: aborts what is open, and gives what is to be waited for. A commit that fails is to
+    /// be finished again.
     pub(super) fn finish(&mut self) -> Option<Arc<Fate>> {
+        self.closing = true;
         match self.state {
             State::Open | State::MustAbort(_) => self.abort().ok(),
             State::Committing | State::Aborting => self.call.as_ref().map(|(_, fate)| Arc::clone(fate)),
@@ -241,7 +254,7 @@ impl Transaction {
         let step = match self.state {
             State::Initializing => Some(Step::Init { current: None }),
             State::Open | State::Committing => self.next_of_open(drained),
-            State::Aborting if drained => self.next_of_abort(),
+            State::Aborting if drained => self.next_of_end(false),
             _ => None,
         };
         self.under_way = step.is_some();
@@ -259,20 +272,14 @@ impl Transaction {
             });
         }
         match self.state {
-            State::Committing if drained && self.held > Held::No => Some(Step::End { commit: true }),
-            State::Committing if drained => self.end(),
+            State::Committing if drained => self.next_of_end(true),
             _ => None,
         }
     }
 
-    fn next_of_abort(&mut self) -> Option<Step> {
+    fn next_of_end(&mut self, commit: bool) -> Option<Step> {
         match self.held {
-            Held::Yes => Some(Step::End { commit: false }),
-            Held::Perhaps => {
-                // What was lost may arrive later still: it is not to open the next transaction.
-                self.renew = true;
-                Some(Step::End { commit: false })
-            }
+            Held::Yes | Held::Perhaps => Some(Step::End { commit }),
             Held::No if self.renew => Some(Step::Init { current: self.identity }),
             Held::No => self.end(),
         }
@@ -318,17 +325,21 @@ impl Transaction {
             Step::CommitOffsets { .. } => {
                 self.offsets.pop_front().iter().for_each(|done| done.fate.seal(DONE));
             }
-            Step::End { commit: true } => drop(self.end()),
-            // Perhaps a fresh epoch is to follow.
-            Step::End { commit: false } => self.held = Held::No,
+            Step::End { .. } => {
+                self.held = Held::No;
+                // A fresh epoch is to follow otherwise.
+                if !self.renew {
+                    self.end();
+                }
+            }
         }
     }
 
     /// A step is to be taken again, if it is still wanted.
     fn postponed(&mut self, step: Step, error: &ClientError) {
-        let adds = matches!(step, Step::AddPartitions(_) | Step::AddOffsets { .. });
-        if adds && error.code().is_none() {
-            self.held = self.held.max(Held::Perhaps);
+        if error.code().is_none() && !matches!(step, Step::Init { .. }) {
+            // It may arrive later still: it is not to open, to write to, or to end the next transaction.
+            (self.renew, self.held) = (true, self.held.max(Held::Perhaps));
         }
         if let (Step::AddPartitions(places), State::Open | State::Committing) = (step, &self.state) {
             self.joining.extend(places);
@@ -341,6 +352,10 @@ impl Transaction {
         if code == Some(E::InvalidProducerIdMapping) {
             // The coordinator has forgotten the producer: there is nothing to end, and everything to begin again.
             (self.held, self.renew) = (Held::No, true);
+        }
+        if let (Step::Init { .. }, State::Committing) = (step, &self.state) {
+            // What was called for is done: only the next transaction can't be.
+            self.call.iter().for_each(|(_, fate)| fate.seal(DONE));
         }
         match (step, code) {
             (Step::End { commit: false }, Some(E::InvalidProducerIdMapping)) => {}
@@ -433,7 +448,7 @@ impl Transaction {
     }
 }
 
-const ABORTED: ClientError = ClientError::State("the transaction was aborted before this was sent");
+const ABORTED: ClientError = ClientError::State("the transaction was aborted");
 const DONE: Result<Written, ClientError> = Ok(Written::UNTOLD);
 
 /// Whether an answer spoils the transaction only. All that is not known to do so is the end of the producer.

@@ -17,19 +17,30 @@ use crate::{ClientError, TopicPartition};
 /// which the classic protocol is spoken whatever their `transaction.version`.
 ///
 /// When a call fails, or a record's delivery, [abort](Self::abort_transaction): after that another transaction may begin.
-/// Only [`ClientError::ProducerFailed`] is final.
+/// But what [takes too long](ClientError::Timeout) of init, commit and abort goes on, and is called again. Only
+/// [`ClientError::ProducerFailed`] is final.
 ///
 /// ```no_run
 /// # use std::time::Duration;
 /// # use ringlog_client::{ClientError, Consumer, Producer, ProducerRecord};
-/// /// Copies each record once, whatever fails: copies and position are committed together.
+/// /// Copies each record once, whatever fails: copies and position are committed together. The consumer begins at the
+/// /// earliest offset: who takes over from it may find nothing committed.
 /// async fn copy(mut consumer: Consumer, producer: Producer) -> Result<(), ClientError> {
-///     producer.init_transactions().await?;
+///     patiently(async || producer.init_transactions().await).await?;
 ///     loop {
 ///         if let Err(error) = copy_some(&mut consumer, &producer).await {
 ///             eprintln!("once more: {error}");
-///             producer.abort_transaction().await?;
+///             patiently(async || producer.abort_transaction().await).await?;
 ///             consumer.seek_to_committed();
+///         }
+///     }
+/// }
+///
+/// async fn patiently(call: impl AsyncFn() -> Result<(), ClientError>) -> Result<(), ClientError> {
+///     loop {
+///         match call().await {
+///             Err(slow @ ClientError::Timeout { .. }) => eprintln!("{slow}"),
+///             outcome => return outcome,
 ///         }
 ///     }
 /// }
@@ -47,7 +58,7 @@ use crate::{ClientError, TopicPartition};
 ///     if let Some(group) = consumer.group_metadata() {
 ///         producer.send_offsets_to_transaction(&consumer.positions(), &group).await?;
 ///     }
-///     producer.commit_transaction().await
+///     patiently(async || producer.commit_transaction().await).await
 /// }
 /// ```
 impl Producer {
@@ -59,7 +70,7 @@ impl Producer {
     /// [`ClientError::Timeout`] after `max.block.ms`: call it again to go on waiting. [`ClientError::State`] without a
     /// `transactional.id`, or when it was called before.
     pub async fn init_transactions(&self) -> Result<(), ClientError> {
-        self.call("init_transactions", |accumulator| transaction(accumulator)?.init()).await
+        self.call("init_transactions", AGAIN, |accumulator| transaction(accumulator)?.init()).await
     }
 
     /// Begins a transaction. What is sent from here on, also through clones, belongs to it. One that is never ended is
@@ -67,7 +78,7 @@ impl Producer {
     ///
     /// # Errors
     /// [`ClientError::State`] when one is open, or the end of the one before was not waited for;
-    /// [`ClientError::ProducerFailed`].
+    /// [`ClientError::ProducerFailed`]; [`ClientError::Closed`].
     pub fn begin_transaction(&self) -> Result<(), ClientError> {
         transaction(&mut lock(&self.shared.accumulator))?.begin()
     }
@@ -80,7 +91,8 @@ impl Producer {
     /// [`ClientError::AbortTransaction`], among other things by
     /// [`IllegalGeneration`](crate::ErrorCode::IllegalGeneration) and
     /// [`UnknownMemberId`](crate::ErrorCode::UnknownMemberId) after a rebalance; [`ClientError::ProducerFailed`];
-    /// [`ClientError::Timeout`] after `max.block.ms`, while it is tried further; [`ClientError::State`].
+    /// [`ClientError::Timeout`] after `max.block.ms`: it is tried further, and the commit waits for it;
+    /// [`ClientError::State`].
     pub async fn send_offsets_to_transaction(
         &self,
         offsets: &BTreeMap<TopicPartition, CommittedOffset>,
@@ -93,7 +105,7 @@ impl Producer {
             }
             transaction.send_offsets(group.clone(), offsets.clone())
         };
-        self.call("send_offsets_to_transaction", send).await
+        self.call("send_offsets_to_transaction", "it goes on: commit_transaction waits for it", send).await
     }
 
     /// Sends everything, waits until it is written, and commits it. On return consumers see it, or will in a moment.
@@ -108,7 +120,7 @@ impl Producer {
             accumulator.flush();
             Ok(called)
         };
-        self.call("commit_transaction", commit).await
+        self.call("commit_transaction", AGAIN, commit).await
     }
 
     /// Drops what was not sent yet, and has consumers with read_committed pass over the rest.
@@ -117,35 +129,45 @@ impl Producer {
     /// [`ClientError::ProducerFailed`]; [`ClientError::Timeout`] after `max.block.ms`: call it again to go on waiting.
     /// [`ClientError::State`] when none is open.
     pub async fn abort_transaction(&self) -> Result<(), ClientError> {
-        self.call("abort_transaction", |accumulator| transaction(accumulator)?.abort()).await
+        self.call("abort_transaction", AGAIN, |accumulator| transaction(accumulator)?.abort()).await
     }
 
-    /// Aborts what is open, and waits for an end that is under way.
+    /// Aborts what is open, and waits for an end that is under way. None begins from here on.
     pub(super) async fn finish_transaction(&self) -> Result<(), ClientError> {
         let finish = |accumulator: &mut Accumulator| {
             let transaction = accumulator.transaction.as_mut();
             Ok(transaction.and_then(Transaction::finish).unwrap_or_else(Fate::done))
         };
-        self.call("the end of the transaction", finish).await
+        let left = "left to its coordinator, which aborts it after transaction.timeout.ms if it has heard of no end";
+        let finished = self.call("the end of the transaction", left, finish).await;
+        if let Err(ClientError::AbortTransaction { .. }) = finished {
+            // That the commit failed tells more than what comes of the abort.
+            let _ = self.call("the end of the transaction", left, finish).await;
+        }
+        finished
     }
 
-    /// Makes a call, has the sender look, and waits for what comes of it.
+    /// Makes a call, has the sender look, and waits for what comes of it; `late` says what becomes of it when that
+    /// takes too long.
     async fn call(
         &self,
         name: &'static str,
+        late: &'static str,
         begin: impl FnOnce(&mut Accumulator) -> Result<Arc<Fate>, ClientError>,
     ) -> Result<(), ClientError> {
         let fate = begin(&mut lock(&self.shared.accumulator))?;
         self.shared.wake.notify_one();
         let after = self.shared.options.max_block;
         let Ok(outcome) = tokio::time::timeout(after, fate.delivery(0, 0, 0)).await else {
-            let what = format!("{name} (it goes on: call it again to wait for it)");
+            let what = format!("{name} ({late})");
             return Err(ClientError::Timeout { what, after, setting: "max.block.ms" });
         };
         lock(&self.shared.accumulator).transaction.iter_mut().for_each(|transaction| transaction.heard(&fate));
         outcome.map(drop)
     }
 }
+
+const AGAIN: &str = "it goes on: call it again to wait for it";
 
 fn transaction(accumulator: &mut Accumulator) -> Result<&mut Transaction, ClientError> {
     if accumulator.closed {

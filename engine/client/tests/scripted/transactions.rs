@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use ringlog_client::{
     ClientError, CommittedOffset, Delivery, ErrorCode, GroupMetadata, Producer, ProducerOptions, ProducerRecord,
     TopicPartition,
@@ -31,8 +32,10 @@ enum Next {
     /// The request is carried out or not: nobody will know.
     Breaks,
     Silent,
+    /// Answers without a row.
+    Omits,
 }
-use Next::{Breaks, Says, Silent};
+use Next::{Breaks, Omits, Says, Silent};
 
 /// The broker's script, and what it was asked.
 #[derive(Default)]
@@ -50,6 +53,10 @@ impl Coordinator {
         let code = match scripted.and_then(|index| self.script.remove(index)) {
             Some((_, Breaks)) => return Answer::Close,
             Some((_, Silent)) => return Answer::Silence,
+            Some((ApiKey::AddPartitionsToTxn, Omits)) => {
+                return received.answer(&AddPartitionsToTxnResponse::default());
+            }
+            Some((_, Omits)) => return received.answer(&TxnOffsetCommitResponse::default()),
             Some((_, Says(code))) => code.code(),
             None => 0,
         };
@@ -274,13 +281,46 @@ async fn calls_out_of_turn_are_refused() {
 }
 
 #[tokio::test]
-async fn an_end_whose_answer_is_lost_is_asked_for_again() {
+async fn an_end_whose_answer_is_lost_is_asked_for_again_and_may_arrive_late() {
     let (producer, coordinator) = against(&[(ApiKey::EndTxn, Breaks)]).await;
     open(&producer).await;
     drop(send(&producer, 0, "a").await);
     producer.commit_transaction().await.unwrap();
+    producer.begin_transaction().unwrap();
+    drop(send(&producer, 0, "b").await);
+    producer.commit_transaction().await.unwrap();
     let asked = asked(&coordinator);
-    assert_eq!(asked[asked.len() - 3..], ["commit @0", "find", "commit @0"]);
+    let end = ["commit @0", "find", "commit @0", "init 7/0", "add 0 @1", "write b @1#0", "commit @1"];
+    assert_eq!(asked[asked.len() - end.len()..], end);
+}
+
+#[tokio::test]
+async fn offsets_whose_answer_is_lost_do_not_reach_the_transaction_after_an_abort() {
+    let (producer, coordinator) = against(&[(ApiKey::TxnOffsetCommit, Breaks)]).await;
+    open(&producer).await;
+    producer.send_offsets_to_transaction(&offsets(1), &group()).await.unwrap();
+    producer.abort_transaction().await.unwrap();
+    let asked = asked(&coordinator);
+    assert_eq!(asked[asked.len() - 2..], ["abort @0", "init 7/0"]);
+}
+
+#[tokio::test]
+async fn what_an_answer_leaves_out_was_not_done() {
+    for (api, subject) in [
+        (ApiKey::AddPartitionsToTxn, "partition t-0 in transactional id tx"),
+        (ApiKey::TxnOffsetCommit, "offset of in-3 in group g"),
+    ] {
+        let (producer, _) = against(&[(api, Omits)]).await;
+        open(&producer).await;
+        let outcome = async {
+            drop(send(&producer, 0, "a").await);
+            producer.send_offsets_to_transaction(&offsets(1), &group()).await?;
+            producer.commit_transaction().await
+        };
+        let error = outcome.await.unwrap_err();
+        assert!(matches!(error, ClientError::ProducerFailed { .. }), "{error}");
+        assert!(error.to_string().contains(subject), "{error}");
+    }
 }
 
 #[tokio::test]
@@ -415,25 +455,42 @@ async fn a_coordinator_that_forgot_the_producer_makes_it_anew() {
 
 #[tokio::test]
 async fn a_commit_that_takes_too_long_goes_on_and_is_heard_of_by_calling_it_again() {
+    let (producer, coordinator) = impatient_with_a_busy_coordinator().await;
+    let error = producer.commit_transaction().await.unwrap_err();
+    assert!(matches!(error, ClientError::Timeout { .. }), "{error}");
+    assert!(error.to_string().contains("call it again"), "{error}");
+    let error = producer.abort_transaction().await.unwrap_err();
+    assert!(matches!(error, ClientError::State(_)), "{error}");
+    assert!(matches!(producer.begin_transaction(), Err(ClientError::State(_))));
+    coordinator.lock().unwrap().script.clear();
+    patiently(async || producer.commit_transaction().await).await;
+    producer.begin_transaction().unwrap();
+}
+
+/// It waits for at most 50 ms, and a record is written in a transaction that its coordinator does not come to end.
+async fn impatient_with_a_busy_coordinator() -> (Producer, Arc<Mutex<Coordinator>>) {
     let options = ProducerOptions {
         transactional_id: Some("tx".to_owned()),
         max_block: Duration::from_millis(50),
         ..Default::default()
     };
-    let (producer, coordinator) = with_options(&[], options).await;
-    open(&producer).await;
-    let delivery = send(&producer, 0, "a").await;
-    delivery.await.unwrap();
     let busy = (ApiKey::EndTxn, Says(ErrorCode::ConcurrentTransactions));
-    coordinator.lock().unwrap().script = std::iter::repeat_n(busy, 100_000).collect();
-    let error = producer.commit_transaction().await.unwrap_err();
-    assert!(matches!(error, ClientError::Timeout { .. }), "{error}");
-    let error = producer.abort_transaction().await.unwrap_err();
-    assert!(matches!(error, ClientError::State(_)), "{error}");
-    assert!(matches!(producer.begin_transaction(), Err(ClientError::State(_))));
-    coordinator.lock().unwrap().script.clear();
-    producer.commit_transaction().await.unwrap();
+    let (producer, coordinator) = with_options(&vec![busy; 100_000], options).await;
+    patiently(async || producer.init_transactions().await).await;
     producer.begin_transaction().unwrap();
+    let record = ProducerRecord { topic: "t", partition: Some(0), value: Some(b"a"), ..Default::default() };
+    patiently(async || producer.send(record).await).await.await.unwrap();
+    (producer, coordinator)
+}
+
+/// Calls until it has not taken too long.
+async fn patiently<T>(call: impl AsyncFn() -> Result<T, ClientError>) -> T {
+    loop {
+        match call().await {
+            Err(ClientError::Timeout { .. }) => {}
+            outcome => return outcome.unwrap(),
+        }
+    }
 }
 
 #[tokio::test]
@@ -511,6 +568,28 @@ async fn closing_waits_for_a_commit_that_nobody_waits_for() {
     assert!(impatient.is_err());
     producer.close().await.unwrap();
     assert_eq!(asked(&coordinator).iter().filter(|asked| *asked == "commit @0").count(), 4);
+}
+
+#[tokio::test]
+async fn closing_aborts_what_the_commit_that_it_waits_for_has_left() {
+    let (producer, coordinator) = against(&[(ApiKey::EndTxn, Says(ErrorCode::TransactionAbortable))]).await;
+    open(&producer).await;
+    drop(send(&producer, 0, "a").await);
+    assert!(producer.commit_transaction().now_or_never().is_none());
+    let error = producer.clone().close().await.unwrap_err();
+    assert_eq!(error.code(), Some(ErrorCode::TransactionAbortable));
+    assert_eq!(asked(&coordinator).last().unwrap(), "abort @0");
+    assert_eq!(producer.begin_transaction(), Err(ClientError::Closed));
+}
+
+#[tokio::test]
+async fn a_producer_whose_end_takes_too_long_is_closed_all_the_same() {
+    let (producer, _) = impatient_with_a_busy_coordinator().await;
+    let error = producer.clone().close().await.unwrap_err();
+    assert!(matches!(error, ClientError::Timeout { .. }), "{error}");
+    assert!(error.to_string().contains("transaction.timeout.ms"), "{error}");
+    assert_eq!(producer.begin_transaction(), Err(ClientError::Closed));
+    assert_eq!(producer.abort_transaction().await, Err(ClientError::Closed));
 }
 
 #[tokio::test]

@@ -39,6 +39,12 @@ fn answer(transaction: &mut Transaction, outcome: Result<(), ClientError>) -> (S
     (step.clone(), transaction.answered(step, outcome.map(|()| None)))
 }
 
+fn send_offset(transaction: &mut Transaction, offset: i64) {
+    let at = CommittedOffset { offset, ..Default::default() };
+    let offsets = BTreeMap::from([(TopicPartition::new("t", 0), at)]);
+    drop(transaction.send_offsets(GroupMetadata::without_member("g"), offsets).unwrap());
+}
+
 #[test]
 fn one_step_is_under_way_at_a_time_and_the_end_waits_for_the_batches() {
     let mut transaction = open();
@@ -99,6 +105,76 @@ fn what_the_coordinator_may_have_heard_of_is_ended_and_followed_by_a_fresh_epoch
 }
 
 #[test]
+fn after_a_lost_request_the_next_transaction_has_a_fresh_epoch() {
+    for (lost_step, commit) in (0..5).flat_map(|step| [(step, true), (step, false)]) {
+        let mut transaction = open();
+        let mut joined = 0;
+        let mut take = |transaction: &mut Transaction| {
+            if joined == lost_step {
+                answer(transaction, Err(lost()));
+            }
+            joined += 1;
+            answer(transaction, Ok(())).0
+        };
+        for place in [(0, 0), (0, 1)] {
+            transaction.join(place);
+            assert_eq!(take(&mut transaction), Step::AddPartitions(vec![place]));
+        }
+        send_offset(&mut transaction, 5);
+        assert!(matches!(take(&mut transaction), Step::AddOffsets { .. }));
+        assert!(matches!(take(&mut transaction), Step::CommitOffsets { .. }));
+        let call = if commit { transaction.commit().unwrap() } else { transaction.abort().unwrap() };
+        assert_eq!(take(&mut transaction), Step::End { commit });
+        let step = transaction.next(true).unwrap();
+        assert_eq!(step, Step::Init { current: Some(Identity { id: 7, epoch: 0 }) }, "{lost_step}");
+        transaction.answered(step, Ok(Some(Identity { id: 7, epoch: 1 })));
+        heard(&mut transaction, &call).unwrap().unwrap();
+        transaction.begin().unwrap();
+    }
+}
+
+#[test]
+fn what_is_lost_after_another_partition_has_joined_is_followed_by_a_fresh_epoch_too() {
+    let mut transaction = open();
+    transaction.join((0, 0));
+    answer(&mut transaction, Ok(()));
+    transaction.join((0, 1));
+    answer(&mut transaction, Err(lost()));
+    transaction.abort().unwrap();
+    assert_eq!(answer(&mut transaction, Ok(())).0, Step::End { commit: false });
+    assert!(matches!(transaction.next(true), Some(Step::Init { current: Some(_) })));
+}
+
+#[test]
+fn a_commit_stands_whatever_comes_of_the_fresh_epoch_after_it() {
+    let mut transaction = open();
+    transaction.join((0, 0));
+    answer(&mut transaction, Ok(()));
+    let call = transaction.commit().unwrap();
+    answer(&mut transaction, Err(lost()));
+    assert_eq!(answer(&mut transaction, Ok(())).0, Step::End { commit: true });
+    assert!(matches!(answer(&mut transaction, Err(refusal(ErrorCode::ProducerFenced))).0, Step::Init { .. }));
+    heard(&mut transaction, &call).unwrap().unwrap();
+    assert!(matches!(transaction.begin(), Err(ClientError::ProducerFailed { .. })));
+}
+
+#[test]
+fn who_closes_waits_for_a_commit_aborts_it_when_it_fails_and_begins_no_other() {
+    let mut transaction = open();
+    transaction.join((0, 0));
+    answer(&mut transaction, Ok(()));
+    transaction.commit().unwrap();
+    let call = transaction.finish().unwrap();
+    answer(&mut transaction, Err(refusal(ErrorCode::TransactionAbortable)));
+    assert!(matches!(heard(&mut transaction, &call), Some(Err(ClientError::AbortTransaction { .. }))));
+    let call = transaction.finish().unwrap();
+    assert_eq!(answer(&mut transaction, Ok(())).0, Step::End { commit: false });
+    heard(&mut transaction, &call).unwrap().unwrap();
+    assert!(transaction.finish().is_none());
+    assert_eq!(transaction.begin(), Err(ClientError::Closed));
+}
+
+#[test]
 fn a_failed_batch_spoils_the_transaction_and_one_of_a_fenced_producer_the_producer() {
     let mut transaction = open();
     transaction.join((0, 0));
@@ -131,6 +207,8 @@ struct Coordinator {
     ongoing: bool,
     /// How the last transaction ended, until the next begins: the same end may be asked for again.
     ended: Option<bool>,
+    /// Whether that was a commit, also after a fresh epoch.
+    committed: bool,
     partitions: BTreeSet<Place>,
     /// Offsets that wait for the end, and those that were committed.
     offsets: (Option<i64>, i64),
@@ -166,6 +244,7 @@ impl Coordinator {
                 }
                 self.partitions.clear();
                 (self.ongoing, self.ended, self.offsets.0) = (false, Some(*commit), None);
+                self.committed = *commit;
             }
             Step::End { commit } if self.ended == Some(*commit) => {}
             Step::End { .. } => return Err(refusal(ErrorCode::InvalidTxnState)),
@@ -174,7 +253,7 @@ impl Coordinator {
     }
 
     fn begin(&mut self) {
-        (self.ongoing, self.ended) = (true, None);
+        (self.ongoing, self.ended, self.committed) = (true, None, false);
     }
 }
 
@@ -184,6 +263,8 @@ struct World {
     transaction: Transaction,
     coordinator: Coordinator,
     under_way: Option<Step>,
+    /// Requests that were lost and may yet arrive, with their epochs and how many transactions had begun.
+    late: Vec<(Step, i16, usize)>,
     waiting: Vec<Place>,
     /// Batches that the open transaction has written, and whether it has lost one or an offset.
     written: usize,
@@ -192,6 +273,7 @@ struct World {
     offset: i64,
     to_commit: i64,
     call: Option<(Call, Arc<Fate>)>,
+    begun: usize,
     /// Transactions that have ended: committed, aborted.
     ended: (usize, usize),
     gaps: bool,
@@ -207,12 +289,14 @@ impl World {
             transaction,
             coordinator: Coordinator { epoch: -1, ..Default::default() },
             under_way: None,
+            late: Vec::new(),
             waiting: Vec::new(),
             written: 0,
             failed: false,
             offset: 0,
             to_commit: 0,
             call: Some((Call::Init, call)),
+            begun: 0,
             ended: (0, 0),
             gaps: false,
             faults: true,
@@ -220,11 +304,12 @@ impl World {
     }
 
     fn turn(&mut self) {
-        match self.dice.roll(6) {
+        match self.dice.roll(7) {
             0 => self.call(),
             1 | 2 => self.send_batch(),
             3 => self.step(),
             4 => self.deliver(),
+            5 => self.arrive(),
             _ => self.hear(),
         }
     }
@@ -238,6 +323,7 @@ impl World {
         if self.transaction.check_open().is_err() && self.transaction.dooms().is_none() {
             self.transaction.begin().unwrap();
             (self.written, self.failed) = (0, false);
+            self.begun += 1;
             self.to_commit = self.coordinator.offsets.1;
         }
         match self.dice.roll(8) {
@@ -250,9 +336,7 @@ impl World {
             2 if self.transaction.check_open().is_ok() => {
                 self.offset += 1;
                 self.to_commit = self.offset;
-                let at = CommittedOffset { offset: self.offset, ..Default::default() };
-                let offsets = BTreeMap::from([(TopicPartition::new("t", 0), at)]);
-                drop(self.transaction.send_offsets(GroupMetadata::without_member("g"), offsets).unwrap());
+                send_offset(&mut self.transaction, self.offset);
             }
             _ if self.transaction.check_open().is_ok() => {
                 let place = (0, self.dice.roll(PLACES as u64) as usize);
@@ -300,7 +384,12 @@ impl World {
         let Some(step) = self.under_way.take() else { return };
         let trouble = if self.faults { self.dice.roll(12) } else { 12 };
         let outcome = match trouble {
-            0 => Err(lost()),
+            0 => {
+                // A lost Init fences the producer should it arrive: no epoch keeps it from that.
+                let identity = self.transaction.identity().filter(|_| !matches!(step, Step::Init { .. }));
+                self.late.extend(identity.map(|identity| (step.clone(), identity.epoch, self.begun)));
+                Err(lost())
+            }
             1 => {
                 let _ = self.coordinator.carry_out(&step);
                 Err(lost())
@@ -316,20 +405,45 @@ impl World {
         self.transaction.answered(step, outcome);
     }
 
+    /// The coordinator hears of a step that was taken for lost.
+    fn arrive(&mut self) {
+        // Between the end and the fresh epoch it would fence the producer.
+        let is_in_between = self.transaction.renew && self.transaction.held == Held::No;
+        if self.late.is_empty() || is_in_between {
+            return;
+        }
+        let index = self.dice.roll(self.late.len() as u64) as usize;
+        let (step, epoch, begun) = self.late.swap_remove(index);
+        if epoch != self.coordinator.epoch {
+            return;
+        }
+        assert_eq!(begun, self.begun, "another transaction hears of {step:?}");
+        // Offsets are refused once the transaction has ended; those from before others would be committed instead.
+        let is_harmless = match &step {
+            Step::CommitOffsets { offsets, .. } => {
+                self.coordinator.ongoing && offsets.values().all(|committed| committed.offset == self.offset)
+            }
+            _ => true,
+        };
+        if is_harmless {
+            let _ = self.coordinator.carry_out(&step);
+        }
+    }
+
     fn hear(&mut self) {
         let Some((call, fate)) = self.call.take() else { return };
         match (heard(&mut self.transaction, &fate), call) {
             (None, _) => self.call = Some((call, fate)),
             (Some(Ok(())), Call::Init) => {}
             (Some(Ok(())), Call::Commit) => {
-                assert!(!self.failed && self.waiting.is_empty());
-                assert!(self.written == 0 || self.coordinator.ended == Some(true), "it was not committed");
+                assert!(!self.failed && self.waiting.is_empty() && !self.coordinator.ongoing);
+                assert!(self.written == 0 || self.coordinator.committed, "it was not committed");
                 assert_eq!(self.coordinator.offsets.1, self.to_commit);
                 self.ended.0 += 1;
             }
             (Some(Ok(())), Call::Abort) => {
                 assert!(!self.coordinator.ongoing, "it was not aborted");
-                assert!(self.written == 0 || self.coordinator.ended != Some(true), "it was committed");
+                assert!(self.written == 0 || !self.coordinator.committed, "it was committed");
                 assert!(!self.gaps, "the next one would have a gap in its numbers");
                 self.ended.1 += 1;
             }
