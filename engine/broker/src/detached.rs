@@ -19,7 +19,7 @@ pub(crate) fn on_own_runtime<T>(work: impl Future<Output = T>) -> io::Result<T> 
     let tasks = LocalSet::new();
     let outcome = tasks.block_on(&runtime, work);
     if runtime.block_on(async { tokio::time::timeout(DRAIN_LIMIT, tasks).await }).is_err() {
-        warn!(limit = ?DRAIN_LIMIT, "writes or syncs cut off: their logs are checked by the next start");
+        warn!(limit = ?DRAIN_LIMIT, "tasks cut off: what they wrote or synced is checked by the next start");
     }
     Ok(outcome)
 }

@@ -27,7 +27,7 @@ use crate::shard::{self, ShardHandle};
 use crate::topics::{self, TopicError, Topics};
 use crate::upkeep;
 
-/// How long a stopping broker waits for requests that have begun.
+/// How long a stopping broker waits for requests that have begun, and then once more for writes and syncs.
 pub(crate) const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 /// Descriptors that a partition's active segment holds open.
 const DESCRIPTORS_PER_PARTITION: u64 = 3;
@@ -255,6 +255,7 @@ fn explain(error: TopicError) -> ServerError {
     }
 }
 
+/// Tasks that are left when the work is done, such as a look at the metrics, are dropped.
 fn on_local_runtime<T>(work: impl Future<Output = T>) -> Result<T, ServerError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ServerError::Start)?;
     Ok(LocalSet::new().block_on(&runtime, work))

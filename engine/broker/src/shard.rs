@@ -45,8 +45,8 @@ pub(crate) struct ShardHandle {
     pub(crate) thread: JoinHandle<()>,
 }
 
-/// Starts the shard's thread. It ends when the senders of arrivals are gone and its connections have ended, or have had
-/// their time to.
+/// Starts the shard's thread. It ends when the senders of arrivals are gone, its connections have ended, and then its other tasks,
+/// or each have had their time to.
 pub(crate) fn spawn(index: usize, broker: Arc<Broker>, choice: Choice) -> std::io::Result<ShardHandle> {
     let (arrivals, queue) = mpsc::unbounded_channel();
     let thread = thread::Builder::new().name(format!("shard-{index}")).spawn(move || {

@@ -11,12 +11,12 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::{error, info};
 
 use crate::broker::Broker;
-use crate::clock::now_ms;
+use crate::clock::{now_ms, steady_ms};
 use crate::detached::on_own_runtime;
 use crate::server::DRAIN_LIMIT;
 
-/// `flush.ms` is kept to within this much.
-const FLUSH_EVERY: Duration = Duration::from_millis(100);
+/// A smaller `flush.ms` is as good as this.
+const FLUSH_EVERY_MS: u32 = 100;
 
 /// How soon a disk that somebody else filled is noticed, and producers may go on once it has room again.
 const ROOM_EVERY: Duration = Duration::from_secs(1);
@@ -88,9 +88,9 @@ async fn every<W: Future<Output = ()>>(broker: &Broker, period: Duration, mut wo
 }
 
 async fn flush(broker: &Broker, disk: &Disk) {
-    every(broker, FLUSH_EVERY, async || {
-        let now_ms = now_ms();
-        broker.topics.logs().iter().for_each(|log| log.flush_if_due(disk, now_ms));
+    every(broker, Duration::from_millis(FLUSH_EVERY_MS.into()), async || {
+        let now_ms = steady_ms();
+        broker.topics.logs().iter().for_each(|log| log.flush_if_due(disk, now_ms, FLUSH_EVERY_MS.into()));
     })
     .await;
 }

@@ -29,8 +29,8 @@ pub(crate) struct Unsynced {
     /// Files were made or renamed since the directory was last synced.
     names: bool,
     records: u64,
-    /// Since when the oldest unsynced append waits, by the clock of [`Log::flush_if_due`].
-    since_ms: Option<i64>,
+    /// When [`Log::flush_if_due`] first found unsynced records, by its clock.
+    found_ms: Option<i64>,
 }
 
 impl Log {
@@ -51,16 +51,18 @@ impl Log {
         outcome.await.unwrap_or(Err(LogError::Closed))
     }
 
-    /// Starts a sync when `flush.ms` has passed since the first call that found unsynced records. To be called every
-    /// `flush.ms` or more often; costs a lock when there is nothing to do.
-    pub fn flush_if_due(self: &Arc<Self>, disk: &Disk, now_ms: i64) {
+    /// Starts a sync where a record would be unsynced for longer than `flush.ms` at the next call, `every_ms` from now: so its age is
+    /// bounded by the larger of the two when its sync begins. Costs a lock when there is nothing to do.
+    pub fn flush_if_due(self: &Arc<Self>, disk: &Disk, now_ms: i64, every_ms: i64) {
         let Some(flush_ms) = self.config().flush_ms else { return };
         let mut unsynced = lock(&self.unsynced);
         if unsynced.records == 0 {
             return;
         }
-        let since_ms = *unsynced.since_ms.get_or_insert(now_ms);
-        if now_ms.saturating_sub(since_ms) >= flush_ms {
+        let found_ms = *unsynced.found_ms.get_or_insert(now_ms);
+        // It may have come right after the call before the one that found it.
+        let oldest_ms = now_ms.saturating_sub(found_ms).saturating_add(every_ms);
+        if oldest_ms.saturating_add(every_ms) > flush_ms {
             unsynced.wanted = true;
             self.start_sync(disk, &mut unsynced);
         }

@@ -61,7 +61,12 @@ pub const TOPIC: &[Setting] = &[
         LONG_MAX,
         "Records between two fdatasyncs. 1 is the fsync level: an acknowledgement leaves only when an fdatasync has covered it.",
     ),
-    long("flush.ms", 0, LONG_MAX, "Longest time that an acknowledged record is in the page cache only. Milliseconds."),
+    long(
+        "flush.ms",
+        0,
+        LONG_MAX,
+        "Longest time that an acknowledged record is in the page cache only, until its sync begins. Milliseconds; less than 100 is as 100.",
+    ),
     other(
         "follower.replication.throttled.replicas",
         Kind::List(&[]),
