@@ -7,7 +7,7 @@ use tokio::runtime::Builder;
 use tokio::task::{LocalSet, spawn_local};
 use tracing::warn;
 
-use crate::server::DRAIN_LIMIT;
+use crate::drain::DRAIN_LIMIT;
 
 /// Does the work on a runtime of this thread alone, and then what it has left to tasks, for [`DRAIN_LIMIT`] at most: a log of
 /// which a write or sync ends with its thread is fenced, since nobody knows how far that came.

@@ -1,6 +1,11 @@
 //! The signal that the broker is going away: connections finish what they have begun and take nothing further.
 
+use std::time::Duration;
+
 use tokio::sync::watch;
+
+/// How long a stopping broker waits for requests that have begun, and then once more for writes and syncs.
+pub(crate) const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 
 /// Seen by every connection and background task.
 #[derive(Clone)]

@@ -2,7 +2,6 @@
 
 use std::net::{SocketAddr, TcpListener as StdListener, ToSocketAddrs};
 use std::sync::Arc;
-use std::time::Duration;
 
 use ringlog_coordinator::Settings as GroupSettings;
 use ringlog_io::{DirLock, Disk};
@@ -27,8 +26,6 @@ use crate::shard::{self, ShardHandle};
 use crate::topics::{self, TopicError, Topics};
 use crate::upkeep;
 
-/// How long a stopping broker waits for requests that have begun, and then once more for writes and syncs.
-pub(crate) const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 /// Descriptors that a partition's active segment holds open.
 const DESCRIPTORS_PER_PARTITION: u64 = 3;
 

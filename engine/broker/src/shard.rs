@@ -13,10 +13,10 @@ use tracing::{info, warn};
 use crate::broker::Broker;
 use crate::connection;
 use crate::detached::on_own_runtime;
+use crate::drain::DRAIN_LIMIT;
 use crate::limits::Admission;
 use crate::metrics::ShardMetrics;
 use crate::request::Peer;
-use crate::server::DRAIN_LIMIT;
 
 /// What the tasks of one thread share. Never leaves the thread.
 pub(crate) struct Shard {

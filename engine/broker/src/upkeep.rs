@@ -13,7 +13,7 @@ use tracing::{error, info};
 use crate::broker::Broker;
 use crate::clock::{now_ms, steady_ms};
 use crate::detached::on_own_runtime;
-use crate::server::DRAIN_LIMIT;
+use crate::drain::DRAIN_LIMIT;
 
 /// A smaller `flush.ms` is as good as this.
 const FLUSH_EVERY_MS: u32 = 100;
