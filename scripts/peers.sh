@@ -9,7 +9,8 @@
 # The line of `start`: peer=NAME version=V profile=P durability=D replication=1 pid=N url=U; U is what ringbench takes as a target.
 # A broker with several kinds of queues has also=U,U behind it.
 # Durability is what an acknowledgement has behind it: memory, page-cache, fsync, or fsync:TIME where it is on disk so much later at
-# most; queue: the kind of queue decides (classic and quorum: fsync; stream: page-cache). D is /tmp/ringlog-peer-NAME unless named.
+# most; queue: the kind of queue decides (quorum, and classic before RabbitMQ 3.13: fsync; stream, and classic since: page-cache).
+# D is /tmp/ringlog-peer-NAME unless named.
 # Packages stay in RINGLOG_PEERS_CACHE; RINGLOG_PEER_HEAP is the heap of those in Java (768m).
 # Status 3: the peer can't be had here; stderr says why.
 set -euo pipefail
@@ -34,7 +35,7 @@ pulsar      jars    org.apache.pulsar:pulsar-broker:4.0.7                       
 PEERS
 }
 
-usage() { sed -n '2,14s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '2,15s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 unavailable() { echo "peers: $name can't be had: $*" >&2; exit 3; }
 failed() { echo "peers: $name: $*" >&2; exit 1; }
 need() { command -v "$1" >/dev/null || unavailable "no $1 here: install ${2:-it}"; }

@@ -2,6 +2,7 @@
 
 mod batching;
 mod reading;
+mod syncing;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use tokio::task::LocalSet;
 
 use self::batching::Batches;
 pub use self::reading::EngineConsumer;
+use self::syncing::Syncing;
 use super::kafka_settings::{consumer_options, named, producer_options};
 use crate::LoadError;
 use crate::driver::{Ack, Declaration, Driver, Evidence, Layout, Produce, Record};
@@ -32,6 +34,8 @@ pub struct EngineDriver {
     durability: Durability,
     /// By slot.
     logs: Mutex<Vec<Arc<Log>>>,
+    /// Where they are to be synced every so often.
+    syncing: Mutex<Option<Syncing>>,
 }
 
 impl EngineDriver {
@@ -46,13 +50,12 @@ impl EngineDriver {
         let client_settings = named(&producing, &consumer_options(&cell.settings, assigned)?, assigned);
         let choice = probe(&root, Wanted::Auto).map_err(LoadError::file(&root))?;
         let mut config = LogConfig::default();
-        match cell.durability {
-            Durability::Memory | Durability::PageCache => {}
-            Durability::FsyncEvery(period) => config.flush_ms = i64::try_from(period.as_millis()).ok(),
-            Durability::Fsync => config.flush_messages = 1,
+        if cell.durability == Durability::Fsync {
+            config.flush_messages = 1;
         }
         let durability = cell.durability.max(Durability::PageCache);
-        Ok(EngineDriver { root, choice, producing, client_settings, config, durability, logs: Mutex::default() })
+        let (logs, syncing) = (Mutex::default(), Mutex::default());
+        Ok(EngineDriver { root, choice, producing, client_settings, config, durability, logs, syncing })
     }
 
     fn disk(&self) -> Result<Disk, LoadError> {
@@ -93,6 +96,10 @@ impl Driver for EngineDriver {
             let (log, _) = Log::open(&disk, directory, name, self.config.clone(), &recovery).await?;
             logs.push(log);
         }
+        if let Durability::FsyncEvery(period) = self.durability {
+            let syncing = Syncing::start(self.choice.clone(), logs.clone(), period);
+            *self.syncing.lock().unwrap_or_else(PoisonError::into_inner) = Some(syncing);
+        }
         *self.logs.lock().unwrap_or_else(PoisonError::into_inner) = logs;
         Ok(self.declares())
     }
@@ -121,13 +128,15 @@ impl Driver for EngineDriver {
 
     async fn remove(&self, _: &Layout) -> Result<(), LoadError> {
         let disk = self.disk()?;
+        let syncing = self.syncing.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let synced = syncing.map_or(Ok(()), Syncing::end);
         for log in self.logs() {
             // Closing may start a task of its own.
             LocalSet::new().run_until(log.close(&disk)).await?;
             std::fs::remove_dir_all(log.dir()).map_err(LoadError::file(log.dir()))?;
         }
         self.logs.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        Ok(())
+        synced
     }
 }
 
@@ -156,5 +165,35 @@ impl Future for EngineReceipt {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.0).poll(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::Workload;
+
+    #[tokio::test]
+    async fn logs_are_synced_as_often_as_a_cell_asks_for() {
+        let text = "messageSize: 100\nproducerRate: 1\npartitionsPerTopic: 2\ndurability: fsync:20ms";
+        let cell = Workload::parse("a.yaml".as_ref(), text).unwrap().cells.remove(0);
+        let directory = tempfile::tempdir().unwrap();
+        let driver = EngineDriver::new(directory.path().into(), &cell).unwrap();
+        let layout = Layout { topics: vec!["a".to_owned()], partitions: 2 };
+        let tasks = LocalSet::new();
+        let synced = tasks.run_until(async {
+            driver.prepare(&layout).await.unwrap();
+            let mut producer = driver.producer(&layout, 0).await.unwrap();
+            for round in 1..=2 {
+                for slot in 0..2 {
+                    producer.send(Record { slot, key: None, value: &[0; 100] }).await.unwrap().await.unwrap();
+                }
+                while driver.logs().iter().any(|log| log.recovery_point() < round) {
+                    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+                }
+            }
+        });
+        tokio::time::timeout(std::time::Duration::from_secs(30), synced).await.expect("they are synced");
+        driver.remove(&layout).await.unwrap();
     }
 }

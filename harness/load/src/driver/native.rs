@@ -13,7 +13,7 @@ use ringlog_client::{
 };
 
 use super::forming::{Forming, LEAVE_LIMIT, LOOK, Place};
-use super::kafka_durability::granted;
+use super::kafka_durability::Brokers;
 use super::kafka_settings::{consumer_options, named, producer_options};
 use crate::LoadError;
 use crate::driver::{Ack, Consume, Declaration, Driver, Evidence, Layout, Produce, Record};
@@ -62,13 +62,12 @@ impl NativeDriver {
     }
 
     /// What a topic has that was made.
-    async fn told(&self, topic: &str) -> Result<Declaration, LoadError> {
+    async fn told(&self, topic: &str, brokers: &Brokers) -> Result<Declaration, LoadError> {
         let client = Client::connect(self.options.clone()).await?;
         let partitions = client.topic(topic, false, self.options.api_timeout).await?.partitions.clone();
         let copies = partitions.iter().map(|partition| partition.replicas.len()).min().unwrap_or_default();
-        let (durability, words) = granted(&Admin::new(client), topic, self.durability).await?;
-        let (replication, evidence) = (copies as u32, Evidence::Told(words));
-        Ok(Declaration { durability, replication, evidence, ..self.declares() })
+        let (durability, evidence) = brokers.granted(&Admin::new(client), topic, self.durability).await?;
+        Ok(Declaration { durability, replication: copies as u32, evidence, ..self.declares() })
     }
 }
 
@@ -100,16 +99,19 @@ impl Driver for NativeDriver {
 
     async fn prepare(&self, layout: &Layout) -> Result<Declaration, LoadError> {
         let admin = self.admin().await?;
+        let brokers = Brokers::ask(&admin).await?;
+        let mut configs = self.topic_settings.clone();
+        brokers.hasten(&mut configs);
         for topic in &layout.topics {
             let new = NewTopic {
                 name: topic.clone(),
                 partitions: i32::try_from(layout.partitions).ok(),
-                configs: self.topic_settings.clone(),
+                configs: configs.clone(),
                 ..NewTopic::default()
             };
             admin.create_topic(&new, false).await?;
         }
-        let told = self.told(layout.topics.first().map_or("", String::as_str)).await;
+        let told = self.told(layout.topics.first().map_or("", String::as_str), &brokers).await;
         if told.is_err() {
             // The first reason is the one to be told.
             let _ = self.remove(layout).await;

@@ -67,11 +67,25 @@ pub struct AmqpDriver {
 
 /// Asks a broker for its version.
 pub(super) async fn version(line: &mut Line) -> Result<String, String> {
-    let properties = start(line).await?.payload;
-    // A table has the length of a key before it, and the kind and the length of a text behind it.
-    let key = b"\x07versionS";
-    let at = properties.windows(key.len()).position(|bytes| bytes == key).ok_or("its greeting has no version")?;
-    let mut fields = Fields(properties.get(at + key.len()..).unwrap_or_default());
+    version_of(&start(line).await?.payload)
+}
+
+/// What RabbitMQ greets with. Others speak its protocol, and what their confirms have behind them is not known.
+fn version_of(greeting: &[u8]) -> Result<String, String> {
+    match property(greeting, "product")?.as_str() {
+        "RabbitMQ" => property(greeting, "version"),
+        other => Err(format!("it is {other}, and not RabbitMQ")),
+    }
+}
+
+/// A text out of a table, which has the length of a key before it, and the kind and the length of a text behind it.
+fn property(greeting: &[u8], name: &str) -> Result<String, String> {
+    let mut key = BytesMut::new();
+    short(&mut key, name);
+    key.put_u8(b'S');
+    let at = greeting.windows(key.len()).position(|bytes| bytes == key);
+    let at = at.ok_or_else(|| format!("its greeting has no {name}"))?;
+    let mut fields = Fields(greeting.get(at + key.len()..).unwrap_or_default());
     let bytes = fields.u32()? as usize;
     Ok(String::from_utf8_lossy(fields.bytes(bytes)?).into_owned())
 }
@@ -476,6 +490,22 @@ mod tests {
             let taken = Frame::take(&mut inbox).unwrap();
             assert_eq!(taken.is_some(), at + 1 == bytes.len(), "at byte {at}");
         }
+    }
+
+    #[test]
+    fn who_speaks_the_protocol_and_is_not_rabbitmq_is_not_taken_for_it() {
+        let greeting = |product: &str| {
+            let mut out = BytesMut::from(&b"\0\x09"[..]);
+            for (key, value) in [("platform", "x"), ("product", product), ("version", "2.3.0")] {
+                short(&mut out, key);
+                out.put_u8(b'S');
+                long(&mut out, value.as_bytes());
+            }
+            version_of(&out)
+        };
+        assert_eq!(greeting("RabbitMQ"), Ok("2.3.0".to_owned()));
+        assert_eq!(greeting("LavinMQ"), Err("it is LavinMQ, and not RabbitMQ".to_owned()));
+        assert_eq!(version_of(b"AMQP"), Err("its greeting has no product".to_owned()));
     }
 
     #[test]

@@ -173,24 +173,21 @@ impl Reader for NatsReader {
 
     async fn open(&mut self) -> Result<Line, LoadError> {
         let mut connection = self.driver.connect().await?;
-        let asked = async {
-            for reading in &mut self.streams {
-                let Reading { stream, next, taken, to_come, .. } = reading;
-                let config = json!({"stream_name": stream, "config": {
-                    "deliver_policy": "by_start_sequence", "opt_start_seq": *taken + 1, "ack_policy": "none",
-                    "inactive_threshold": 300_000_000_000_u64,
-                }});
-                let made = connection.api(&format!("CONSUMER.CREATE.{stream}"), &config).await?;
-                let name = made["name"].as_str().ok_or("it gave its consumer no name")?;
-                *next = format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}");
-                *to_come = 0;
-            }
-            for Reading { slot, .. } in &self.streams {
-                connection.subscribe(*slot).await?;
-            }
-            Ok(())
-        };
-        self.driver.peer.answers(asked).await?;
+        let peer = &self.driver.peer;
+        for Reading { stream, next, taken, to_come, .. } in &mut self.streams {
+            let config = json!({"stream_name": stream, "config": {
+                "deliver_policy": "by_start_sequence", "opt_start_seq": *taken + 1, "ack_policy": "none",
+                "inactive_threshold": 300_000_000_000_u64,
+            }});
+            let made = connection.api(&format!("CONSUMER.CREATE.{stream}"), &config).await;
+            let made = made.map_err(|said| peer.error(said))?;
+            let name = made["name"].as_str().ok_or_else(|| peer.error("it gave its consumer no name"))?;
+            *next = format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}");
+            *to_come = 0;
+        }
+        for Reading { slot, .. } in &self.streams {
+            peer.answers(connection.subscribe(*slot)).await?;
+        }
         self.replies = connection.replies;
         Ok(connection.line)
     }

@@ -77,17 +77,20 @@ async fn behind(connection: &mut Connection) -> Result<(Durability, String), Str
             .and_then(|mut told| told.remove(name))
             .ok_or_else(|| format!("CONFIG GET {name} gave no value"))
     };
-    let appends = setting("appendonly").await?;
-    if appends != "yes" {
-        return Ok((Durability::Memory, format!("appendonly={appends}")));
-    }
-    let syncs = setting("appendfsync").await?;
-    let durability = match &*syncs {
-        "always" => Durability::Fsync,
-        "everysec" => Durability::FsyncEvery(Duration::from_secs(1)),
-        _ => Durability::PageCache,
+    let [appends, syncs] = [setting("appendonly").await?, setting("appendfsync").await?];
+    let skips = setting("no-appendfsync-on-rewrite").await?;
+    Ok(durability(&appends, &syncs, &skips))
+}
+
+/// While it rewrites its file it syncs nothing where it `skips` that.
+fn durability(appends: &str, syncs: &str, skips: &str) -> (Durability, String) {
+    let durability = match (appends, syncs, skips) {
+        ("yes", "always", "no") => Durability::Fsync,
+        ("yes", "everysec", "no") => Durability::FsyncEvery(Duration::from_secs(1)),
+        ("yes", ..) => Durability::PageCache,
+        _ => return (Durability::Memory, format!("appendonly={appends}")),
     };
-    Ok((durability, format!("appendonly=yes, appendfsync={syncs}")))
+    (durability, format!("appendonly=yes, appendfsync={syncs}, no-appendfsync-on-rewrite={skips}"))
 }
 
 /// Itself, and the replicas that it has, for which it does not wait.
@@ -363,6 +366,23 @@ mod tests {
         let told = [("appendfsync", "always"), ("save", "")].map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(settings(reply), Some(told.into()));
         assert_eq!(settings(&reply[..40]), None);
+    }
+
+    #[test]
+    fn a_server_that_syncs_nothing_while_it_rewrites_has_the_page_cache_behind_it() {
+        let every_second = Durability::FsyncEvery(Duration::from_secs(1));
+        for (appends, syncs, skips, has) in [
+            ("no", "always", "no", Durability::Memory),
+            ("yes", "no", "no", Durability::PageCache),
+            ("yes", "everysec", "no", every_second),
+            ("yes", "always", "no", Durability::Fsync),
+            ("yes", "everysec", "yes", Durability::PageCache),
+            ("yes", "always", "yes", Durability::PageCache),
+        ] {
+            let (durability, words) = durability(appends, syncs, skips);
+            assert_eq!(durability, has, "{words}");
+            assert_eq!(words.ends_with(&format!("no-appendfsync-on-rewrite={skips}")), appends == "yes", "{words}");
+        }
     }
 
     #[test]

@@ -70,10 +70,15 @@ pub(super) async fn version(line: &mut Line) -> Result<String, String> {
 /// Asks a broker for its settings as it runs with them, but for those that are secret.
 pub(super) async fn config(line: &mut Line) -> Result<BTreeMap<String, String>, String> {
     let told = call(line, GET_BROKER_CONFIG, "").await?;
-    let settings = std::str::from_utf8(&told.body).map_err(|_| "its settings are no text")?;
-    let is_secret = |name: &str| name.contains("Credentials") || name.contains("AuthenticationUser");
-    let settings = settings.lines().filter_map(|line| line.split_once('=')).filter(|(name, _)| !is_secret(name));
-    Ok(settings.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    Ok(settings(std::str::from_utf8(&told.body).map_err(|_| "its settings are no text")?))
+}
+
+fn settings(told: &str) -> BTreeMap<String, String> {
+    // Those of its tiered store (objectStoreSecretKey, objectStoreAccessKey) are among them.
+    const SECRET: [&str; 5] = ["secret", "password", "accesskey", "credential", "authenticationuser"];
+    let is_secret = |name: &str| SECRET.iter().any(|word| name.to_lowercase().contains(word));
+    let settings = told.lines().filter_map(|line| line.split_once('=')).filter(|(name, _)| !is_secret(name));
+    settings.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 /// What a broker with these settings does before it answers, and those that say so.
@@ -378,6 +383,15 @@ mod tests {
         out.extend_from_slice(header.as_bytes());
         out.extend_from_slice(body);
         out
+    }
+
+    #[test]
+    fn settings_are_told_and_secrets_are_not() {
+        let told = settings(
+            "brokerRole=ASYNC_MASTER\nobjectStoreAccessKey=a\nobjectStoreSecretKey=b\nsslPassword=c\n\
+             initAuthenticationUser=d\ninnerClientAuthenticationCredentials=e\naccessMessageInMemoryMaxRatio=40\n",
+        );
+        assert_eq!(told.into_keys().collect::<Vec<_>>(), ["accessMessageInMemoryMaxRatio", "brokerRole"]);
     }
 
     #[test]

@@ -56,6 +56,7 @@ async fn journal(line: &mut Line, answers: &str) -> Result<Option<(Durability, S
     }
     // A record that is not synced waits in the journal's buffer, which is the process's.
     let durability = if is_so.contains(&false) { Durability::Memory } else { Durability::Fsync };
+    words.push("journal-datasync as it is delivered: it can't be asked".to_owned());
     Ok(Some((durability, words.join(", "))))
 }
 
@@ -84,7 +85,7 @@ impl Driver for StompDriver {
     async fn prepare(&self, layout: &Layout) -> Result<Declaration, LoadError> {
         // A queue comes to be by its first record.
         let mut line = self.connect().await?;
-        let answers = format!("{}-answers", layout.names().concat());
+        let answers = format!("{}-answers", layout.name(0));
         let told = match self.peer.name {
             "artemis" => self.peer.answers(journal(&mut line, &answers)).await?,
             _ => None,
@@ -248,7 +249,48 @@ fn header<'a>(head: &'a [u8], name: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
+    use crate::driver::Evidence;
+    use crate::workload::Workload;
+
+    /// Artemis with a journal that syncs, which greets, and says yes to whoever asks it something in a frame that it takes.
+    fn artemis() -> String {
+        const MOST_BYTES: usize = 10 << 10;
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        std::thread::spawn(move || {
+            let (mut client, _) = listener.accept().unwrap();
+            let (mut inbox, mut bytes) = (BytesMut::new(), [0; 4096]);
+            while let Ok(count @ 1..) = std::io::Read::read(&mut client, &mut bytes) {
+                inbox.extend_from_slice(&bytes[..count]);
+                while let Some(frame) = Frame::take(&mut inbox).unwrap() {
+                    let answer: &[u8] = match frame.command() {
+                        _ if frame.bytes.len() > MOST_BYTES => b"ERROR\nmessage:too long\n\n\0",
+                        b"CONNECT" => b"CONNECTED\n\n\0",
+                        b"SEND" => b"MESSAGE\n_AMQ_OperationSucceeded:true\n\n[true]\0",
+                        _ => b"",
+                    };
+                    std::io::Write::write_all(&mut client, answer).unwrap();
+                }
+            }
+        });
+        address
+    }
+
+    #[test]
+    fn artemis_is_asked_for_its_journal_however_many_queues_there_are_and_what_it_does_not_tell_is_said() {
+        let peer = Peer::of_url("artemis", &artemis()).unwrap().unwrap();
+        let text = "name: a\nmessageSize: 100\nproducerRate: 1\ndurability: fsync";
+        let cell = Workload::parse("a.yaml".as_ref(), text).unwrap().cells.remove(0);
+        let layout = Layout { topics: vec!["ringbench-0".to_owned()], partitions: 10_000 };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let declared = runtime.block_on(StompDriver::new(&peer, &cell).prepare(&layout)).unwrap();
+        let words = "PersistenceEnabled=true, JournalSyncNonTransactional=true, \
+                     journal-datasync as it is delivered: it can't be asked";
+        assert_eq!((declared.durability, declared.evidence), (Durability::Fsync, Evidence::Told(words.to_owned())));
+    }
 
     #[test]
     fn a_frame_that_comes_byte_by_byte_is_taken_when_it_is_whole() {
