@@ -1,7 +1,7 @@
 //! `ringlog elect-leaders`: gives partitions back to their preferred leaders, or to any that is left.
 
 use clap::Args;
-use ringlog_client::Election;
+use ringlog_client::{Election, ErrorCode};
 
 use crate::connection::Broker;
 use crate::failure::Failure;
@@ -33,14 +33,21 @@ impl ElectLeaders {
         let election = if self.unclean { Election::Unclean } else { Election::Preferred };
         let admin = self.broker.admin().await?;
         let named = if self.all { None } else { Some(self.of.of(&admin).await?) };
-        let mut table = Table::new(&["TOPIC", "PARTITION"]);
-        for elected in admin.elect_leaders(election, named.as_deref()).await? {
-            table.push([elected.topic.into(), elected.partition.into()]);
+        let outcomes = admin.elect_leaders(election, named.as_deref()).await?;
+        let failed = outcomes.values().filter(|outcome| outcome.is_err()).count();
+        let mut table = Table::new(&["TOPIC", "PARTITION", "ERROR"]);
+        for (partition, outcome) in outcomes {
+            let error = outcome.err().map(|error| error.code().map_or_else(|| error.to_string(), ErrorCode::name));
+            table.push([partition.topic.into(), partition.partition.into(), error.into()]);
         }
         if table.is_empty() && !self.json {
             eprintln!("no partition needed another leader");
             return Ok(());
         }
-        table.print(self.json)
+        table.print(self.json)?;
+        match failed {
+            0 => Ok(()),
+            _ => Err(Failure::Other(format!("{failed} of these partitions got no new leader"))),
+        }
     }
 }

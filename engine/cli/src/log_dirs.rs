@@ -1,6 +1,7 @@
 //! `ringlog log-dirs`: where brokers keep their partitions, and how much room there is.
 
 use clap::Args;
+use ringlog_client::ErrorCode;
 
 use crate::connection::Broker;
 use crate::failure::Failure;
@@ -34,11 +35,15 @@ impl LogDirs {
         let mut table = if self.partitions {
             Table::new(&["BROKER", "LOG-DIR", "TOPIC", "PARTITION", "SIZE-BYTES", "OFFSET-LAG", "FUTURE"])
         } else {
-            Table::new(&["BROKER", "LOG-DIR", "PARTITIONS", "SIZE-BYTES", "USABLE-BYTES", "TOTAL-BYTES"])
+            Table::new(&["BROKER", "LOG-DIR", "PARTITIONS", "SIZE-BYTES", "USABLE-BYTES", "TOTAL-BYTES", "ERROR"])
         };
         for dir in dirs {
             let broker = Cell::Number(dir.broker.into());
             if self.partitions {
+                // It has no rows to say it in.
+                if let Some(error) = dir.error {
+                    eprintln!("log directory {} of broker {broker}: {error}", dir.path);
+                }
                 for log in dir.partitions {
                     let (topic, index) = (log.partition.topic.to_string(), log.partition.partition);
                     let place = [broker.clone(), dir.path.clone().into(), topic.into(), Cell::Number(index.into())];
@@ -58,7 +63,8 @@ impl LogDirs {
                 let size = Cell::Number(dir.partitions.iter().map(|log| log.size_bytes).sum());
                 let [usable, total] =
                     [dir.usable_bytes, dir.total_bytes].map(|bytes| bytes.map_or(Cell::Missing, Cell::Number));
-                table.push([broker, dir.path.into(), partitions, size, usable, total]);
+                let error = dir.error.map(ErrorCode::name).into();
+                table.push([broker, dir.path.into(), partitions, size, usable, total, error]);
             }
         }
         table.print(self.json)

@@ -227,8 +227,16 @@ impl Client {
     {
         let deadline = Instant::now() + timeout;
         let mut backoff = self.backoff();
+        let mut is_outdated = false;
         loop {
-            let error = match tokio::time::timeout_at(deadline, attempt()).await {
+            let informed = async {
+                if is_outdated {
+                    // The successor stands in fresh metadata; when that cannot be had, the attempt says so.
+                    let _ = self.refresh(Some(&[]), false).await;
+                }
+                attempt().await
+            };
+            let error = match tokio::time::timeout_at(deadline, informed).await {
                 Ok(Ok(value)) => return Ok(value),
                 Ok(Err(error)) if error.is_retriable() => error,
                 Ok(Err(error)) => return Err(error),
@@ -240,10 +248,8 @@ impl Client {
             }
             tracing::debug!(%error, ?pause, "retrying");
             tokio::time::sleep(pause).await;
-            if matches!(error.code(), Some(ErrorCode::NotController)) {
-                // Its successor stands in fresh metadata; when that cannot be had, the next attempt says so.
-                let _ = self.refresh(Some(&[]), false).await;
-            }
+            // Whoever was asked did not answer, or is not the one to ask.
+            is_outdated = matches!(error.code(), None | Some(ErrorCode::NotController));
         }
     }
 

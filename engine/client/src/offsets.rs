@@ -93,6 +93,11 @@ pub(crate) fn by_topic<'a, T>(
     topics
 }
 
+/// What stands on the wire as −1 when it is not known.
+pub(crate) fn known<T: PartialOrd + Default>(value: T) -> Option<T> {
+    Some(value).filter(|value| *value >= T::default())
+}
+
 /// Offsets from the partitions' leaders, asked all at once. The result has an entry for each partition asked for.
 pub(crate) async fn list(
     client: &Client,
@@ -145,12 +150,11 @@ async fn list_from(
     for topic in reply.read()?.topics {
         for row in topic.partitions {
             let partition = TopicPartition::new(topic.name.clone(), row.partition_index);
-            let known = |value: i64| Some(value).filter(|&value| value >= 0);
             let found = ClientError::check(row.error_code, || format!("partition {partition}"), None);
             let found = found.map(|()| FoundOffset {
                 offset: known(row.offset),
                 timestamp_ms: known(row.timestamp),
-                leader_epoch: Some(row.leader_epoch).filter(|&epoch| epoch >= 0),
+                leader_epoch: known(row.leader_epoch),
             });
             rows.insert(partition, found);
         }
@@ -194,8 +198,7 @@ pub(crate) async fn committed(
         ClientError::check(code, || format!("partition {partition} of group {group}"), None)?;
         if offset >= 0 {
             let metadata = metadata.unwrap_or_default().to_owned();
-            offsets
-                .insert(partition, CommittedOffset { offset, leader_epoch: Some(epoch).filter(|&e| e >= 0), metadata });
+            offsets.insert(partition, CommittedOffset { offset, leader_epoch: known(epoch), metadata });
         }
         Ok::<_, ClientError>(())
     };

@@ -8,6 +8,7 @@ use ringlog_protocol::metadata::{MetadataResponse, MetadataResponseTopic};
 use ringlog_protocol::{ErrorCode, Uuid};
 use tokio::time::Instant;
 
+use crate::offsets::known;
 use crate::{Address, ClientError};
 
 /// The cluster as one Metadata answer, and those before it, told.
@@ -110,7 +111,7 @@ impl Topology {
         }
         Self {
             cluster_id: answer.cluster_id.map(Into::into).or_else(|| self.cluster_id.clone()),
-            controller: Some(answer.controller_id).filter(|&id| id >= 0),
+            controller: known(answer.controller_id),
             brokers: brokers.collect(),
             topics,
         }
@@ -154,7 +155,7 @@ impl Topic {
         rows.sort_unstable_by_key(|row| row.partition_index);
         let partitions = rows.into_iter().enumerate().map(|(index, row)| {
             let told = Partition {
-                leader: Some(row.leader_id).filter(|&id| id >= 0),
+                leader: known(row.leader_id),
                 leader_epoch: row.leader_epoch,
                 replicas: row.replica_nodes,
                 in_sync: row.isr_nodes,

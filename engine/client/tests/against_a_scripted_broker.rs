@@ -3,6 +3,8 @@
 
 #[path = "scripted/admin.rs"]
 mod admin;
+#[path = "scripted/admin_replicas.rs"]
+mod admin_replicas;
 #[path = "scripted/admin_transactions.rs"]
 mod admin_transactions;
 #[path = "scripted/broker.rs"]

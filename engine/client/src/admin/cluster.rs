@@ -12,6 +12,7 @@ use ringlog_protocol::update_features::{FeatureUpdateKey, UpdateFeaturesRequest}
 use super::Admin;
 use crate::client::Lane;
 use crate::connection::api_versions_request;
+use crate::offsets::known;
 use crate::topology::Broker;
 use crate::{Address, ClientError};
 
@@ -63,7 +64,7 @@ impl Admin {
             };
             Ok(ClusterDescription {
                 cluster_id: answer.cluster_id.clone().into_owned(),
-                controller: Some(answer.controller_id).filter(|&id| id >= 0),
+                controller: known(answer.controller_id),
                 brokers: answer.brokers.iter().map(broker).collect(),
             })
         })

@@ -123,10 +123,11 @@ impl Admin {
         self.retry(|| async {
             let coordinator = self.client.coordinator(group, Lane::SHARED).await?;
             if coordinator.version(ApiKey::ConsumerGroupDescribe, 0..=i16::MAX).is_ok() {
-                match consumer_group(&coordinator, group).await {
-                    // It may be a classic one.
-                    Err(error) if error.code() == Some(ErrorCode::GroupIdNotFound) => {}
-                    described => return described,
+                let described = consumer_group(&coordinator, group).await;
+                // It may be a classic one; so are all where that protocol is served and switched off.
+                let code = described.as_ref().err().and_then(ClientError::code);
+                if !matches!(code, Some(ErrorCode::GroupIdNotFound | ErrorCode::UnsupportedVersion)) {
+                    return described;
                 }
             }
             classic_group(&coordinator, group).await

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::try_join_all;
+use ringlog_protocol::ErrorCode;
 use ringlog_protocol::alter_replica_log_dirs::{
     AlterReplicaLogDir, AlterReplicaLogDirTopic, AlterReplicaLogDirsRequest,
 };
@@ -11,7 +12,7 @@ use ringlog_protocol::describe_log_dirs::DescribeLogDirsRequest;
 use super::Admin;
 use super::topics::final_if_unknown;
 use crate::client::Lane;
-use crate::offsets::by_topic;
+use crate::offsets::{by_topic, known};
 use crate::{ClientError, TopicPartition};
 
 /// A directory of a broker that holds partitions.
@@ -21,6 +22,8 @@ pub struct LogDir {
     pub broker: i32,
     /// Its path there.
     pub path: String,
+    /// Why the broker can't use it, such as [`ErrorCode::KafkaStorageError`], if it can't; then nothing else is told.
+    pub error: Option<ErrorCode>,
     /// Size of its filesystem, if told.
     pub total_bytes: Option<i64>,
     /// What is free of it, if told.
@@ -43,11 +46,10 @@ pub struct LogDirPartition {
 }
 
 impl Admin {
-    /// The log directories of all brokers.
+    /// The log directories of all brokers, those that have failed among them.
     ///
     /// # Errors
-    /// [`KafkaStorageError`](ringlog_protocol::ErrorCode::KafkaStorageError) of a directory that has failed, and
-    /// others.
+    /// When a broker does not answer, and what it says.
     pub async fn log_dirs(&self) -> Result<Vec<LogDir>, ClientError> {
         let topology = self.retry(|| self.client.refresh(Some(&[]), false)).await?;
         let calls = topology.brokers.keys().map(|&broker| self.retry(move || self.log_dirs_of(broker)));
@@ -61,7 +63,6 @@ impl Admin {
         ClientError::check(answer.error_code, || format!("log directories of broker {broker}"), None)?;
         let mut dirs = Vec::new();
         for dir in answer.results {
-            ClientError::check(dir.error_code, || format!("log directory {} of broker {broker}", dir.log_dir), None)?;
             let rows = dir.topics.iter().flat_map(|topic| topic.partitions.iter().map(move |row| (topic, row)));
             let mut partitions: Vec<_> = rows
                 .map(|(topic, row)| LogDirPartition {
@@ -72,10 +73,10 @@ impl Admin {
                 })
                 .collect();
             partitions.sort_by(|a, b| a.partition.cmp(&b.partition));
-            let known = |bytes: i64| Some(bytes).filter(|&bytes| bytes >= 0);
             dirs.push(LogDir {
                 broker,
                 path: dir.log_dir.into_owned(),
+                error: ErrorCode::from_code(dir.error_code).ok().err(),
                 total_bytes: known(dir.total_bytes),
                 usable_bytes: known(dir.usable_bytes),
                 partitions,
@@ -88,8 +89,8 @@ impl Admin {
     /// see [`log_dirs`](Self::log_dirs). A replica that the broker is about to get is waited for.
     ///
     /// # Errors
-    /// Of the first partition that is refused, such as [`LogDirNotFound`](ringlog_protocol::ErrorCode::LogDirNotFound) and
-    /// [`ReplicaNotAvailable`](ringlog_protocol::ErrorCode::ReplicaNotAvailable); the others may have begun.
+    /// Of the first partition that is refused, such as [`ErrorCode::LogDirNotFound`] and
+    /// [`ErrorCode::ReplicaNotAvailable`]; the others may have begun.
     pub async fn move_to_log_dirs(
         &self,
         broker: i32,

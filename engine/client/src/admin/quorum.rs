@@ -6,6 +6,7 @@ use ringlog_protocol::describe_quorum::{DescribeQuorumRequest, PartitionData, Re
 
 use super::Admin;
 use crate::client::Lane;
+use crate::offsets::known;
 use crate::{Address, ClientError};
 
 /// Kafka's log of metadata: one partition.
@@ -55,7 +56,8 @@ impl Admin {
             let reply = self.client.any(Lane::SHARED).await?.call(&request).await?;
             let answer = reply.read()?;
             ClientError::check(answer.error_code, subject, answer.error_message.as_deref())?;
-            let found = answer.topics.into_iter().flat_map(|topic| topic.partitions).next().unwrap_or_default();
+            let found = answer.topics.into_iter().flat_map(|topic| topic.partitions).next();
+            let found = found.ok_or_else(|| ClientError::unmentioned(subject()))?;
             ClientError::check(found.error_code, subject, found.error_message.as_deref())?;
             let nodes = answer.nodes.into_iter().map(|node| {
                 let listener = |at: ringlog_protocol::describe_quorum::Listener<'_>| {
@@ -64,7 +66,7 @@ impl Admin {
                 (node.node_id, node.listeners.into_iter().map(listener).collect())
             });
             Ok(Quorum {
-                leader: Some(found.leader_id).filter(|&id| id >= 0),
+                leader: known(found.leader_id),
                 leader_epoch: found.leader_epoch,
                 high_watermark: found.high_watermark,
                 voters: replicas(&found.current_voters),
@@ -77,12 +79,11 @@ impl Admin {
 }
 
 fn replicas(rows: &[ReplicaState]) -> Vec<QuorumReplica> {
-    let told = |ms: i64| Some(ms).filter(|&ms| ms >= 0);
     let replica = |row: &ReplicaState| QuorumReplica {
         id: row.replica_id,
         log_end_offset: row.log_end_offset,
-        last_fetch_ms: told(row.last_fetch_timestamp),
-        last_caught_up_ms: told(row.last_caught_up_timestamp),
+        last_fetch_ms: known(row.last_fetch_timestamp),
+        last_caught_up_ms: known(row.last_caught_up_timestamp),
     };
     let mut replicas: Vec<_> = rows.iter().map(replica).collect();
     replicas.sort_by_key(|replica| replica.id);

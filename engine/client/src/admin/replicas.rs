@@ -35,16 +35,16 @@ pub struct Reassignment {
 }
 
 impl Admin {
-    /// Elects leaders for these partitions, or for all, and gives those that have another leader from then on, sorted.
+    /// Elects leaders for these partitions, or for all, and tells of those that needed another: they have it from then on, or why
+    /// not, such as [`ErrorCode::PreferredLeaderNotAvailable`], which is not tried again.
     ///
     /// # Errors
-    /// Of the first partition for which that was needed and not possible, such as
-    /// [`ErrorCode::PreferredLeaderNotAvailable`]; the others may have been elected.
+    /// What the controller says to it all.
     pub async fn elect_leaders(
         &self,
         election: Election,
         partitions: Option<&[TopicPartition]>,
-    ) -> Result<Vec<TopicPartition>, ClientError> {
+    ) -> Result<BTreeMap<TopicPartition, Result<(), ClientError>>, ClientError> {
         let named = |partitions: &[TopicPartition]| {
             let topics = by_topic(partitions.iter().map(|partition| (partition, ()))).into_iter();
             let topics = topics.map(|(topic, rows)| TopicPartitions {
@@ -58,25 +58,27 @@ impl Admin {
             topic_partitions: partitions.map(named),
             timeout_ms: self.timeout_ms(),
         };
-        let once = || async {
+        self.retry(|| async {
             let reply = self.client.controller().await?.call(&request).await?;
             let answer = reply.read()?;
             ClientError::check(answer.error_code, || "elections".to_owned(), None)?;
-            let mut elected = Vec::new();
+            let mut outcomes = BTreeMap::new();
             for topic in &answer.replica_election_results {
                 for row in &topic.partition_result {
                     let partition = TopicPartition::new(topic.topic.clone(), row.partition_id);
-                    if row.error_code != ErrorCode::ElectionNotNeeded as i16 {
-                        let subject = || format!("partition {partition}");
-                        ClientError::check(row.error_code, subject, row.error_message.as_deref())?;
-                        elected.push(partition);
+                    let subject = || format!("partition {partition}");
+                    let outcome = ClientError::check(row.error_code, subject, row.error_message.as_deref());
+                    match outcome.as_ref().err().and_then(ClientError::code) {
+                        Some(ErrorCode::ElectionNotNeeded) => {}
+                        // Version 0 has no other place for what is said to it all.
+                        Some(ErrorCode::NotController) => outcome?,
+                        _ => drop(outcomes.insert(partition, outcome)),
                     }
                 }
             }
-            elected.sort();
-            Ok(elected)
-        };
-        self.retry(|| async { final_if_unknown(once().await) }).await?
+            Ok(outcomes)
+        })
+        .await
     }
 
     /// Begins to move partitions to these brokers, of which the first is the preferred leader; `None` cancels a move. It goes on after

@@ -14,7 +14,7 @@ use ringlog_protocol::{ApiKey, ErrorCode};
 
 use super::Admin;
 use crate::client::Lane;
-use crate::offsets::by_topic;
+use crate::offsets::{by_topic, known};
 use crate::{ClientError, TopicPartition};
 
 /// Which transactions are meant: those that agree in everything that is named here. The default are all.
@@ -199,7 +199,11 @@ impl Admin {
         self.retry(|| async {
             let leaders = self.by_leader(rows()).await?;
             let calls = leaders.into_iter().map(|(leader, rows)| self.producers_at(leader, rows));
-            Ok(try_join_all(calls).await?.into_iter().flatten().collect())
+            let found: BTreeMap<_, _> = try_join_all(calls).await?.into_iter().flatten().collect();
+            match partitions.iter().find(|partition| !found.contains_key(partition)) {
+                Some(missing) => Err(ClientError::unmentioned(format!("partition {missing}"))),
+                None => Ok(found),
+            }
         })
         .await
     }
@@ -301,9 +305,12 @@ impl Admin {
                 let reply = self.client.node(leader, Lane::SHARED).await?.call(&request).await?;
                 let answer = reply.read()?;
                 let topics = answer.markers.iter().flat_map(|marker| &marker.topics);
-                for row in topics.flat_map(|topic| &topic.partitions) {
-                    ClientError::check(row.error_code, || format!("partition {partition}"), None)?;
-                }
+                let subject = || format!("partition {partition}");
+                let row = topics
+                    .flat_map(|topic| &topic.partitions)
+                    .next()
+                    .ok_or_else(|| ClientError::unmentioned(subject()))?;
+                ClientError::check(row.error_code, subject, None)?;
             }
             Ok(())
         })
@@ -316,17 +323,12 @@ impl ProducerState {
         Self {
             producer_id: row.producer_id,
             producer_epoch: row.producer_epoch,
-            last_sequence: Some(row.last_sequence).filter(|&sequence| sequence >= 0),
+            last_sequence: known(row.last_sequence),
             last_timestamp_ms: known(row.last_timestamp),
-            coordinator_epoch: Some(row.coordinator_epoch).filter(|&epoch| epoch >= 0),
+            coordinator_epoch: known(row.coordinator_epoch),
             transaction_start_offset: known(row.current_txn_start_offset),
         }
     }
-}
-
-/// On the wire −1 is none.
-fn known(value: i64) -> Option<i64> {
-    Some(value).filter(|&value| value >= 0)
 }
 
 fn ms(duration: Duration) -> i64 {

@@ -4,14 +4,10 @@ use std::sync::{Arc, Mutex};
 
 use ringlog_client::{
     Acl, AclFilter, AclOperation, AclPattern, AclPatternFilter, AclPermission, AclResource, Address, Admin,
-    ClientError, ConfigResource, Election, ErrorCode, FeatureUpdate, GroupEpochs, MemberTarget, OffsetSpec, Quorum,
-    QuorumReplica, Reassignment, ScramMechanism, TopicPartition,
+    ClientError, ConfigResource, ErrorCode, FeatureUpdate, GroupEpochs, MemberTarget, OffsetSpec, Quorum,
+    QuorumReplica, ScramMechanism, TopicPartition,
 };
 use ringlog_protocol::ApiKey;
-use ringlog_protocol::alter_replica_log_dirs::{
-    AlterReplicaLogDir, AlterReplicaLogDirPartitionResult, AlterReplicaLogDirTopic, AlterReplicaLogDirTopicResult,
-    AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse,
-};
 use ringlog_protocol::alter_user_scram_credentials::{
     AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse, AlterUserScramCredentialsResult,
 };
@@ -34,14 +30,8 @@ use ringlog_protocol::describe_user_scram_credentials::{
     CredentialInfo, DescribeUserScramCredentialsRequest, DescribeUserScramCredentialsResponse,
     DescribeUserScramCredentialsResult, UserName,
 };
-use ringlog_protocol::elect_leaders::{
-    ElectLeadersRequest, ElectLeadersResponse, PartitionResult, ReplicaElectionResult,
-};
 use ringlog_protocol::list_config_resources::{self, ListConfigResourcesResponse};
 use ringlog_protocol::list_offsets::{ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse};
-use ringlog_protocol::list_partition_reassignments::{
-    ListPartitionReassignmentsResponse, OngoingPartitionReassignment, OngoingTopicReassignment,
-};
 use ringlog_protocol::update_features::{FeatureUpdateKey, UpdateFeaturesRequest, UpdateFeaturesResponse};
 
 use super::broker::{self, Answer, Received};
@@ -220,50 +210,10 @@ async fn credentials_are_told_by_user_and_mechanism() {
 }
 
 #[tokio::test]
-async fn who_was_elected_is_told_and_who_led_already_is_not() {
-    let client = broker::client(|received: &Received| {
-        if received.api != ApiKey::ElectLeaders {
-            return Answer::Usual;
-        }
-        let request = received.read::<ElectLeadersRequest<'_>>();
-        assert_eq!((request.election_type, request.topic_partitions), (1, None));
-        let row = |partition_id, error_code| PartitionResult { partition_id, error_code, error_message: None };
-        let partition_result = vec![row(1, 0), row(0, ErrorCode::ElectionNotNeeded as i16)];
-        let result = ReplicaElectionResult { topic: "t".into(), partition_result };
-        received.answer(&ElectLeadersResponse { replica_election_results: vec![result], ..Default::default() })
-    })
-    .await;
-    let elected = Admin::new(client).elect_leaders(Election::Unclean, None).await.unwrap();
-    assert_eq!(elected, [TopicPartition::new("t", 1)]);
-}
-
-#[tokio::test]
-async fn moves_are_told_by_partition() {
-    let client = broker::client(|received: &Received| {
-        if received.api != ApiKey::ListPartitionReassignments {
-            return Answer::Usual;
-        }
-        let partition_reassignment = OngoingPartitionReassignment {
-            partition_index: 3,
-            replicas: vec![1, 2, 3],
-            adding_replicas: vec![3],
-            removing_replicas: vec![1],
-        };
-        let topic = OngoingTopicReassignment { name: "t".into(), partitions: vec![partition_reassignment] };
-        received.answer(&ListPartitionReassignmentsResponse { topics: vec![topic], ..Default::default() })
-    })
-    .await;
-    let moves = Admin::new(client).reassignments().await.unwrap();
-    let expected = Reassignment { replicas: vec![1, 2, 3], adding: vec![3], removing: vec![1] };
-    assert_eq!(moves, [(TopicPartition::new("t", 3), expected)].into());
-}
-
-#[tokio::test]
 async fn a_group_of_either_protocol_is_described() {
     let client = broker::client(|received: &Received| match received.api {
         ApiKey::ConsumerGroupDescribe => {
             let group_id = received.read::<ConsumerGroupDescribeRequest<'_>>().group_ids.remove(0);
-            let found = group_id == "assigned-to";
             let of = |partitions| Assignment {
                 topic_partitions: vec![TopicPartitions { topic_name: "t".into(), partitions, ..Default::default() }],
             };
@@ -276,7 +226,11 @@ async fn a_group_of_either_protocol_is_described() {
             };
             let members = vec![member("b", vec![], vec![2]), member("a", vec![2, 1], vec![1])];
             let group = consumer_group_describe::DescribedGroup {
-                error_code: if found { 0 } else { ErrorCode::GroupIdNotFound as i16 },
+                error_code: match &*group_id {
+                    "assigned-to" => 0,
+                    "of-a-protocol-that-is-off" => ErrorCode::UnsupportedVersion as i16,
+                    _ => ErrorCode::GroupIdNotFound as i16,
+                },
                 group_id,
                 group_state: "Reconciling".into(),
                 group_epoch: 5,
@@ -306,8 +260,10 @@ async fn a_group_of_either_protocol_is_described() {
     let target = |indexes| Some(MemberTarget { epoch: 4, assignment: at(indexes) });
     let expected = [("a".to_owned(), at(&[1, 2]), target(&[1])), ("b".to_owned(), at(&[]), target(&[2]))];
     assert_eq!(shown, expected);
-    let classic = admin.group("agreeing").await.unwrap();
-    assert_eq!((&*classic.state, &*classic.assignor, classic.epochs), ("Stable", "range", None));
+    for group in ["agreeing", "of-a-protocol-that-is-off"] {
+        let classic = admin.group(group).await.unwrap();
+        assert_eq!((&*classic.state, &*classic.assignor, classic.epochs), ("Stable", "range", None));
+    }
 }
 
 #[tokio::test]
@@ -332,35 +288,6 @@ async fn a_feature_goes_up_or_down_by_kafkas_numbers_and_who_refuses_says_which(
     let refused = admin.update_features(&updates, false).await.unwrap_err();
     assert_eq!(refused.code(), Some(ErrorCode::InvalidUpdateVersion));
     assert!(refused.to_string().contains("feature b: no"), "{refused}");
-}
-
-#[tokio::test]
-async fn a_replica_that_is_about_to_come_is_waited_for() {
-    let mut asked = 0;
-    let client = broker::client(move |received: &Received| {
-        if received.api != ApiKey::AlterReplicaLogDirs {
-            return Answer::Usual;
-        }
-        let dirs = received.read::<AlterReplicaLogDirsRequest<'_>>().dirs;
-        let expected = |path: &'static str, partitions| AlterReplicaLogDir {
-            path: path.into(),
-            topics: vec![AlterReplicaLogDirTopic { name: "t".into(), partitions }],
-        };
-        assert_eq!(dirs, [expected("/a", vec![0, 2]), expected("/b", vec![1])]);
-        asked += 1;
-        let coming = |index| match index {
-            2 if asked == 1 => ErrorCode::ReplicaNotAvailable as i16,
-            _ => 0,
-        };
-        let row = |index| AlterReplicaLogDirPartitionResult { partition_index: index, error_code: coming(index) };
-        let partitions = (0..3).map(row).collect();
-        let results = vec![AlterReplicaLogDirTopicResult { topic_name: "t".into(), partitions }];
-        received.answer(&AlterReplicaLogDirsResponse { results, ..Default::default() })
-    })
-    .await;
-    let to = |(index, path): (i32, &str)| (TopicPartition::new("t", index), path.to_owned());
-    let moves = [(0, "/a"), (1, "/b"), (2, "/a")].map(to).into();
-    Admin::new(client).move_to_log_dirs(1, &moves).await.unwrap();
 }
 
 #[tokio::test]
@@ -403,6 +330,17 @@ async fn the_quorum_is_told_with_who_follows_and_where_they_listen() {
         nodes: [(3, [("CONTROLLER".to_owned(), at)].into())].into(),
     };
     assert_eq!(Admin::new(client).quorum().await.unwrap(), expected);
+}
+
+#[tokio::test]
+async fn an_answer_without_the_quorum_has_not_told_of_it() {
+    let client = broker::client(|received: &Received| match received.api {
+        ApiKey::DescribeQuorum => received.answer(&DescribeQuorumResponse::default()),
+        _ => Answer::Usual,
+    })
+    .await;
+    let unknown = Admin::new(client).quorum().await.unwrap_err();
+    assert!(unknown.to_string().contains("does not mention it"), "{unknown}");
 }
 
 #[tokio::test]

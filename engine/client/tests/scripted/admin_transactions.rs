@@ -145,6 +145,29 @@ async fn one_is_aborted_by_the_marker_of_the_producer_that_began_there() {
 }
 
 #[tokio::test]
+async fn a_partition_that_an_answer_leaves_out_is_neither_without_producers_nor_aborted() {
+    let client = broker::client(|received: &Received| match received.api {
+        ApiKey::DescribeProducers => {
+            let asked = received.read::<DescribeProducersRequest<'_>>().topics;
+            if asked[0].partition_indexes == [0] {
+                return three_are_open(received);
+            }
+            received.answer(&DescribeProducersResponse::default())
+        }
+        ApiKey::WriteTxnMarkers => received.answer(&WriteTxnMarkersResponse::default()),
+        _ => Answer::Usual,
+    })
+    .await;
+    let (admin, left_out) = (Admin::new(client), TopicPartition::new("t", 1));
+    for unknown in [
+        admin.producers(&[left_out]).await.unwrap_err(),
+        admin.abort_transaction(&TopicPartition::new("t", 0), 10).await.unwrap_err(),
+    ] {
+        assert!(unknown.to_string().contains("does not mention it"), "{unknown}");
+    }
+}
+
+#[tokio::test]
 async fn transactions_are_asked_for_by_all_that_is_named_and_sorted() {
     let client = broker::client(|received: &Received| {
         if received.api != ApiKey::ListTransactions {

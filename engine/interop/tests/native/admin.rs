@@ -108,10 +108,11 @@ fn one_broker_leads_already_and_has_nowhere_to_move_a_partition() {
         let only = *admin.cluster().await.unwrap().brokers.keys().next().unwrap();
         let named = std::slice::from_ref(&partition);
         for partitions in [Some(named), None] {
-            assert_eq!(admin.elect_leaders(Election::Preferred, partitions).await.unwrap(), []);
+            assert_eq!(admin.elect_leaders(Election::Preferred, partitions).await.unwrap(), BTreeMap::new());
         }
         let missing = [TopicPartition::new(&topic, 2)];
-        let refused = admin.elect_leaders(Election::Unclean, Some(&missing)).await.unwrap_err();
+        let outcomes = admin.elect_leaders(Election::Unclean, Some(&missing)).await.unwrap();
+        let refused = outcomes[&missing[0]].as_ref().unwrap_err();
         assert_eq!(refused.code(), Some(ErrorCode::UnknownTopicOrPartition), "{refused}");
 
         let to = |replicas: Option<Vec<i32>>| BTreeMap::from([(partition.clone(), replicas)]);
