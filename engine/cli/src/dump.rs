@@ -283,6 +283,13 @@ impl Dump {
                     .map(i64::from_be_bytes)
                     .unwrap_or_default()
             };
+            // The only one there is (KIP-98).
+            if !entry.starts_with(&[0, 0]) {
+                let [high, low, ..] = entry;
+                let version = u16::from_be_bytes([high, low]);
+                let wrong = format!("an entry has version {version}, and only 0 is known");
+                return Err(Failure::Other(format!("{}: {wrong}", self.file.display())));
+            }
             let line = AbortedLine {
                 producer_id: number(2),
                 first_offset: number(10),

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use clap::{Args, Subcommand};
-use ringlog_client::{Admin, CommittedOffset, GroupDescription, GroupMember, OffsetSpec, TopicPartition};
+use ringlog_client::{
+    Admin, ClientError, CommittedOffset, ErrorCode, GroupDescription, GroupListing, GroupMember, OffsetSpec,
+    TopicPartition,
+};
 use serde::Serialize;
 
 use crate::connection::Broker;
@@ -153,13 +156,18 @@ async fn list(admin: &Admin, json: bool) -> Result<(), Failure> {
 }
 
 async fn describe(admin: &Admin, group: Option<String>, json: bool) -> Result<(), Failure> {
+    let is_named = group.is_some();
     let groups = match group {
         Some(group) => vec![group],
-        None => admin.groups().await?.into_iter().map(|group| group.group).collect(),
+        None => admin.groups().await?.into_iter().filter(is_of_consumers).map(|group| group.group).collect(),
     };
     let mut shown = Vec::with_capacity(groups.len());
     for group in groups {
-        shown.push(description(admin, admin.group(&group).await?).await?);
+        let found = admin.group(&group).await;
+        // Of all, one may have gone since they were listed.
+        if is_named || !is_gone(&found) {
+            shown.push(description(admin, found?).await?);
+        }
     }
     let mut out = io::stdout().lock();
     if json {
@@ -182,6 +190,19 @@ async fn describe(admin: &Admin, group: Option<String>, json: bool) -> Result<()
         }
     }
     Ok(())
+}
+
+/// Other kinds have neither offsets that they have committed nor partitions of their own.
+fn is_of_consumers(group: &GroupListing) -> bool {
+    // A broker that is too old to say has no other kind.
+    matches!(&*group.kind, "" | "classic" | "consumer")
+}
+
+fn is_gone(group: &Result<GroupDescription, ClientError>) -> bool {
+    match group {
+        Ok(group) => group.state == "Dead",
+        Err(error) => error.code() == Some(ErrorCode::GroupIdNotFound),
+    }
 }
 
 async fn description(admin: &Admin, group: GroupDescription) -> Result<Description, Failure> {
@@ -311,7 +332,7 @@ async fn reset(
     let members = match admin.group(group).await {
         Ok(described) => described.members.len(),
         // Offsets may be set before the first member comes.
-        Err(error) if error.code() == Some(ringlog_client::ErrorCode::GroupIdNotFound) => 0,
+        Err(error) if error.code() == Some(ErrorCode::GroupIdNotFound) => 0,
         Err(error) => return Err(error.into()),
     };
     if members > 0 {
@@ -376,4 +397,41 @@ async fn targets(
         targets.insert(partition.clone(), target.clamp(start, end.max(start)));
     }
     Ok(targets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_of_another_kind_and_those_that_have_gone_are_left_out_of_all() {
+        let listed = |kind: &str| GroupListing {
+            group: "g".to_owned(),
+            protocol_type: String::new(),
+            state: String::new(),
+            kind: kind.to_owned(),
+        };
+        for (kind, expected) in
+            [("", true), ("classic", true), ("consumer", true), ("share", false), ("streams", false)]
+        {
+            assert_eq!(is_of_consumers(&listed(kind)), expected, "{kind}");
+        }
+        let described = |state: &str| GroupDescription {
+            group: "g".to_owned(),
+            state: state.to_owned(),
+            protocol_type: String::new(),
+            assignor: String::new(),
+            epochs: None,
+            members: Vec::new(),
+        };
+        let refused = |code| ClientError::Broker { code, subject: "group g".to_owned(), message: String::new() };
+        for (found, expected) in [
+            (Ok(described("Empty")), false),
+            (Ok(described("Dead")), true),
+            (Err(refused(ErrorCode::GroupIdNotFound)), true),
+            (Err(refused(ErrorCode::GroupAuthorizationFailed)), false),
+        ] {
+            assert_eq!(is_gone(&found), expected, "{found:?}");
+        }
+    }
 }

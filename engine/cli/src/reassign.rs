@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use ringlog_client::{Admin, LogDir, TopicPartition};
 
-use self::plan::{Placement, Plan, Present};
+use self::plan::{Moving, Placement, Plan, Present};
 use crate::connection::Broker;
 use crate::failure::Failure;
 use crate::table::{Cell, Table, print_json};
@@ -126,7 +126,8 @@ impl Reassign {
 }
 
 async fn plan(admin: &Admin, topics: &[String], brokers: &[i32], current: bool) -> Result<(), Failure> {
-    let present = present(admin, topics.iter().map(String::as_str)).await?;
+    let moving = admin.reassignments().await?;
+    let present = present(admin, topics.iter().map(String::as_str), &moving).await?;
     let plan = if current {
         Plan::present(&present)
     } else {
@@ -142,8 +143,8 @@ async fn plan(admin: &Admin, topics: &[String], brokers: &[i32], current: bool) 
 }
 
 async fn execute(admin: &Admin, plan: &Plan, throttle: Option<u64>, json: bool) -> Result<(), Failure> {
-    let topics: BTreeSet<_> = plan.partitions.iter().map(|placement| placement.partition().topic).collect();
-    let present = present(admin, topics.iter().map(String::as_str)).await?;
+    let moving = admin.reassignments().await?;
+    let present = present(admin, plan.topics().iter().map(String::as_str), &moving).await?;
     let mut table = Table::new(&["TOPIC", "PARTITION", "FROM", "TO"]);
     let mut moves = BTreeMap::new();
     for placement in &plan.partitions {
@@ -154,7 +155,7 @@ async fn execute(admin: &Admin, plan: &Plan, throttle: Option<u64>, json: bool) 
         moves.insert(partition, Some(placement.replicas.clone()));
     }
     if let Some(rate) = throttle {
-        throttle::set(admin, plan, &present, rate).await?;
+        throttle::set(admin, plan, &present, &moving, rate).await?;
     }
     admin.reassign(&moves).await?;
     for (broker, to) in plan.log_dirs() {
@@ -165,8 +166,8 @@ async fn execute(admin: &Admin, plan: &Plan, throttle: Option<u64>, json: bool) 
 
 async fn verify(admin: &Admin, plan: &Plan, json: bool) -> Result<(), Failure> {
     let moving = admin.reassignments().await?;
-    let topics: BTreeSet<_> = plan.partitions.iter().map(|placement| placement.partition().topic).collect();
-    let present = present(admin, topics.iter().map(String::as_str)).await?;
+    let topics = those_that_exist(admin, plan.topics()).await?;
+    let present = present(admin, topics.iter().map(String::as_str), &moving).await?;
     let named = plan.log_dirs();
     let dirs = if named.is_empty() { Vec::new() } else { admin.log_dirs().await? };
     let is_there = |placement: &Placement| {
@@ -187,8 +188,8 @@ async fn verify(admin: &Admin, plan: &Plan, json: bool) -> Result<(), Failure> {
         let replicas = replicas.cloned().map_or(Cell::Missing, Cell::Numbers);
         table.push([partition.topic.as_str().into(), partition.partition.into(), replicas, status.into()]);
     }
-    if moving.is_empty() && throttle::lift(admin, topics).await? {
-        eprintln!("lifted what throttled the moves");
+    if moving.is_empty() {
+        lift_throttle(admin, topics).await?;
     }
     table.print(json)
 }
@@ -220,23 +221,39 @@ async fn cancel(admin: &Admin, plan: Option<Plan>) -> Result<(), Failure> {
     let cancelled: BTreeMap<_, _> = moving.into_keys().filter(is_meant).map(|partition| (partition, None)).collect();
     if cancelled.is_empty() {
         eprintln!("nothing of that is being moved");
-        return Ok(());
+    } else {
+        admin.reassign(&cancelled).await?;
     }
-    admin.reassign(&cancelled).await?;
     if admin.reassignments().await?.is_empty() {
-        let planned = plan.iter().flat_map(|plan| &plan.partitions).map(Placement::partition);
-        let topics: BTreeSet<_> = planned.chain(cancelled.keys().cloned()).map(|partition| partition.topic).collect();
-        throttle::lift(admin, topics).await?;
+        let mut topics = plan.as_ref().map_or_else(BTreeSet::new, Plan::topics);
+        topics.extend(cancelled.keys().map(|partition| partition.topic.clone()));
+        lift_throttle(admin, those_that_exist(admin, topics).await?).await?;
     }
     let mut out = io::stdout().lock();
     cancelled.keys().try_for_each(|partition| Ok(writeln!(out, "cancelled: {partition}")?))
 }
 
-async fn present(admin: &Admin, topics: impl Iterator<Item = &str>) -> Result<Present, Failure> {
+async fn lift_throttle(admin: &Admin, topics: BTreeSet<String>) -> Result<(), Failure> {
+    if throttle::lift(admin, topics).await? {
+        eprintln!("lifted what throttled the moves");
+    }
+    Ok(())
+}
+
+/// A topic of a plan may have been deleted since.
+async fn those_that_exist(admin: &Admin, mut topics: BTreeSet<String>) -> Result<BTreeSet<String>, Failure> {
+    let there: BTreeSet<_> = admin.topics().await?.iter().map(|topic| topic.name.clone()).collect();
+    topics.retain(|name| there.contains(name));
+    Ok(topics)
+}
+
+async fn present(admin: &Admin, topics: impl Iterator<Item = &str>, moving: &Moving) -> Result<Present, Failure> {
     let mut present = Present::new();
     for name in topics {
         for (partition, index) in admin.topic(name).await?.partitions.iter().zip(0..) {
-            present.insert(TopicPartition::new(name, index), partition.replicas.clone());
+            let at = TopicPartition::new(name, index);
+            let replicas = moving.get(&at).map_or_else(|| partition.replicas.clone(), plan::origin);
+            present.insert(at, replicas);
         }
     }
     Ok(present)

@@ -55,14 +55,8 @@ enum Command {
     },
     /// Show a topic's partitions, offsets and settings, or those of all topics
     Describe {
-        /// The topic; all when it is left out
-        name: Option<String>,
-        /// Only partitions of which a replica is not in sync
-        #[arg(long)]
-        under_replicated: bool,
-        /// Only partitions without a leader
-        #[arg(long)]
-        unavailable: bool,
+        #[command(flatten)]
+        which: Which,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -88,6 +82,32 @@ enum Command {
     },
 }
 
+/// What to describe.
+#[derive(Debug, Default, Args)]
+struct Which {
+    /// The topic; all when it is left out
+    name: Option<String>,
+    /// Only partitions of which a replica is not in sync, also of the topics in which the cluster keeps its own state
+    #[arg(long)]
+    under_replicated: bool,
+    /// Only partitions without a leader, also of those topics
+    #[arg(long)]
+    unavailable: bool,
+}
+
+impl Which {
+    /// Whether only partitions are meant that lack something.
+    fn only_sick(&self) -> bool {
+        self.under_replicated || self.unavailable
+    }
+
+    fn is_meant(&self, is_internal: bool, partition: &Partition) -> bool {
+        (!is_internal || self.name.is_some() || self.only_sick())
+            && (!self.under_replicated || partition.in_sync.len() < partition.replicas.len())
+            && (!self.unavailable || partition.leader.is_none())
+    }
+}
+
 /// The brokers of a partition.
 #[derive(Debug, Clone)]
 struct Replicas(Vec<i32>);
@@ -96,6 +116,8 @@ fn replicas(text: &str) -> Result<Replicas, String> {
     let brokers: Result<_, _> = text.split(':').map(str::parse).collect();
     brokers.map(Replicas).map_err(|_| format!("'{text}' is not of the form ID:ID"))
 }
+
+const NO_TOPICS: &str = "there are no topics; make one with: ringlog topics create NAME";
 
 /// What `describe` shows.
 #[derive(Serialize)]
@@ -115,13 +137,7 @@ impl Topics {
                 create(&admin, &topic, if_not_exists).await
             }
             Command::List { internal, json } => list(&admin, internal, json).await,
-            Command::Describe { name, under_replicated, unavailable, json } => {
-                let is_meant = |partition: &Partition| {
-                    (!under_replicated || partition.in_sync.len() < partition.replicas.len())
-                        && (!unavailable || partition.leader.is_none())
-                };
-                describe(&admin, name.as_deref(), is_meant, json).await
-            }
+            Command::Describe { which, json } => describe(&admin, &which, json).await,
             Command::Alter { name, partitions, configs, deleted } => {
                 alter(&admin, &name, partitions, configs, deleted).await
             }
@@ -156,25 +172,20 @@ async fn list(admin: &Admin, internal: bool, json: bool) -> Result<(), Failure> 
         }
     }
     if table.is_empty() && !json {
-        eprintln!("there are no topics; make one with: ringlog topics create NAME");
+        eprintln!("{NO_TOPICS}");
         return Ok(());
     }
     table.print(json)
 }
 
-async fn describe(
-    admin: &Admin,
-    name: Option<&str>,
-    is_meant: impl Fn(&Partition) -> bool,
-    json: bool,
-) -> Result<(), Failure> {
-    let mut topics = match name {
+async fn describe(admin: &Admin, which: &Which, json: bool) -> Result<(), Failure> {
+    let mut topics = match &which.name {
         Some(name) => vec![admin.topic(name).await?],
-        None => admin.topics().await?.into_iter().filter(|topic| !topic.internal).collect(),
+        None => admin.topics().await?,
     };
-    topics.retain(|topic| topic.partitions.iter().any(&is_meant));
+    topics.retain(|topic| topic.partitions.iter().any(|partition| which.is_meant(topic.internal, partition)));
     if topics.is_empty() && !json {
-        eprintln!("there is no such partition");
+        eprintln!("{}", if which.only_sick() { "there is no such partition" } else { NO_TOPICS });
         return Ok(());
     }
     let all = |spec| -> BTreeMap<_, _> {
@@ -197,7 +208,8 @@ async fn describe(
         let replicas = topic.partitions.iter().map(|partition| partition.replicas.len()).max().unwrap_or(0);
         let id = Some(topic.id).filter(|id| !id.is_zero()).map(|id| id.to_string());
         shown.topics.push([name.into(), topic.partitions.len().into(), replicas.into(), id.into()]);
-        for (index, partition) in topic.partitions.iter().enumerate().filter(|(_, partition)| is_meant(partition)) {
+        let partitions = topic.partitions.iter().enumerate();
+        for (index, partition) in partitions.filter(|(_, partition)| which.is_meant(topic.internal, partition)) {
             let place = TopicPartition::new(name, index as i32);
             shown.partitions.push([
                 name.into(),
@@ -245,4 +257,32 @@ async fn alter(
         admin.create_partitions(name, partitions).await?;
     }
     Ok(writeln!(io::stdout(), "altered topic {name}")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_looks_for_sick_partitions_is_shown_internal_ones_too() {
+        let healthy =
+            Partition { leader: Some(1), leader_epoch: 0, replicas: vec![1, 2], in_sync: vec![1, 2], offline: vec![] };
+        let lagging = Partition { in_sync: vec![1], ..healthy.clone() };
+        let leaderless = Partition { leader: None, in_sync: vec![2], ..lagging.clone() };
+        let all = Which::default();
+        let named = Which { name: Some("__consumer_offsets".to_owned()), ..Which::default() };
+        let under_replicated = Which { under_replicated: true, ..Which::default() };
+        let unavailable = Which { unavailable: true, ..Which::default() };
+        // For each: the healthy, the lagging and the leaderless partition of an internal topic.
+        for (which, expected) in [
+            (all, [false, false, false]),
+            (named, [true, true, true]),
+            (under_replicated, [false, true, true]),
+            (unavailable, [false, false, true]),
+        ] {
+            let shown = [&healthy, &lagging, &leaderless].map(|partition| which.is_meant(true, partition));
+            assert_eq!(shown, expected, "{which:?}");
+            assert!(which.only_sick() || which.is_meant(false, &healthy), "{which:?}");
+        }
+    }
 }

@@ -71,6 +71,9 @@ fn producers_and_aborted_transactions_are_shown() {
     let aborted = [&[0, 0][..], &numbers(&[7, 10, 12, 13])].concat();
     assert_eq!(shown("txnindex", &aborted, &[]), "10..12  producer 7  last stable offset 13\n");
 
+    let later = dump_as("txnindex", &[&aborted, &[0, 1][..], &aborted[2..]].concat(), &[]);
+    assert!(String::from_utf8_lossy(&later.stderr).contains("an entry has version 1"), "{later:?}");
+
     // Producer 7 of epoch 2, whose last record is number 5 at offset 12 and whose transaction began at 10.
     let producer = [
         &7i64.to_be_bytes()[..],

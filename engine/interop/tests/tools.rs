@@ -122,6 +122,7 @@ fn group(tools: &Tools, topic: &str) {
     assert_eq!(row(&tools.json("groups list"), "group", &*group)["state"], "Empty");
     let lag = |said: &Value| row(&said[0]["offsets"], "partition", 1)["lag"].clone();
     assert_eq!(lag(&tools.json(&format!("groups describe {group}"))), 0);
+    assert_eq!(row(&tools.json("groups describe"), "group", &*group)["state"], "Empty", "it is one of all");
     tools.says(&format!("groups reset-offsets {group} --topic {topic} --to-earliest --execute"));
     assert_eq!(lag(&tools.json(&format!("groups describe {group}"))), 2);
     let moved = tools.json(&format!("groups reset-offsets {group} --all-topics --to-latest"));
@@ -190,17 +191,42 @@ fn places(tools: &Tools, topic: &str) {
         assert_eq!(row(&verified, "partition", partition)["status"], "done", "{verified}");
     }
     assert_eq!(tools.json("reassign list"), json!([]));
+    for lifting in ["verify", "cancel"] {
+        throttled(tools, topic, broker);
+        tools.says_of(&format!("reassign {lifting} -"), &plan);
+        tools.until(&format!("configs describe --topic {topic}"), |said| row(said, "setting", THROTTLED).is_null());
+        if tools.0.data().is_none() {
+            let rate = |said: &Value| row(said, "setting", RATE).clone();
+            tools.until(&format!("configs describe --broker {broker}"), |said| rate(said).is_null());
+        }
+    }
     assert_eq!(tools.says_of("reassign cancel -", &plan), "");
     let there = format!("{topic}-there");
     tools.says(&format!("topics create {there} --replica-assignment {broker},{broker}"));
     let described = tools.json(&format!("topics describe {there}"));
     assert_eq!(row(&described["partitions"], "partition", 1)["replicas"], json!([broker]));
     tools.says(&format!("topics delete {there}"));
+    tools.until("topics list", |said| row(said, "topic", &*there).is_null());
+    let gone = tools.says_of("reassign verify -", &plan.replace(topic, &there));
+    assert!(gone.contains("there is no such partition"), "{gone}");
     let nowhere = tools.refuses(&format!("reassign execute --topic {topic} --partition 0 --replicas 1001"));
     assert!(nowhere.contains(&format!("partition {topic}-0: INVALID_REPLICA_ASSIGNMENT")), "{nowhere}");
     let elsewhere = plan.replace(here.as_str().unwrap(), "/nowhere");
     let verified = tools.says_of("reassign verify -", &elsewhere);
     assert!(verified.contains("not in its log directories yet"), "{verified}");
+}
+
+const THROTTLED: &str = "leader.replication.throttled.replicas";
+const RATE: &str = "leader.replication.throttled.rate";
+
+/// As a plan leaves it whose moves are done. Ours moves nothing, and has no rate.
+fn throttled(tools: &Tools, topic: &str, broker: &Value) {
+    tools.says(&format!("configs alter --topic {topic} --set {THROTTLED}=0:{broker}"));
+    tools.until(&format!("configs describe --topic {topic}"), |said| !row(said, "setting", THROTTLED).is_null());
+    if tools.0.data().is_none() {
+        tools.says(&format!("configs alter --broker {broker} --set {RATE}=1000"));
+        tools.until(&format!("configs describe --broker {broker}"), |said| !row(said, "setting", RATE).is_null());
+    }
 }
 
 /// Ours has none yet: it says so, and knows the idempotent producers.

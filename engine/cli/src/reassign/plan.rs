@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
-use ringlog_client::TopicPartition;
+use ringlog_client::{Reassignment, TopicPartition};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
@@ -32,8 +32,16 @@ pub(crate) struct Placement {
     log_dirs: Vec<String>,
 }
 
-/// Where partitions are: their brokers, the preferred leader first.
+/// Where partitions are: their brokers, the preferred leader first. One that is being moved is where it comes from.
 pub(crate) type Present = BTreeMap<TopicPartition, Vec<i32>>;
+
+/// The partitions that are being moved.
+pub(crate) type Moving = BTreeMap<TopicPartition, Reassignment>;
+
+/// Where a partition that is being moved comes from.
+pub(crate) fn origin(moving: &Reassignment) -> Vec<i32> {
+    moving.replicas.iter().filter(|broker| !moving.adding.contains(broker)).copied().collect()
+}
 
 impl Plan {
     /// Reads a plan from a file, or from the standard input for `-`.
@@ -129,6 +137,11 @@ impl Plan {
         Self { version: 1, partitions: placements.into_iter().map(placement).collect() }
     }
 
+    /// The topics whose partitions it places.
+    pub(crate) fn topics(&self) -> BTreeSet<String> {
+        self.partitions.iter().map(|placement| placement.topic.clone()).collect()
+    }
+
     /// The directories that are named, by broker.
     pub(crate) fn log_dirs(&self) -> BTreeMap<i32, BTreeMap<TopicPartition, String>> {
         let mut moves = BTreeMap::<i32, BTreeMap<TopicPartition, String>>::new();
@@ -177,6 +190,12 @@ mod tests {
     fn what_is_spread_already_stays() {
         let now: &[&[i32]] = &[&[1, 2], &[2, 3], &[3, 1]];
         assert_eq!(spread(now, &[(1, ""), (2, ""), (3, "")]), now);
+    }
+
+    #[test]
+    fn brokers_that_only_get_a_partition_are_none_of_its_replicas() {
+        let moving = Reassignment { replicas: vec![3, 1, 2], adding: vec![3], removing: vec![1] };
+        assert_eq!(origin(&moving), [1, 2]);
     }
 
     #[test]
