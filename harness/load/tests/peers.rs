@@ -326,21 +326,25 @@ struct Connections {
     most: JoinHandle<usize>,
 }
 
+/// How often they are looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
 impl Connections {
     fn count(port: u16) -> Connections {
+        // Those of a proxy before may still be there.
+        for _ in 0..500 {
+            if established(port) == 0 {
+                break;
+            }
+            std::thread::sleep(LOOK);
+        }
         let looks = Arc::new(AtomicBool::new(true));
         let goes_on = Arc::clone(&looks);
         let most = std::thread::spawn(move || {
             let mut most = 0;
             while goes_on.load(Ordering::Relaxed) {
-                let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap();
-                let (there, established) = (format!(":{port:04X}"), "01");
-                let is_one = |line: &&str| {
-                    let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-                    fields.len() > 3 && fields[2].ends_with(&there) && fields[3] == established
-                };
-                most = most.max(sockets.lines().filter(is_one).count());
-                std::thread::sleep(Duration::from_millis(20));
+                most = most.max(established(port));
+                std::thread::sleep(LOOK);
             }
             most
         });
@@ -351,6 +355,16 @@ impl Connections {
         self.looks.store(false, Ordering::Relaxed);
         self.most.join().unwrap()
     }
+}
+
+fn established(port: u16) -> usize {
+    let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let (there, established) = (format!(":{port:04X}"), "01");
+    let is_one = |line: &&str| {
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        fields.len() > 3 && fields[2].ends_with(&there) && fields[3] == established
+    };
+    sockets.lines().filter(is_one).count()
 }
 
 /// Passes bytes on to a peer, and does something once, after some.

@@ -70,22 +70,27 @@ impl Brokers {
             name: "durability".to_owned(),
             value: wanted.to_string(),
             allowed: format!(
-                "the broker has {durability}, by {evidence}: start it with {SCHEDULER} shorter than that, or ask for {durability}"
+                "the broker has {durability}, by {evidence}: start it with {SCHEDULER} shorter than is asked for, allow who asks to \
+                 describe its settings, or ask for {durability}"
             ),
         })
     }
 }
 
-/// Nothing where who asks may not, or nobody may.
 async fn settings(admin: &Admin, of: &ConfigResource) -> Result<Settings, LoadError> {
+    let entries = allowed(admin.configs(of).await)?.unwrap_or_default();
+    Ok(entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect())
+}
+
+/// Nothing where who asks may not, or nobody may. Whoever may and is not answered knows nothing, and that is no answer.
+fn allowed<T>(answer: Result<T, ClientError>) -> Result<Option<T>, ClientError> {
     use ErrorCode::{ClusterAuthorizationFailed, TopicAuthorizationFailed};
-    match admin.configs(of).await {
-        Ok(entries) => Ok(entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect()),
+    match answer {
         Err(
             ClientError::Broker { code: ClusterAuthorizationFailed | TopicAuthorizationFailed, .. }
             | ClientError::Unsupported { .. },
-        ) => Ok(Settings::new()),
-        Err(error) => Err(error.into()),
+        ) => Ok(None),
+        answer => answer.map(Some),
     }
 }
 
@@ -161,6 +166,21 @@ mod tests {
             assert!(found == durability && words.contains(said), "{found} {words}");
         }
         assert_eq!(behind(&told(&[("retention.ms", "1")]), &[told(&looks("500"))]), None);
+    }
+
+    #[test]
+    fn a_broker_that_does_not_answer_proves_nothing() {
+        let refused = |code| ClientError::Broker { code, subject: "topic a".to_owned(), message: String::new() };
+        for error in [
+            refused(ErrorCode::UnknownTopicOrPartition),
+            ClientError::Timeout { what: "it".to_owned(), after: Duration::ZERO, setting: "request.timeout.ms" },
+        ] {
+            assert!(allowed::<()>(Err(error)).is_err());
+        }
+        for code in [ErrorCode::ClusterAuthorizationFailed, ErrorCode::TopicAuthorizationFailed] {
+            assert!(allowed::<()>(Err(refused(code))).unwrap().is_none());
+        }
+        assert_eq!(allowed(Ok(7)).unwrap(), Some(7));
     }
 
     #[test]
