@@ -126,8 +126,7 @@ fn on_topics<D: Driver>(crew: &Crew<'_, D>) -> Result<Outcome, LoadError> {
     let files = cell.final_sync.then(|| FileSystems::of(crew.driver.process(conditions.target_pid))).transpose()?;
     let (mut watched, mut synced) = (None, None);
     let (window, works) = crew.employ(crew.shares(&backlog.lanes), &hall, begin, |window| {
-        watched = Some(watch(window, &hall, cell, conditions));
-        wait_for_producers(&hall, crew.threads());
+        watched = Some(watch(window, &hall, cell, conditions, crew.threads()));
         synced = files.map(|files| (files.sync(), monotonic_ns()));
         if consumed {
             wait_for_readers(&hall, cell.subscriptions_per_topic, conditions);
@@ -195,13 +194,6 @@ fn on_topics<D: Driver>(crew: &Crew<'_, D>) -> Result<Outcome, LoadError> {
         None => {}
     }
     Ok(outcome)
-}
-
-/// They end by themselves: each has its deadline.
-fn wait_for_producers(hall: &Hall, threads: usize) {
-    while hall.threads_done_producing.load(Ordering::Acquire) < threads {
-        std::thread::sleep(LOOK);
-    }
 }
 
 /// Until everything that was acknowledged was read, or nothing more comes.

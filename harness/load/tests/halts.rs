@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
-use std::future::{Ready, ready};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use ringbench_load::{Conditions, Driver, LoadError, Outcome, Pool, Stop, run_cel
 use ringbench_stats::Latencies;
 
 /// Takes so many records, then none for a while, once, and answers those that it takes at once.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct Halts {
     takes: u64,
     halt: Duration,
@@ -21,6 +22,18 @@ struct Halts {
     is_gone: bool,
     /// What nobody has read yet.
     kept: Arc<Mutex<Vec<Kept>>>,
+    /// Answers, if others have a turn then, only while its producer gives up what it did not take.
+    given_up: Option<Arc<AtomicBool>>,
+    stop: Stop,
+}
+
+/// Says so when nobody waits any more.
+struct Waited(Option<Arc<AtomicBool>>);
+
+impl Drop for Waited {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|given_up| given_up.store(true, Ordering::Relaxed));
+    }
 }
 
 struct Kept {
@@ -64,18 +77,27 @@ impl Driver for Halts {
 }
 
 impl Produce for Halts {
-    type Receipt = Ready<Result<(), LoadError>>;
+    type Receipt = Pin<Box<dyn Future<Output = Result<(), LoadError>>>>;
 
     async fn send(&mut self, record: Record<'_>) -> Result<Self::Receipt, LoadError> {
         if self.takes == 0 {
+            let _waited = Waited(self.given_up.clone());
             tokio::time::sleep(self.halt).await;
         }
         self.takes = self.takes.wrapping_sub(1);
         self.kept.lock().unwrap().push(Kept { slot: record.slot, value: record.value.to_vec() });
-        Ok(ready(Ok(())))
+        let given_up = self.given_up.clone();
+        Ok(Box::pin(async move {
+            while given_up.as_ref().is_some_and(|given_up| !given_up.load(Ordering::Relaxed)) {
+                tokio::task::yield_now().await;
+            }
+            Ok(())
+        }))
     }
 
-    fn idle(&mut self) {}
+    fn idle(&mut self) {
+        self.given_up.iter().for_each(|given_up| given_up.store(false, Ordering::Relaxed));
+    }
 }
 
 impl Consume for Halts {
@@ -91,7 +113,7 @@ impl Consume for Halts {
 
 /// On one that takes so many records before it halts.
 fn run(takes: u64, halt: Duration, patience: Duration, more: &str) -> Outcome {
-    run_on(&Halts { takes, halt, is_gone: false, kept: Arc::default() }, patience, more)
+    run_on(&Halts { takes, halt, ..Halts::default() }, patience, more)
 }
 
 fn run_on(halts: &Halts, patience: Duration, more: &str) -> Outcome {
@@ -105,7 +127,7 @@ fn run_on(halts: &Halts, patience: Duration, more: &str) -> Outcome {
         pool: Arc::new(Pool::new(&cell.payload, cell.message_bytes, 7).unwrap()),
         patience,
         reads_back: halts.is_gone,
-        stop: Stop::default(),
+        stop: halts.stop.clone(),
     };
     run_cell(halts, &cell, &conditions).unwrap()
 }
@@ -151,8 +173,34 @@ fn a_rate_that_nobody_can_take_is_given_up_once_it_took_twice_as_long() {
 }
 
 #[test]
+fn while_much_is_given_up_what_was_taken_is_answered() {
+    let halts = Halts { takes: 10, halt: Duration::MAX, given_up: Some(Arc::default()), ..Halts::default() };
+    let text = "producerRate: 100000\nsubscriptionsPerTopic: 0\ntestDuration: 50ms\n";
+    let outcome = run_on(&halts, Duration::ZERO, text);
+    assert_eq!((outcome.verdict.acked, outcome.unsent_records), (10, 4_990), "{:?}", outcome.trouble);
+}
+
+#[test]
+fn a_wish_to_stop_ends_a_cell_that_waits_for_its_target_when_all_was_due() {
+    let halts = Halts { takes: 10, halt: Duration::MAX, ..Halts::default() };
+    let (kept, stop) = (Arc::clone(&halts.kept), halts.stop.clone());
+    let wishes = std::thread::spawn(move || {
+        while kept.lock().unwrap().len() < 10 {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        std::thread::sleep(Duration::from_millis(200));
+        stop.stop();
+    });
+    let text = "producerRate: 1000\nsubscriptionsPerTopic: 0\ntestDuration: 100ms\n";
+    let outcome = run_on(&halts, Duration::from_secs(30), text);
+    wishes.join().unwrap();
+    assert_eq!((outcome.failure.as_deref(), outcome.verdict.acked), (Some("interrupted"), 10));
+    assert!(outcome.seconds <= 0.1, "counted for {} s of 0.1", outcome.seconds);
+}
+
+#[test]
 fn one_that_can_t_be_read_back_has_lost_everything_and_what_it_did_is_kept() {
-    let gone = Halts { takes: u64::MAX, halt: Duration::ZERO, is_gone: true, kept: Arc::default() };
+    let gone = Halts { takes: u64::MAX, is_gone: true, ..Halts::default() };
     let text = "producerRate: 1000\nsubscriptionsPerTopic: 0\ntestDuration: 100ms\n";
     let outcome = run_on(&gone, Duration::from_millis(300), text);
     assert_eq!((outcome.verdict.acked, outcome.verdict.lost, outcome.latency.count()), (100, 100, 100));

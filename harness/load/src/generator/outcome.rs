@@ -23,7 +23,7 @@ pub struct Outcome {
     pub seconds: f64,
     /// Records that were due in that time; without a rate, that were sent.
     pub due_records: u64,
-    /// Of these, those that were never sent, since the target took no more.
+    /// Records that were due and never sent, since the target took no more; warm-up included.
     pub unsent_records: u64,
     /// Records that were acknowledged in that time.
     pub acked_records: u64,
@@ -133,9 +133,9 @@ impl Outcome {
         }
     }
 
-    /// Ends it at `at_ns`, before its time: its last slice is shorter.
+    /// Ends it at `at_ns`: before its time its last slice is shorter, and after it nothing is counted any more.
     pub(super) fn cut(&mut self, window: Window, at_ns: u64) {
-        let counted = Duration::from_nanos(at_ns.saturating_sub(window.begin_ns));
+        let counted = Duration::from_nanos(at_ns.min(window.end_ns).saturating_sub(window.begin_ns));
         self.seconds = counted.as_secs_f64();
         let whole = self.timeline.iter().take_while(|tick| tick.at < counted).count();
         self.timeline.truncate(whole + 1);

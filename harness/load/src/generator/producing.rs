@@ -27,7 +27,7 @@ use crate::{LoadError, monotonic_ns};
 const SHORTEST_SLEEP_NS: u64 = 50_000;
 /// How often one that waits looks whether the cell was cut short.
 const LOOK: Duration = Duration::from_millis(100);
-/// Records between two chances for the other tasks of the thread.
+/// Records, sent or given up, between two chances for the other tasks of the thread.
 const TURN: u64 = 64;
 /// After a refusal, where no rate says when to go on.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -126,14 +126,15 @@ impl<'a, P: Produce> Sender<'a, P> {
         }
     }
 
-    /// Everything that is due by the window's end, as late as [`Self::latest_ns`]; what is left then was never taken.
+    /// Everything that is due by the window's end, as late as [`Self::latest_ns`]; what is left then was never taken. Of a cell that is cut
+    /// short nothing is known of what is left.
     async fn send_all(&mut self, producer: &mut P, task: &Task, cell: &CellSpec) -> Result<(), LoadError> {
         let mut schedule = Schedule::new(cell.arrival, task.number, task.producers, task.seed);
         let window = self.desk.window;
         self.sleep_until(window.load_ns).await?;
-        let (mut sent, mut goes_on) = (0u64, true);
-        loop {
-            goes_on &= !self.hall.is_cut_short() && !self.hall.enough.load(Ordering::Relaxed);
+        let mut goes_on = true;
+        for turn in 1u64.. {
+            goes_on &= !self.hall.enough.load(Ordering::Relaxed);
             if let Arrival::Closed { in_flight } = cell.arrival
                 && !self.flow.is_below(in_flight)
             {
@@ -146,19 +147,19 @@ impl<'a, P: Produce> Sender<'a, P> {
             let scheduled_ns = schedule.next_ns();
             let due_ns = scheduled_ns.map_or(now_ns, |due_ns| window.load_ns + due_ns);
             if due_ns >= window.end_ns || !goes_on && scheduled_ns.is_none() {
-                return Ok(());
+                break;
             }
             if goes_on && due_ns > now_ns {
                 producer.idle();
                 self.sleep_until(due_ns.max(now_ns + SHORTEST_SLEEP_NS)).await?;
                 now_ns = monotonic_ns();
             }
-            if !goes_on || self.hall.is_cut_short() {
-                self.desk.tally.borrow_mut().gave_up(due_ns, monotonic_ns());
-                continue;
+            if self.hall.is_cut_short() {
+                break;
             }
-            match self.send(producer, due_ns, now_ns).await {
-                Sent::Yes => sent += 1,
+            let sent = if goes_on { self.send(producer, due_ns, now_ns).await } else { Sent::Stuck };
+            match sent {
+                Sent::Yes => {}
                 Sent::Refused if scheduled_ns.is_none() => tokio::time::sleep(PAUSE).await,
                 Sent::Refused => {}
                 Sent::Stuck => {
@@ -166,10 +167,11 @@ impl<'a, P: Produce> Sender<'a, P> {
                     self.desk.tally.borrow_mut().gave_up(due_ns, monotonic_ns());
                 }
             }
-            if sent.is_multiple_of(TURN) {
+            if turn.is_multiple_of(TURN) {
                 tokio::task::yield_now().await;
             }
         }
+        Ok(())
     }
 
     async fn send(&mut self, producer: &mut P, due_ns: u64, sent_ns: u64) -> Sent {

@@ -27,7 +27,7 @@ pub(crate) struct Tally {
     pub(crate) received_bytes: u64,
     /// When the last record was acknowledged.
     pub(crate) last_acked_ns: u64,
-    /// Records that were due and never sent: the target took no more until the cell ended.
+    /// Records that were due and never sent, warm-up included: the target took no more until the cell ended.
     pub(crate) unsent: u64,
     /// Records that were refused at once, and never on their way.
     pub(crate) refused: u64,
@@ -88,12 +88,13 @@ impl Tally {
     /// A record was due, and can't be sent any more. It would have taken longer than until now: left out, the slowest of all would make
     /// the percentiles better.
     pub(crate) fn gave_up(&mut self, due_ns: u64, now_ns: u64) {
-        if let Some(slice) = self.window.slice(due_ns).and_then(|slice| self.slices.get_mut(slice)) {
-            slice.counts.due += 1;
-            self.unsent += 1;
-            if now_ns > due_ns {
-                slice.latency.record_ns(now_ns - due_ns);
+        self.unsent += 1;
+        match self.window.slice(due_ns).and_then(|slice| self.slices.get_mut(slice)) {
+            Some(slice) => {
+                slice.counts.due += 1;
+                slice.latency.record_ns(now_ns.saturating_sub(due_ns));
             }
+            None => self.warm_up.due += u64::from(due_ns < self.window.begin_ns),
         }
     }
 
@@ -236,9 +237,9 @@ mod tests {
     fn a_record_that_was_never_sent_is_due_and_took_at_least_as_long_as_it_was_waited_for() {
         let mut tally = tally();
         tally.gave_up(2 * SECOND, 13 * SECOND);
-        // Of a cell that was cut short: nothing is known of it.
-        tally.gave_up(2 * SECOND, SECOND);
-        assert_eq!((tally.slices[1].counts.due, tally.unsent), (2, 2));
+        // One of the warm-up is in the books, and piled up, and no latency.
+        tally.gave_up(SECOND - 1, 13 * SECOND);
+        assert_eq!((tally.slices[1].counts.due, tally.warm_up.due, tally.unsent), (1, 1, 2));
         assert_eq!((tally.latency().count(), longest_s(&tally.latency())), (1, 11.0));
     }
 
@@ -253,7 +254,7 @@ mod tests {
             own.reached(Some(due_ns), due_ns + 2_000 * thread);
             own.received(due_ns + 2_000 * thread, 7);
             own.acked(0, 0, 1, 7);
-            own.gave_up(due_ns, 0);
+            own.gave_up(due_ns, due_ns + 3_000);
             own.refused = thread;
             own.refusal(|| format!("thread {thread}"));
             own.acked(due_ns, due_ns, due_ns - 1, 7);
@@ -262,7 +263,7 @@ mod tests {
         let counts = |due, acked, received| Counts { due, acked, received };
         assert_eq!((all.slices[0].counts, all.slices[1].counts), (counts(2, 3, 1), counts(4, 2, 2)));
         assert_eq!(all.warm_up, counts(0, 4, 0));
-        assert_eq!([&all.latency(), &all.service, &all.lag, &all.end_to_end].map(Latencies::count), [6, 6, 3, 3]);
+        assert_eq!([&all.latency(), &all.service, &all.lag, &all.end_to_end].map(Latencies::count), [9, 6, 3, 3]);
         assert_eq!((all.acked_bytes, all.received_bytes, all.unsent, all.negative), (5 * 7, 3 * 7, 3, 3));
         assert_eq!((all.refused, all.first_refusal.as_deref()), (6, Some("thread 1")));
         assert_eq!(all.latency().buckets().first(), Some(&(1, 3)));

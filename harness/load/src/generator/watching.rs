@@ -52,8 +52,8 @@ pub struct Side {
 }
 
 /// Counts what both sides cost within the window, and ends the cell when that is wished, when its target is gone, and when
-/// everything is written.
-pub(crate) fn watch(window: Window, hall: &Hall, cell: &CellSpec, conditions: &Conditions) -> Watched {
+/// everything is written. Returns when the producers of all `threads` have closed their books.
+pub(crate) fn watch(window: Window, hall: &Hall, cell: &CellSpec, conditions: &Conditions, threads: usize) -> Watched {
     // At a rate it ends by its time.
     let records = cell.write_records().filter(|_| cell.arrival.per_second().is_none());
     let mut watcher = Watcher { hall, conditions, records, pages_due_ns: window.begin_ns, regime: None, ended: None };
@@ -64,22 +64,24 @@ pub(crate) fn watch(window: Window, hall: &Hall, cell: &CellSpec, conditions: &C
     watcher.wait_until(window.begin_ns);
     let [client_calls, target_calls] = Called::now(&mut calls, hall).per_record_since(&called);
     drop(calls);
-    let threads = ThreadTimes::now();
+    let thread_times = ThreadTimes::now();
     let before = (Side::now(), target.and_then(Side::of));
     watcher.wait_until(window.end_ns);
     let after = (Side::now(), target.and_then(Side::of));
-    let busiest_thread = ThreadTimes::now().busiest_since(&threads);
+    let busiest_thread = ThreadTimes::now().busiest_since(&thread_times);
     watcher.look_at_pages();
+    let write_back = WriteBack::now();
     if watcher.records.is_some() {
         let (bytes, seconds) = (cell.write_bytes.unwrap_or(0) as f64, cell.duration.as_secs_f64());
         watcher.cut(format!("{:.1} GB were not written in {seconds:.0} s: it is too slow for so much", bytes / 1e9));
     }
+    watcher.wait_for_producers(threads);
     let spent = |after: Side, before: &Side, calls| Side { calls_per_record: calls, ..after.since(before) };
     Watched {
         client: spent(after.0, &before.0, client_calls),
         busiest_thread,
         target: after.1.zip(before.1).map(|(after, before)| spent(after, &before, target_calls)),
-        write_back: WriteBack::now(),
+        write_back,
         regime: watcher.regime,
         ended: watcher.ended,
     }
@@ -102,12 +104,27 @@ impl Watcher<'_> {
             if now_ns >= at_ns {
                 return;
             }
-            self.look(now_ns);
+            self.look();
+            if now_ns >= self.pages_due_ns {
+                self.pages_due_ns = now_ns + nanoseconds(LOOK_AT_PAGES);
+                self.look_at_pages();
+            }
             std::thread::sleep(Duration::from_nanos(at_ns - now_ns).min(LOOK));
         }
     }
 
-    fn look(&mut self, now_ns: u64) {
+    /// They end by themselves, each by its deadline: of a target that takes too little that may be as long again as the cell.
+    fn wait_for_producers(&mut self, threads: usize) {
+        while self.hall.threads_done_producing.load(Ordering::Acquire) < threads {
+            if self.ended.is_none() {
+                self.look();
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// Ends it where there is a reason.
+    fn look(&mut self) {
         let Watcher { hall, conditions, records, .. } = self;
         let gone = conditions.target_pid.filter(|pid| !is_running(*pid));
         if conditions.stop.is_wished() {
@@ -117,10 +134,6 @@ impl Watcher<'_> {
         } else if records.is_some_and(|records| hall.acked.load(Ordering::Relaxed) >= records) {
             hall.enough.store(true, Ordering::Relaxed);
             self.ended = Some(Ended::Written);
-        }
-        if now_ns >= self.pages_due_ns {
-            self.pages_due_ns = now_ns + nanoseconds(LOOK_AT_PAGES);
-            self.look_at_pages();
         }
     }
 
