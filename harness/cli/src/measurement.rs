@@ -109,7 +109,7 @@ impl Measurement {
         }
         let (order, started_unix_ms) = (self.order, unix_ms());
         self.order += 1;
-        let outcome = subject.ready(&cell.broker_settings).and_then(|ready| {
+        let mut outcome = subject.ready(&cell.broker_settings).and_then(|ready| {
             let (outcome, pool) = self.generator.run(cell, order, &ready)?;
             Ok((outcome, pool, ready.described.pid.and_then(resident_bytes)))
         });
@@ -118,9 +118,8 @@ impl Measurement {
         if self.is_stopped() && (outcome.is_err() || self.kept.run().cells.get(at).is_some_and(is_whole)) {
             return Ok(None);
         }
-        match &outcome {
+        match &mut outcome {
             Ok((outcome, pool, resident)) => {
-                let (repeat, histograms) = recorded::repeat(outcome, cell.message_bytes, order, started_unix_ms);
                 let run = self.kept.run_mut();
                 if let Some(row) = run.cells.get_mut(at) {
                     recorded::learn(row, outcome, pool);
@@ -128,6 +127,7 @@ impl Measurement {
                 if let Some(row) = run.targets.get_mut(target) {
                     row.resident_bytes = resident.or(row.resident_bytes);
                 }
+                let (repeat, histograms) = recorded::repeat(outcome, cell.message_bytes, order, started_unix_ms);
                 self.kept.add(at, repeat, &histograms)?;
             }
             Err(error) if error.is_refusal() => self.kept.refuse(at, error.to_string())?,

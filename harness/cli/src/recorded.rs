@@ -92,10 +92,17 @@ fn declared(declaration: &Declaration) -> Declared {
     }
 }
 
-/// What is known of a cell since one of its repeats ran.
-pub(crate) fn learn(cell: &mut RunCell, outcome: &Outcome, pool: &Pool) {
+/// What is known of a cell since one of its repeats ran. One that promises something else than the whole ones before it has failed: their
+/// figures stand in the tier of the cell.
+pub(crate) fn learn(cell: &mut RunCell, outcome: &mut Outcome, pool: &Pool) {
+    let declared = declared(&outcome.declaration);
+    let (before, now) = (promise(&cell.declared), promise(&declared));
+    if before != now && cell.whole().next().is_some() {
+        outcome.failure.get_or_insert_with(|| format!("the target has {now}, and had {before} before: set it back"));
+        return;
+    }
     cell.client_config = client_config(&outcome.declaration);
-    cell.declared = declared(&outcome.declaration);
+    cell.declared = declared;
     cell.shape.threads = outcome.threads;
     if outcome.received_records.is_none() {
         cell.shape.consumers = 0;
@@ -109,6 +116,13 @@ pub(crate) fn learn(cell: &mut RunCell, outcome: &Outcome, pool: &Pool) {
         wire_ratio: wire_ratio.or(cell.payload.wire_ratio),
         ..cell.payload
     };
+}
+
+/// What all repeats of a cell have in common.
+fn promise(declared: &Declared) -> String {
+    let Declared { durability, sync_every_ms, replication, ack, .. } = declared;
+    let every = sync_every_ms.map_or_else(String::new, |ms| format!(" of {ms} ms"));
+    format!("durability {durability:?}{every}, copies {replication}, ack {ack:?}")
 }
 
 /// One run of a cell: its figures, and its histograms.
@@ -219,7 +233,9 @@ fn cost(side: &Side, acked_records: u64) -> Cost {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::generator::Generator;
     use ringbench_load::workload::Workload;
+    use ringbench_load::{Stop, Subject};
 
     #[test]
     fn what_has_not_run_stands_in_the_tier_that_its_driver_declares() {
@@ -234,5 +250,27 @@ mod tests {
         assert_eq!((nats.durability, nats.ack), (Durability::Synced, Ack::Leader));
         let refused = of("durability: fsync\n", "zeromq://127.0.0.1:0");
         assert_eq!((refused.driver.as_str(), refused.durability), ("unknown", Durability::Synced));
+    }
+
+    #[test]
+    fn a_repeat_with_something_else_behind_it_than_the_whole_ones_before_has_failed() {
+        let text = "durability: memory\nmessageSize: 100\nproducerRate: 100\nwarmupDuration: 0s\ntestDuration: 50ms\n";
+        let cell = Workload::parse("test.yaml".as_ref(), text).unwrap().cells.remove(0);
+        let ready = Subject::There(Target::Null).ready(&BTreeMap::new()).unwrap();
+        let (ran, pool) = Generator::new(7, 1, Stop::default()).run(&cell, 0, &ready).unwrap();
+        let mut row = planned(&cell, "any name", &Target::Null);
+        let mut repeats = |durability| {
+            let mut outcome = ran.clone();
+            outcome.declaration.durability = durability;
+            learn(&mut row, &mut outcome, &pool);
+            row.repeats.push(repeat(&outcome, cell.message_bytes, row.repeats.len(), 0).0);
+            (outcome.failure, row.declared.durability)
+        };
+        let cached = (None, Durability::PageCache);
+        assert_eq!(repeats(workload::Durability::PageCache), cached, "nothing was said before");
+        let (failure, stands) = repeats(workload::Durability::FsyncEvery(Duration::from_secs(1)));
+        let expected = "the target has durability SyncedInIntervals of 1000 ms, copies 0, ack None, and had durability PageCache, ";
+        assert!(failure.as_ref().is_some_and(|why| why.starts_with(expected)), "{failure:?}");
+        assert_eq!((stands, repeats(workload::Durability::PageCache)), (Durability::PageCache, cached), "as it was");
     }
 }

@@ -83,11 +83,11 @@ impl<'a> Course<'a> {
                 return Ok(false);
             }
             let failure = match outcome {
-                Ok((outcome, pool)) => {
-                    let (repeat, histograms) = recorded::repeat(&outcome, cell.message_bytes, order, started);
+                Ok((mut outcome, pool)) => {
                     if let Some(there) = kept.run_mut().cells.get_mut(turn.cell) {
-                        recorded::learn(there, &outcome, &pool);
+                        recorded::learn(there, &mut outcome, &pool);
                     }
+                    let (repeat, histograms) = recorded::repeat(&outcome, cell.message_bytes, order, started);
                     kept.add(turn.cell, repeat, &histograms)?;
                     self.progress.done(cell, &said(&outcome));
                     outcome.failure

@@ -73,7 +73,7 @@ pub struct Repeat {
     pub timeline: Vec<Tick>,
     /// The raw histograms.
     pub histograms: Option<LogFile>,
-    /// Why it did not run to its end: then its figures count for nothing.
+    /// Why it did not run to its end, or is none of its cell: then its figures count for nothing.
     pub failure: Option<String>,
 }
 
