@@ -16,6 +16,8 @@ export RINGLOG_SKIPS
 trap 'rm -f "$RINGLOG_SKIPS"' EXIT
 
 scripts/quick.sh --cells 1 --seconds 0.3 --out "$(mktemp -d)"
+# What the default build leaves out it names, with what it takes.
+grep -- '--features librdkafka' <(target/release/ringbench run --target kafka+librdkafka://127.0.0.1:1 --out "$(mktemp -d)" 2>&1)
 
 # All tests are of one set of features: what they depend on, librdkafka's C among it, is compiled once.
 with_librdkafka=(--workspace --features ringbench-cli/librdkafka)

@@ -76,7 +76,7 @@ pub(crate) fn measure_floor(
         kept.run_mut().calibration = Some(calibrated(workload, stop)?);
     }
     if let Some(calibration) = &kept.run().calibration {
-        is_possible(workload, threads, calibration)?;
+        is_possible(kept.run().kind, workload, threads, calibration)?;
     }
     if kept.run().roofline.is_none() && !is_null {
         kept.run_mut().roofline = Some(
@@ -88,7 +88,13 @@ pub(crate) fn measure_floor(
 }
 
 /// Refuses a rate at which the generator, and not the target, would be measured.
-fn is_possible(workload: &Workload, threads: usize, alone: &Calibration) -> Result<(), String> {
+fn is_possible(kind: Kind, workload: &Workload, threads: usize, alone: &Calibration) -> Result<(), String> {
+    let remedy = match kind {
+        Kind::Run => "say less, or more --threads",
+        Kind::Sweep => "say less",
+        // Their rates are what they find out.
+        Kind::Curve | Kind::MaxRate | Kind::Quick => return Ok(()),
+    };
     let most = alone.records_per_s * threads as f64 * DOUBT;
     let highest = workload.cells.iter().filter_map(|cell| cell.arrival.per_second()).fold(0.0, f64::max);
     if highest <= most {
@@ -97,7 +103,7 @@ fn is_possible(workload: &Workload, threads: usize, alone: &Calibration) -> Resu
     let [highest, alone_per_s] = [highest, alone.records_per_s].map(digits);
     Err(format!(
         "{}: producerRate: {highest} a second is impossible: the generator alone, without a target, does {alone_per_s} a second with \
-         each of its {threads} threads: say less, or more --threads",
+         each of its {threads} threads: {remedy}",
         workload.name
     ))
 }
@@ -161,14 +167,18 @@ mod tests {
     #[test]
     fn a_rate_that_the_generator_alone_does_not_do_is_impossible() {
         let alone = Calibration { records_per_s: 1e6, mb_per_s: 100.0, record_bytes: 100.0 };
-        let at = |rate: &str, threads| {
+        let at = |kind, rate: &str, threads| {
             let text = format!("name: a\nproducerRate: {rate}\narrival: uniform\n");
-            is_possible(&Workload::parse("a.yaml".as_ref(), &text).unwrap(), threads, &alone)
+            is_possible(kind, &Workload::parse("a.yaml".as_ref(), &text).unwrap(), threads, &alone)
         };
-        assert!(at("1900000", 1).is_ok() && at("3000000", 2).is_ok());
-        let refused = at("900000000", 2).unwrap_err();
+        assert!(at(Kind::Run, "1900000", 1).is_ok() && at(Kind::Run, "3000000", 2).is_ok());
+        let refused = at(Kind::Run, "900000000", 2).unwrap_err();
         assert!(refused.starts_with("a: producerRate: 900,000,000 a second is impossible: the generator"), "{refused}");
         assert!(refused.contains("does 1,000,000 a second with each of its 2 threads"), "{refused}");
+        assert!(refused.ends_with(": say less, or more --threads"), "{refused}");
+        // A sweep has no such option; and a curve and a search never offer the rate that the workload says.
+        assert!(at(Kind::Sweep, "900000000", 2).is_err_and(|refused| refused.ends_with("threads: say less")));
+        assert!([Kind::Curve, Kind::MaxRate].map(|kind| at(kind, "900000000", 2)).iter().all(Result::is_ok));
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! A run's directory: its results so far, each on disk as soon as it is there, held by one process at a time.
 
 use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use ringbench_report::results::{Repeat, Run, RunCell};
-use ringbench_report::write_report;
+use ringbench_report::{ReportError, write_report};
 use ringbench_stats::HdrLog;
 
 const LOCK: &str = ".ringbench.lock";
@@ -58,11 +59,10 @@ impl KeptRun {
         kept.run.interrupted = true;
         match kept.write() {
             Ok(()) => Ok(kept),
-            Err(why) => {
-                if !kept.has_run() {
-                    kept.discard();
-                }
-                Err(why)
+            Err(error) if kept.has_run() => Err(not_kept(error)),
+            Err(error) => {
+                kept.discard();
+                Err(format!("{error}: nothing was measured: {}", remedy(&error)))
             }
         }
     }
@@ -101,7 +101,7 @@ impl KeptRun {
         cell.repeats.retain(|earlier| earlier.order != repeat.order);
         cell.repeats.push(repeat);
         cell.derive(self.run.roofline.as_ref(), &self.directory).map_err(not_kept)?;
-        self.write()
+        self.write().map_err(not_kept)
     }
 
     /// Says of a cell why it has no repeats. On return it is on disk.
@@ -112,7 +112,7 @@ impl KeptRun {
         if let Some(cell) = self.run.cells.get_mut(cell) {
             cell.why = Some(why);
         }
-        self.write()
+        self.write().map_err(not_kept)
     }
 
     /// Takes away what was made for a run of which nothing ran: the same command may begin again.
@@ -130,19 +130,28 @@ impl KeptRun {
     /// A sentence, where it can't be written.
     pub(crate) fn finish(&mut self, interrupted: bool) -> Result<PathBuf, String> {
         self.run.interrupted = interrupted;
-        self.write()?;
+        self.write().map_err(not_kept)?;
         write_report(&[(self.run.clone(), self.directory.clone())], &self.directory).map_err(not_kept)
     }
 
-    fn write(&mut self) -> Result<(), String> {
+    fn write(&mut self) -> Result<(), ReportError> {
         self.run.took_seconds = self.seconds_before + self.begun.elapsed().as_secs_f64();
-        self.run.write(&self.directory).map(drop).map_err(not_kept)
+        self.run.write(&self.directory).map(drop)
     }
 }
 
-/// A full disk is the usual reason.
-fn not_kept(error: impl std::fmt::Display) -> String {
-    format!("{error}: what was measured before is kept: make room, or name another directory")
+fn not_kept(error: ReportError) -> String {
+    format!("{error}: what was measured before is kept: {}", remedy(&error))
+}
+
+/// A full disk is the usual reason; the shell's limit is the other one.
+fn remedy(error: &ReportError) -> &'static str {
+    match error {
+        ReportError::Write { source, .. } if source.kind() == ErrorKind::FileTooLarge => {
+            "raise the limit of file sizes (ulimit -f)"
+        }
+        _ => "make room, or name another directory",
+    }
 }
 
 /// What is there of the same run; a sentence, where it is another one.

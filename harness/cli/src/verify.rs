@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use ringbench_report::results::Run;
-use ringbench_report::{Verified, digits, verify};
+use ringbench_report::{Verified, grouped, verify};
 
 /// Options of `ringbench verify`.
 #[derive(Debug, Args)]
@@ -31,12 +31,8 @@ impl Verify {
             counted(cells, "cell"),
             counted(repeats, "repeat"),
             counted(histograms, "histogram log"),
-            digits(records as f64),
-            if unread > 0 {
-                format!(", {} more were read back by nobody", digits(unread as f64))
-            } else {
-                String::new()
-            },
+            grouped(records),
+            if unread > 0 { format!(", {} more were read back by nobody", grouped(unread)) } else { String::new() },
             wrong.len(),
             void.len()
         );

@@ -107,6 +107,20 @@ fn a_run_is_verified_until_something_of_it_is_missing_or_changes_and_the_file_is
 }
 
 #[test]
+fn records_are_counted_in_whole_ones() {
+    let directory = measured(1.0, 1);
+    let mut run = Run::read(directory.path()).unwrap();
+    for cell in &mut run.cells {
+        cell.repeats.truncate(1);
+        cell.derive(run.roofline.as_ref(), directory.path()).unwrap();
+    }
+    run.write(directory.path()).unwrap();
+    let acked: u64 = run.cells.iter().map(|cell| cell.ledger.acked).sum();
+    let (_, said, _) = ringbench(&["verify", &text(&directory)]);
+    assert!(acked < 100 && said.contains(&format!("ledgers of {acked} acknowledged records add up")), "{said}");
+}
+
+#[test]
 fn a_report_is_made_anew_of_one_run_of_several_and_of_a_folder_of_them() {
     let (one, two, out) = (measured(300_000.0, 1), measured(150_000.0, 2), tempfile::tempdir().unwrap());
     let (status, said, _) = ringbench(&["report", &text(&one)]);

@@ -25,6 +25,6 @@ pub use index::write_index;
 pub use lab::{
     LAB_SCHEMA, LabCell, LabLatency, LabOverhead, LabResults, LabUnavailable, lab_ranking, write_lab_report,
 };
-pub use numbers::digits;
+pub use numbers::{digits, grouped};
 pub use run::{verdict, write_report};
 pub use verify::{Verified, verify};

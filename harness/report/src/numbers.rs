@@ -5,7 +5,8 @@ use ringbench_stats::Interval;
 use crate::chart::named;
 
 /// 1234567 as 1,234,567.
-pub(crate) fn grouped(number: u64) -> String {
+#[must_use]
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {

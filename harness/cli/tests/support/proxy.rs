@@ -1,4 +1,4 @@
-//! Stands between clients and a broker, and lies once: about the tenth batch that it sees.
+//! Stands between clients and a broker, and lies once: about the third batch that it sees.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -9,8 +9,8 @@ use std::time::Duration;
 use ringlog_protocol::{ApiKey, produce};
 use ringlog_record::crc32c;
 
-/// Which of the batches it lies about.
-const LIED_ABOUT: u64 = 10;
+/// Which of the batches it lies about: one that has an answer before it, and that a busy host comes to in a short cell, too.
+const LIED_ABOUT: u64 = 3;
 /// Where the checksum of a batch stands, and where what it covers begins.
 const CRC: std::ops::Range<usize> = 17..21;
 

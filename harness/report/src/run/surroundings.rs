@@ -10,6 +10,8 @@ use crate::environment::{self, FloorPart};
 use crate::numbers::{DASH, digits, grouped, time};
 use crate::results::{Run, Target};
 
+const KNOWN_BY: &str = "durability and copies known by";
+
 /// The environment card, who was measured, and what each driver says that it does.
 pub(super) fn environment(shown: &Shown<'_>) -> Vec<Block> {
     let mut blocks = Vec::new();
@@ -132,12 +134,12 @@ fn drivers(shown: &Shown<'_>) -> Table {
         "whose answer counts",
         "pipelined",
         "connections",
-        "which is known by",
+        KNOWN_BY,
     ];
     let head = &head[..head.len() - usize::from(!is_known)];
     Table::new(head, rows)
         .with_words(&["driver", "an acknowledged record is", "whose answer counts"])
-        .with_remarks("which is known by")
+        .with_remarks(KNOWN_BY)
 }
 
 /// What the host's parts do alone.
