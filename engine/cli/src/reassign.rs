@@ -149,7 +149,9 @@ async fn execute(admin: &Admin, plan: &Plan, throttle: Option<u64>, json: bool) 
     let mut moves = BTreeMap::new();
     for placement in &plan.partitions {
         let partition = placement.partition();
-        let from = present.get(&partition).cloned().map_or(Cell::Missing, Cell::Numbers);
+        // Told before a throttle is set.
+        let none = || Failure::Other(format!("there is no partition {partition}"));
+        let from = Cell::Numbers(present.get(&partition).cloned().ok_or_else(none)?);
         let to = Cell::Numbers(placement.replicas.clone());
         table.push([partition.topic.as_str().into(), partition.partition.into(), from, to]);
         moves.insert(partition, Some(placement.replicas.clone()));

@@ -211,6 +211,8 @@ fn places(tools: &Tools, topic: &str) {
     assert!(gone.contains("there is no such partition"), "{gone}");
     let nowhere = tools.refuses(&format!("reassign execute --topic {topic} --partition 0 --replicas 1001"));
     assert!(nowhere.contains(&format!("partition {topic}-0: INVALID_REPLICA_ASSIGNMENT")), "{nowhere}");
+    let missing = tools.refuses(&format!("reassign execute --topic {topic} --partition 3 --replicas {broker}"));
+    assert!(missing.contains(&format!("there is no partition {topic}-3")), "{missing}");
     let elsewhere = plan.replace(here.as_str().unwrap(), "/nowhere");
     let verified = tools.says_of("reassign verify -", &elsewhere);
     assert!(verified.contains("not in its log directories yet"), "{verified}");
