@@ -92,6 +92,7 @@ fn ranking(contest: &Contest<'_, '_>, tier: &str) -> Figure {
     let grey = (1..contest.cells.len()).filter(|&place| contest.is_among_best(contest.cells[place])).collect();
     let (title, unit) = match contest.is_latency {
         true => (format!("99th percentile of each target, in ms, at {}", contest.name), "ms"),
+        false if contest.name.is_empty() => ("Records a second of each target".to_owned(), "/s"),
         false => (format!("Records a second of each target, {}", contest.name), "/s"),
     };
     let ratio = format!("× {} (98 %)", best.target);
