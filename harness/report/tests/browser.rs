@@ -74,7 +74,9 @@ fn open_wide(browser: &Path, page: &Path, fragment: &str, width: u32) -> Opened 
         .unwrap();
     let said = String::from_utf8_lossy(&opened.stderr).into_owned();
     assert!(opened.status.success(), "{said}");
-    let console = said.lines().filter(|line| line.contains(":CONSOLE")).map(str::to_owned).collect();
+    // The browser has pages of its own, which may speak, too.
+    let of_the_page = |line: &&str| line.contains(":CONSOLE") && !line.contains("source: chrome://");
+    let console = said.lines().filter(of_the_page).map(str::to_owned).collect();
     Opened { dom: String::from_utf8(opened.stdout).unwrap(), requests: requests(&log, &url), console }
 }
 
