@@ -9,7 +9,7 @@ import traceback
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
 PARTITIONS = 6
 PER_CODEC = 60
-PATIENCE_S = 40
+PATIENCE_S = 90
 
 
 def unique(client):
