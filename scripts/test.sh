@@ -11,13 +11,14 @@ cargo fmt --all --check
 cargo clippy --workspace --all-targets --quiet -- --deny warnings
 cargo build --release --quiet
 
-RINGLOG_SKIPS=$(mktemp)
-export RINGLOG_SKIPS
-trap 'rm -f "$RINGLOG_SKIPS"' EXIT
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+export RINGLOG_SKIPS=$scratch/skips
+touch "$RINGLOG_SKIPS"
 
-scripts/quick.sh --cells 1 --seconds 0.3 --out "$(mktemp -d)"
+scripts/quick.sh --cells 1 --seconds 0.3 --out "$scratch/quick"
 # What the default build leaves out it names, with what it takes.
-grep -- '--features librdkafka' <(target/release/ringbench run --target kafka+librdkafka://127.0.0.1:1 --out "$(mktemp -d)" 2>&1)
+grep -- '--features librdkafka' <(target/release/ringbench run --target kafka+librdkafka://127.0.0.1:1 --out "$scratch/unbuilt" 2>&1)
 
 # All tests are of one set of features: what they depend on, librdkafka's C among it, is compiled once.
 with_librdkafka=(--workspace --features ringbench-cli/librdkafka)
