@@ -1,15 +1,15 @@
 //! Offsets of partitions and of groups: looking them up by time, fetching what was committed, committing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use ringlog_protocol::ApiKey;
 use ringlog_protocol::list_offsets::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
 use ringlog_protocol::offset_commit::{OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use ringlog_protocol::offset_fetch::{
     OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
 };
+use ringlog_protocol::{ApiKey, ErrorCode};
 
 use crate::client::Lane;
 use crate::connection::Connection;
@@ -80,6 +80,23 @@ impl OffsetSpec {
             Self::Timestamp(ms) => ms,
         }
     }
+}
+
+/// The first error among an answer's rows of topic, partition and code. What was asked and has no row was not done.
+pub(crate) fn check_rows<'a, 'b>(
+    asked: impl IntoIterator<Item = &'a TopicPartition>,
+    rows: impl Iterator<Item = (&'b str, i32, i16)>,
+    subject: impl Fn(&TopicPartition) -> String,
+) -> Result<(), ClientError> {
+    let codes: HashMap<_, _> = rows.map(|(topic, partition, code)| ((topic, partition), code)).collect();
+    let checked = asked.into_iter().map(|partition| match codes.get(&(&*partition.topic, partition.partition)) {
+        Some(&code) => ClientError::check(code, || subject(partition), None),
+        None => Err(ClientError::unmentioned(subject(partition))),
+    });
+    // One partition is refused, and the others were not tried: that one says why.
+    let tried = |error: &ClientError| error.code() != Some(ErrorCode::OperationNotAttempted);
+    let errors: Vec<_> = checked.filter_map(Result::err).collect();
+    errors.iter().find(|error| tried(error)).or(errors.first()).map_or(Ok(()), |error| Err(error.clone()))
 }
 
 /// The partitions by topic, as most requests want them.
@@ -258,15 +275,15 @@ pub(crate) fn begin_commit(
         topics: topics.collect(),
         ..Default::default()
     };
+    let asked: Vec<_> = offsets.keys().cloned().collect();
     let pending = coordinator.send(&request, version, Vec::new())?;
     Ok(async move {
         let reply = pending.reply(Duration::ZERO).await?;
-        for topic in reply.read()?.topics {
-            for row in topic.partitions {
-                let subject = || format!("offset of {}-{} in group {group}", topic.name, row.partition_index);
-                ClientError::check(row.error_code, subject, None)?;
-            }
-        }
-        Ok(())
+        let answer = reply.read()?;
+        let rows = answer
+            .topics
+            .iter()
+            .flat_map(|topic| topic.partitions.iter().map(|row| (&*topic.name, row.partition_index, row.error_code)));
+        check_rows(&asked, rows, |partition| format!("offset of {partition} in group {group}"))
     })
 }

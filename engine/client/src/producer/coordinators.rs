@@ -3,7 +3,7 @@
 //! Versions are those of the classic protocol: from the next ones on (KIP-890), which a broker serves with
 //! `transaction.version` 2, partitions join by being written to, and the epoch rises at each end.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ringlog_protocol::add_offsets_to_txn::AddOffsetsToTxnRequest;
@@ -18,7 +18,7 @@ use ringlog_protocol::{ApiKey, ErrorCode};
 use super::transaction::{Identity, Step};
 use crate::client::Lane;
 use crate::connection::Connection;
-use crate::offsets::{CommittedOffset, GroupMetadata, by_topic};
+use crate::offsets::{CommittedOffset, GroupMetadata, by_topic, check_rows};
 use crate::{Client, ClientError, TopicPartition};
 
 /// Where requests go, once that is known.
@@ -190,23 +190,6 @@ impl Coordinators {
         self.group = Some((group.to_owned(), found.clone()));
         Ok(found)
     }
-}
-
-/// The first error among an answer's rows of topic, partition and code. What was asked and has no row was not done.
-fn check_rows<'a, 'b>(
-    asked: impl IntoIterator<Item = &'a TopicPartition>,
-    rows: impl Iterator<Item = (&'b str, i32, i16)>,
-    subject: impl Fn(&TopicPartition) -> String,
-) -> Result<(), ClientError> {
-    let codes: HashMap<_, _> = rows.map(|(topic, partition, code)| ((topic, partition), code)).collect();
-    let checked = asked.into_iter().map(|partition| match codes.get(&(&*partition.topic, partition.partition)) {
-        Some(&code) => ClientError::check(code, || subject(partition), None),
-        None => Err(ClientError::unmentioned(subject(partition))),
-    });
-    // One partition is refused, and the others were not tried: that one says why.
-    let tried = |error: &ClientError| error.code() != Some(ErrorCode::OperationNotAttempted);
-    let errors: Vec<_> = checked.filter_map(Result::err).collect();
-    errors.iter().find(|error| tried(error)).or(errors.first()).map_or(Ok(()), |error| Err(error.clone()))
 }
 
 impl Attempt {

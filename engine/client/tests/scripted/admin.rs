@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use ringlog_client::{
     Acl, AclFilter, AclOperation, AclPattern, AclPatternFilter, AclPermission, AclResource, Address, Admin,
-    ClientError, ConfigResource, ErrorCode, FeatureUpdate, GroupEpochs, MemberTarget, OffsetSpec, Quorum,
-    QuorumReplica, ScramMechanism, TopicPartition,
+    ClientError, CommittedOffset, ConfigResource, ErrorCode, FeatureUpdate, GroupEpochs, MemberTarget, OffsetSpec,
+    Quorum, QuorumReplica, ScramMechanism, TopicPartition,
 };
 use ringlog_protocol::ApiKey;
 use ringlog_protocol::alter_user_scram_credentials::{
@@ -32,6 +32,7 @@ use ringlog_protocol::describe_user_scram_credentials::{
 };
 use ringlog_protocol::list_config_resources::{self, ListConfigResourcesResponse};
 use ringlog_protocol::list_offsets::{ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse};
+use ringlog_protocol::offset_commit::OffsetCommitResponse;
 use ringlog_protocol::update_features::{FeatureUpdateKey, UpdateFeaturesRequest, UpdateFeaturesResponse};
 
 use super::broker::{self, Answer, Received};
@@ -207,6 +208,19 @@ async fn credentials_are_told_by_user_and_mechanism() {
     let credentials = Admin::new(client).scram_credentials(&["alice"]).await.unwrap();
     let expected = [(ScramMechanism::Sha256, 4096), (ScramMechanism::Sha512, 8192)];
     assert_eq!(credentials["alice"], expected.into());
+}
+
+#[tokio::test]
+async fn an_offset_that_the_answer_leaves_out_was_not_committed() {
+    let client = broker::client(|received: &Received| match received.api {
+        ApiKey::OffsetCommit => received.answer(&OffsetCommitResponse::default()),
+        _ => Answer::Usual,
+    })
+    .await;
+    let committed = CommittedOffset { offset: 7, leader_epoch: None, metadata: String::new() };
+    let offsets = [(TopicPartition::new("t", 1), committed)].into();
+    let refused = Admin::new(client).alter_group_offsets("g", &offsets).await.unwrap_err();
+    assert!(refused.to_string().contains("offset of t-1 in group g"), "{refused}");
 }
 
 #[tokio::test]
